@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The policy table: may a guest go to this destination, and how well?
+ *
+ * Pure functions, header-only, no text: callers turn reasons into sentences.
+ * The same file, byte for byte, serves libclockferry and the QEMU series, so
+ * that a check before a migration and QEMU itself can't disagree.
+ */
+#ifndef CLOCKFERRY_CLOCK_POLICY_H
+#define CLOCKFERRY_CLOCK_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * enum cf_policy - how much inexactness the user accepts
+ * @CF_POLICY_AUTO: what a guest can't notice, or was never promised
+ * @CF_POLICY_STRICT: nothing that can be known beforehand
+ * @CF_POLICY_LAX: everything; degradations are only reported
+ */
+enum cf_policy {
+    CF_POLICY_AUTO,
+    CF_POLICY_STRICT,
+    CF_POLICY_LAX,
+};
+
+/**
+ * enum cf_rung - how a kvmclock was restored, best first
+ * @CF_RUNG_EXACT: KVM_SET_CLOCK_GUEST with the source's own record
+ * @CF_RUNG_REANCHORED: the same call, record re-expressed with the
+ *                      destination's slope
+ * @CF_RUNG_CLOSED_LOOP: KVM_SET_CLOCK, read back and corrected until within
+ *                       2 ns
+ * @CF_RUNG_REALTIME: the same, but it didn't settle
+ * @CF_RUNG_PLAIN: KVM_SET_CLOCK that can't be read back to the nanosecond
+ */
+enum cf_rung {
+    CF_RUNG_EXACT,
+    CF_RUNG_REANCHORED,
+    CF_RUNG_CLOSED_LOOP,
+    CF_RUNG_REALTIME,
+    CF_RUNG_PLAIN,
+};
+
+/**
+ * enum cf_offset - what a host does with a TSC offset that is written
+ * @CF_OFFSET_STICKS: keeps it
+ * @CF_OFFSET_IGNORED: says success and goes on as before
+ * @CF_OFFSET_REWINDS: the host's TSC is unstable, the guest's is rewound at
+ *                     each vCPU ioctl
+ */
+enum cf_offset {
+    CF_OFFSET_STICKS,
+    CF_OFFSET_IGNORED,
+    CF_OFFSET_REWINDS,
+};
+
+enum cf_verdict {
+    CF_VERDICT_GO,
+    CF_VERDICT_REPORT,  /* go; inexact, and the report says so */
+    CF_VERDICT_WARN,    /* go; worse than most users would accept */
+    CF_VERDICT_REFUSE,
+};
+
+/* Why a verdict isn't CF_VERDICT_GO. */
+enum cf_reason {
+    CF_REASON_NONE,
+    CF_REASON_RATE_UNKNOWN,    /* frequencies couldn't be compared */
+    CF_REASON_RATE,            /* the guest TSC would run at another rate */
+    CF_REASON_OFFSET_IGNORED,  /* the guest TSC would jump */
+    CF_REASON_TSC_UNSTABLE,
+    CF_REASON_RUNG,            /* the required rung can't be reached */
+};
+
+#define CF_RATE_EXACT_PPT 1000LL          /* 1 ppb */
+#define CF_RATE_CLOSE_PPT 1000000LL       /* 1 ppm */
+#define CF_RATE_LIMIT_PPT 250000000LL     /* 250 ppm, KVM's own tolerance */
+
+/**
+ * struct cf_policy_facts - what is known before a guest moves
+ * @policy: the user's choice
+ * @promised: the guest was given invtsc or a tsc-frequency
+ * @same_host: source and destination share one TSC, and that is proven
+ * @rate_known: @rate_error_ppt could be computed
+ * @rate_error_ppt: (destination - source) / source in 10^-12
+ * @offset: what the destination does with a TSC offset
+ * @best_rung: the best rung that the destination's kernel can reach
+ * @required_rung: the worst rung that the user accepts
+ */
+struct cf_policy_facts {
+    enum cf_policy policy;
+    bool promised;
+    bool same_host;
+    bool rate_known;
+    int64_t rate_error_ppt;
+    enum cf_offset offset;
+    enum cf_rung best_rung;
+    enum cf_rung required_rung;
+};
+
+static inline enum cf_verdict cf_policy_rate(const struct cf_policy_facts *f)
+{
+    const int64_t error = f->rate_error_ppt;
+
+    if (f->rate_known && error >= -CF_RATE_EXACT_PPT &&
+        error <= CF_RATE_EXACT_PPT) {
+        return CF_VERDICT_GO;
+    }
+    if (f->policy == CF_POLICY_STRICT) {
+        return CF_VERDICT_REFUSE;
+    }
+    if (!f->rate_known || error < -CF_RATE_LIMIT_PPT ||
+        error > CF_RATE_LIMIT_PPT) {
+        return f->policy == CF_POLICY_LAX ? CF_VERDICT_WARN
+                                          : CF_VERDICT_REFUSE;
+    }
+    if (f->policy == CF_POLICY_AUTO && f->promised &&
+        (error < -CF_RATE_CLOSE_PPT || error > CF_RATE_CLOSE_PPT)) {
+        return CF_VERDICT_REFUSE;
+    }
+    return CF_VERDICT_REPORT;
+}
+
+static inline enum cf_verdict cf_policy_offset(const struct cf_policy_facts *f)
+{
+    if (f->offset == CF_OFFSET_STICKS ||
+        (f->offset == CF_OFFSET_IGNORED && f->same_host)) {
+        return CF_VERDICT_GO;
+    }
+    if (f->policy == CF_POLICY_LAX) {
+        return CF_VERDICT_WARN;
+    }
+    if (f->offset == CF_OFFSET_REWINDS && f->policy == CF_POLICY_AUTO &&
+        !f->promised) {
+        return CF_VERDICT_REPORT;
+    }
+    return CF_VERDICT_REFUSE;
+}
+
+/**
+ * cf_policy_decide - the verdict of the whole table
+ * @f: the facts
+ * @ret_reason: the reason of the worst row; CF_REASON_NONE when all is well
+ *
+ * Return: the worst verdict of all rows.
+ */
+static inline enum cf_verdict cf_policy_decide(const struct cf_policy_facts *f,
+                                               enum cf_reason *ret_reason)
+{
+    enum cf_verdict worst = cf_policy_rate(f);
+    const enum cf_verdict offset = cf_policy_offset(f);
+
+    *ret_reason = worst == CF_VERDICT_GO ? CF_REASON_NONE :
+                  f->rate_known ? CF_REASON_RATE : CF_REASON_RATE_UNKNOWN;
+    if (offset > worst) {
+        worst = offset;
+        *ret_reason = f->offset == CF_OFFSET_IGNORED
+                      ? CF_REASON_OFFSET_IGNORED : CF_REASON_TSC_UNSTABLE;
+    }
+    if (f->best_rung > f->required_rung && worst != CF_VERDICT_REFUSE) {
+        worst = CF_VERDICT_REFUSE;
+        *ret_reason = CF_REASON_RUNG;
+    }
+    return worst;
+}
+
+#endif /* CLOCKFERRY_CLOCK_POLICY_H */
