@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh disable=SC2034 # what is set here is used by who sources it
+# What ./run and the scripts here share: messages, the cache, its lock, progress. To be sourced, with $top set.
+
+# Pure headers stand in two places, which must not differ: NAME.h here and in the QEMU series. The arithmetic
+# (clock-math) must be in the series; others are compared if they are.
+header_here=include/clockferry/NAME.h
+header_in_qemu=hw/i386/kvm/NAME.h
+
+# shellcheck disable=SC2154 # set by who sources this
+scripts=$top/qemu-patches/scripts
+cache=${CLOCKFERRY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/clockferry}
+# /usr/sbin and /sbin: not every user has them, and apt needs them.
+PATH=$PATH:/usr/sbin:/sbin
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+# Ends with one sentence. Who wants to show it later as the reason names a file in CLOCKFERRY_WHY_FILE.
+die() {
+    say "clockferry: $*"
+    [ -z "${CLOCKFERRY_WHY_FILE:-}" ] || printf '%s\n' "$*" >"$CLOCKFERRY_WHY_FILE"
+    exit 1
+}
+
+usage_error() {
+    say "clockferry: $*"
+    exit 2
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# A short name for what comes in on stdin.
+key() {
+    sha256sum | cut -c1-12
+}
+
+make_cache() {
+    mkdir -p "$cache/log" "$cache/qemu" "$cache/tmp" 2>/dev/null || :
+    [ -w "$cache/tmp" ] || die "can't write to the cache, $cache (CLOCKFERRY_CACHE names another place)"
+}
+
+# Two runs must not fill the same place of the cache at once. $1 names the place. The lock is held until
+# unlock or the end of the process; what this process starts knows that and doesn't ask again. One at a time.
+lock() {
+    case " ${CLOCKFERRY_LOCKED:-} " in *" $1 "*) return 0 ;; esac
+    make_cache
+    have flock || return 0
+    exec 9>"$cache/lock-$1"
+    if ! flock -n 9; then
+        say "  waiting for another run that uses the cache …"
+        flock 9
+    fi
+    export CLOCKFERRY_LOCKED="${CLOCKFERRY_LOCKED:-} $1"
+}
+
+# $1: the last lock that this process took.
+unlock() {
+    exec 9>&-
+    export CLOCKFERRY_LOCKED="${CLOCKFERRY_LOCKED% "$1"}"
+}
+
+duration() {
+    printf '%dm%02ds' $(($1 / 60)) $(($1 % 60))
+}
+
+# Where ninja is, from the end of its log: "1234/2034 objects, ".
+ninja_status() {
+    tail -c 600 "$1" 2>/dev/null | tr '\r' '\n' |
+        sed -n 's/^\[\([0-9]*\/[0-9]*\)\].*/\1 objects, /p' | tail -n 1
+}
+
+# Says every ten seconds how far the work of log $2 is, until it is killed or its script has ended.
+ticker() {
+    ticker_start=$(date +%s)
+    while sleep 10 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
+        say "  $1: $(ninja_status "$2")$(duration $(($(date +%s) - ticker_start)))"
+    done
+}
+
+# Runs a long command with its output in a log. $1: what to call it, $2: the log, rest: the command.
+logged() {
+    logged_what=$1 logged_log=$2
+    shift 2
+    ticker "$logged_what" "$logged_log" &
+    logged_ticker=$!
+    logged_rc=0
+    "$@" >"$logged_log" 2>&1 </dev/null || logged_rc=$?
+    kill "$logged_ticker" 2>/dev/null || :
+    wait "$logged_ticker" 2>/dev/null || :
+    [ "$logged_rc" -eq 0 ] && return 0
+    tail -n 30 "$logged_log" | sed 's/^/    /' >&2
+    say "  the whole log: $logged_log"
+    return "$logged_rc"
+}
+
+# Git that behaves the same for everybody: no settings of the user, no conversions, fixed identity and dates.
+git_plain() {
+    GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 \
+        GIT_AUTHOR_NAME=Clockferry GIT_AUTHOR_EMAIL=clockferry@localhost \
+        GIT_COMMITTER_NAME=Clockferry GIT_COMMITTER_EMAIL=clockferry@localhost \
+        git -c core.autocrlf=false -c core.abbrev=12 -c gc.auto=0 -c maintenance.auto=false \
+        -c commit.gpgSign=false -c core.hooksPath=/dev/null -c advice.detachedHead=false \
+        -c safe.directory='*' "$@"
+}
+
+# The versions that have a series here.
+versions() {
+    (cd "$top/qemu-patches" && for v in *.*/BASE; do
+        [ ! -f "$v" ] || dirname "$v"
+    done)
+}
+
+# Sets $version and $series_dir from an argument that may be empty.
+choose_version() {
+    version=${1:-10.0}
+    series_dir=$top/qemu-patches/$version
+    [ -f "$series_dir/BASE" ] ||
+        usage_error "there is no patch series for QEMU $version; there is: $(versions | tr '\n' ' ')"
+}
+
+# One value of BASE.
+base() {
+    sed -n "s/^$1=//p" "$series_dir/BASE"
+}
+
+# The patches of the series, in order. An empty series is an empty file; none at all is a mistake.
+series_patches() {
+    [ -f "$series_dir/series" ] || die "$series_dir/series is missing (a series without patches is an empty file)"
+    sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$series_dir/series"
+}
+
+# A short name for the content of the series. To be used as x=$(series_key) || exit 1
+series_key() {
+    series_list=$(series_patches) || exit 1
+    for p in $series_list; do
+        [ -f "$series_dir/$p" ] || die "the series lists $p, but there is no such file in $series_dir"
+    done
+    # shellcheck disable=SC2086 # a list of names without spaces
+    (cd "$series_dir" && { [ -z "$series_list" ] || cat $series_list; }) | key
+}
