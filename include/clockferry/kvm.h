@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the library asks of KVM and of the host, as a table of functions.
+ *
+ * cf_kvm_ops() is the real kernel; tests put a model of a host in its place.
+ * Each function does one call and returns 0 or -errno, as the kernel gave it:
+ * what an errno means depends on the call and is decided by the caller.
+ */
+#ifndef CLOCKFERRY_KVM_H
+#define CLOCKFERRY_KVM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <clockferry/error.h>
+
+/* Capability numbers, as in linux/kvm.h. */
+#define CF_KVM_CAP_ADJUST_CLOCK 39
+#define CF_KVM_CAP_TSC_CONTROL 60
+
+/* Flags of KVM_GET_CLOCK and KVM_SET_CLOCK, as in linux/kvm.h. */
+#define CF_KVM_CLOCK_TSC_STABLE (1u << 1)
+#define CF_KVM_CLOCK_REALTIME (1u << 2)
+#define CF_KVM_CLOCK_HOST_TSC (1u << 3)
+/* All three: clock, realtime and host_ticks belong to one instant. */
+#define CF_KVM_CLOCK_EXACT                                                     \
+    (CF_KVM_CLOCK_TSC_STABLE | CF_KVM_CLOCK_REALTIME | CF_KVM_CLOCK_HOST_TSC)
+
+#define CF_MSR_TSC 0x10u
+#define CF_MSR_TSC_DEADLINE 0x6e0u
+#define CF_MSR_KVM_SYSTEM_TIME 0x4b564d01u
+
+#define CF_PVCLOCK_TSC_STABLE 1u
+
+#define CF_BOOT_ID_SIZE 37      /* 36 characters and the final 0 */
+#define CF_CLOCKSOURCE_SIZE 32
+
+/**
+ * CfKvmClock - what KVM_GET_CLOCK and KVM_SET_CLOCK exchange
+ * @clock_ns: kvmclock
+ * @flags: CF_KVM_CLOCK_..., which of the others are valid
+ * @realtime_ns: the host's CLOCK_REALTIME
+ * @host_ticks: the host's TSC
+ */
+typedef struct CfKvmClock {
+    uint64_t clock_ns;
+    uint64_t realtime_ns;
+    uint64_t host_ticks;
+    uint32_t flags;
+} CfKvmClock;
+
+/**
+ * CfPvclockRecord - a pvclock record as it lies in guest memory
+ *
+ * The kernel's struct pvclock_vcpu_time_info, little endian; @version is odd
+ * while KVM writes it.
+ */
+typedef struct CfPvclockRecord {
+    uint32_t version;
+    uint32_t pad0;
+    uint64_t tsc_timestamp;
+    uint64_t system_time;
+    uint32_t tsc_to_system_mul;
+    int8_t tsc_shift;
+    uint8_t flags;
+    uint8_t pad[2];
+} CfPvclockRecord;
+
+/**
+ * CfHostTime - what the kernel knows of its CLOCK_REALTIME
+ * @tai_offset_s: TAI - UTC in seconds; 0 when nobody told the kernel
+ * @max_error_ns: the kernel's bound of the clock's error
+ * @synchronised: a time daemon steers the clock
+ */
+typedef struct CfHostTime {
+    int32_t tai_offset_s;
+    uint64_t max_error_ns;
+    bool synchronised;
+} CfHostTime;
+
+/**
+ * CfHostId - what tells one host, and one boot of it, from another
+ * @boot_id: /proc/sys/kernel/random/boot_id; empty when it can't be read
+ * @clocksource: the current clocksource; empty when it can't be read
+ * @frac_bits: fraction bits of the CPU's TSC scaling by its vendor: 32 (AMD),
+ *             48 (Intel); 0 when the vendor isn't known
+ */
+typedef struct CfHostId {
+    char boot_id[CF_BOOT_ID_SIZE];
+    char clocksource[CF_CLOCKSOURCE_SIZE];
+    uint32_t frac_bits;
+} CfHostId;
+
+/**
+ * CfKvmOps - the calls
+ * @open: open a KVM device node, check that it speaks the KVM API
+ * @close: close any of the descriptors
+ * @create_vm: KVM_CREATE_VM
+ * @create_vcpu: KVM_CREATE_VCPU
+ * @check_extension: KVM_CHECK_EXTENSION on a device or VM
+ * @get_tsc_khz: KVM_GET_TSC_KHZ of a vCPU; may be a value that was refused
+ * @set_tsc_khz: KVM_SET_TSC_KHZ of a vCPU; never without TSC control, where
+ *               it switches catch-up mode on for the vCPU's life
+ * @get_tsc_offset: KVM_VCPU_TSC_OFFSET; -ENXIO where the kernel lacks it
+ * @set_tsc_offset: the same; success doesn't mean that it took effect
+ * @get_tsc_scale: KVM_VCPU_TSC_SCALE; -ENXIO where the kernel lacks it
+ * @get_msr: KVM_GET_MSRS with one MSR; -EIO if KVM doesn't know that MSR
+ * @set_msr: KVM_SET_MSRS, likewise
+ * @get_clock: KVM_GET_CLOCK of a VM
+ * @set_clock: KVM_SET_CLOCK of a VM
+ * @get_clock_guest: KVM_GET_CLOCK_GUEST of a vCPU; -EINVAL where the kernel
+ *                   lacks it
+ * @set_clock_guest: KVM_SET_CLOCK_GUEST of a vCPU, likewise
+ * @read_tsc: the host's TSC, ordered against earlier and later instructions
+ * @read_pair: a host TSC and the CLOCK_REALTIME that goes with it, to within
+ *             some tens of nanoseconds
+ * @get_host_time: read-only adjtimex
+ * @get_host_id: which host this is; never fails, members may be unknown
+ */
+typedef struct CfKvmOps {
+    int (*open)(const char *path, int *ret_kvm_fd);
+    void (*close)(int fd);
+    int (*create_vm)(int kvm_fd, int *ret_vm_fd);
+    int (*create_vcpu)(int vm_fd, uint32_t id, int *ret_vcpu_fd);
+    int (*check_extension)(int fd, uint32_t capability, uint32_t *ret_value);
+    int (*get_tsc_khz)(int vcpu_fd, uint32_t *ret_khz);
+    int (*set_tsc_khz)(int vcpu_fd, uint32_t khz);
+    int (*get_tsc_offset)(int vcpu_fd, uint64_t *ret_offset_ticks);
+    int (*set_tsc_offset)(int vcpu_fd, uint64_t offset_ticks);
+    int (*get_tsc_scale)(int vcpu_fd, uint64_t *ret_ratio,
+                         uint64_t *ret_frac_bits);
+    int (*get_msr)(int vcpu_fd, uint32_t msr, uint64_t *ret_value);
+    int (*set_msr)(int vcpu_fd, uint32_t msr, uint64_t value);
+    int (*get_clock)(int vm_fd, CfKvmClock *ret_clock);
+    int (*set_clock)(int vm_fd, const CfKvmClock *clock);
+    int (*get_clock_guest)(int vcpu_fd, CfPvclockRecord *ret_record);
+    int (*set_clock_guest)(int vcpu_fd, const CfPvclockRecord *record);
+    uint64_t (*read_tsc)(void);
+    int (*read_pair)(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns);
+    int (*get_host_time)(CfHostTime *ret_time);
+    void (*get_host_id)(CfHostId *ret_id);
+} CfKvmOps;
+
+G_BEGIN_DECLS
+
+/**
+ * cf_kvm_ops - the calls of the running kernel
+ *
+ * Return: a static table, never NULL. Thread: any.
+ */
+CF_API const CfKvmOps *cf_kvm_ops(void);
+
+G_END_DECLS
+
+#endif /* CLOCKFERRY_KVM_H */

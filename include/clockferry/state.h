@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A guest's clocks as they are carried: functions, not samples.
+ *
+ * Offset, ratio and pvclock record don't change while a guest is stopped, so
+ * there is nothing to race with. One anchor ties them to time.
+ */
+#ifndef CLOCKFERRY_STATE_H
+#define CLOCKFERRY_STATE_H
+
+#include <clockferry/clock-math.h>
+#include <clockferry/clock-policy.h>
+#include <clockferry/kvm.h>
+
+/* More vCPUs than any KVM takes; bounds what a hostile state can allocate. */
+#define CF_STATE_MAX_VCPUS 4096u
+
+/**
+ * CfFreqOrigin - where a frequency comes from
+ * @CF_FREQ_UNKNOWN: nowhere, it is unknown
+ * @CF_FREQ_UNSCALED: the host can't scale, so the ratio is 1
+ * @CF_FREQ_ATTRIBUTE: KVM_VCPU_TSC_SCALE
+ * @CF_FREQ_DERIVED: computed from KVM_GET_TSC_KHZ as KVM does, and confirmed
+ *                   by the guest's TSC
+ * @CF_FREQ_ASSUMED: computed so, but not confirmed: the TSC didn't obey
+ */
+typedef enum CfFreqOrigin {
+    CF_FREQ_UNKNOWN,
+    CF_FREQ_UNSCALED,
+    CF_FREQ_ATTRIBUTE,
+    CF_FREQ_DERIVED,
+    CF_FREQ_ASSUMED,
+} CfFreqOrigin;
+
+/**
+ * CfOffsetOrigin - where an offset comes from
+ * @CF_OFFSET_UNKNOWN: nowhere, it is unknown
+ * @CF_OFFSET_ATTRIBUTE: KVM_VCPU_TSC_OFFSET
+ * @CF_OFFSET_MEASURED: kernels before 5.16: MSR_IA32_TSC between two readings
+ *                      of the host's TSC, so within some microseconds
+ */
+typedef enum CfOffsetOrigin {
+    CF_OFFSET_UNKNOWN,
+    CF_OFFSET_ATTRIBUTE,
+    CF_OFFSET_MEASURED,
+} CfOffsetOrigin;
+
+/**
+ * CfFnOrigin - where a clock function comes from
+ * @CF_FN_NONE: nowhere, there is none
+ * @CF_FN_CALL: KVM_GET_CLOCK_GUEST
+ * @CF_FN_PAGE: the guest's own pvclock page
+ * @CF_FN_BUILT: built from the anchor
+ */
+typedef enum CfFnOrigin {
+    CF_FN_NONE,
+    CF_FN_CALL,
+    CF_FN_PAGE,
+    CF_FN_BUILT,
+} CfFnOrigin;
+
+/**
+ * CfVcpuState - the TSC of one vCPU
+ * @freq_origin: if not CF_FREQ_UNKNOWN, @freq is valid
+ * @freq: effective frequency
+ * @offset_origin: if not CF_OFFSET_UNKNOWN, @offset_ticks is valid
+ * @offset_ticks: guest TSC - scaled host TSC, modulo 2^64
+ */
+typedef struct CfVcpuState {
+    CfFreqOrigin freq_origin;
+    CfOffsetOrigin offset_origin;
+    struct cf_tsc_freq freq;
+    uint64_t offset_ticks;
+} CfVcpuState;
+
+/**
+ * CfAnchor - one instant: host TSC, real time and kvmclock
+ * @instant: host TSC and real time
+ * @clock_ns: kvmclock at that instant
+ * @flags: flags of the KVM_GET_CLOCK; if not CF_KVM_CLOCK_EXACT, the three
+ *         were read one after the other, within some microseconds
+ */
+typedef struct CfAnchor {
+    struct cf_instant instant;
+    uint64_t clock_ns;
+    uint32_t flags;
+} CfAnchor;
+
+/**
+ * CfState - the clocks of one guest
+ * @anchor: taken when the guest had stopped
+ * @host_khz: frequency of the source's TSC, not 0
+ * @boot_id: of the source; empty when unknown
+ * @max_error_ns: bound of the real time's error, UINT64_MAX when unknown
+ * @fn_origin: if not CF_FN_NONE, @fn is valid
+ * @fn: kvmclock as a function of the boot vCPU's TSC
+ * @n_vcpus: 1 to CF_STATE_MAX_VCPUS
+ * @vcpus: array, the boot vCPU first; owned by the state
+ */
+typedef struct CfState {
+    CfAnchor anchor;
+    uint32_t host_khz;
+    char boot_id[CF_BOOT_ID_SIZE];
+    uint64_t max_error_ns;
+    CfFnOrigin fn_origin;
+    struct cf_clock_fn fn;
+    uint32_t n_vcpus;
+    CfVcpuState *vcpus;
+} CfState;
+
+G_BEGIN_DECLS
+
+/**
+ * cf_state_new - an empty state, everything unknown
+ * @n_vcpus: number of vCPUs, 1 to CF_STATE_MAX_VCPUS
+ *
+ * Return: the state, to be freed with cf_state_free(); NULL if @n_vcpus is
+ * out of range.
+ */
+CF_API CfState *cf_state_new(uint32_t n_vcpus);
+
+/**
+ * cf_state_free - free a state
+ * @state: the state, or NULL
+ */
+CF_API void cf_state_free(CfState *state);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfState, cf_state_free)
+
+/**
+ * cf_state_validate - can this state be restored?
+ * @state: the state; may come from anywhere
+ * @error: what is wrong with it
+ *
+ * Checks every range, and that function and anchor don't contradict each
+ * other. What is unknown is no fault.
+ *
+ * Return: true if it can be used. Errors: CF_ERROR_INVALID.
+ */
+CF_API gboolean cf_state_validate(const CfState *state, GError **error);
+
+/**
+ * cf_rung_name - a rung's name as users see it
+ * @rung: the rung
+ *
+ * Return: a static string such as "closed-loop"; "unknown" if out of range.
+ */
+CF_API const char *cf_rung_name(enum cf_rung rung);
+
+/**
+ * cf_offset_name - name of what a host does with a TSC offset
+ * @offset: the fact
+ *
+ * Return: "sticks", "ignored" or "rewinds"; "unknown" if out of range.
+ */
+CF_API const char *cf_offset_name(enum cf_offset offset);
+
+G_END_DECLS
+
+#endif /* CLOCKFERRY_STATE_H */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Capture a guest's clocks from a VM and restore them into another one.
+ *
+ * For any VMM: it hands over its KVM file descriptors while no vCPU runs, and
+ * calls from a thread that may use them. What remains its own business: when
+ * to stop and start, transport of the state, the policy (clock-policy.h) and
+ * KVM_KVMCLOCK_CTRL.
+ */
+#ifndef CLOCKFERRY_VM_H
+#define CLOCKFERRY_VM_H
+
+#include <stddef.h>
+#include <clockferry/probe.h>
+#include <clockferry/state.h>
+
+/**
+ * CfReadGuest - read guest memory
+ * @address: guest physical address; any value, the guest chose it
+ * @buffer: where to
+ * @size: how many bytes
+ * @opaque: CfVm's
+ *
+ * Return: true if all of it is RAM and was read.
+ */
+typedef bool (*CfReadGuest)(uint64_t address, void *buffer, size_t size,
+                            void *opaque);
+
+/**
+ * CfVm - a VM with stopped vCPUs
+ * @ops: the calls, normally cf_kvm_ops()
+ * @host: probe of this host; needed for its TSC frequency, which a VM whose
+ *        frequency was set can't tell
+ * @vm_fd: the VM
+ * @vcpu_fds: all its vCPUs, parked ones too, the boot vCPU first, in the same
+ *            order on source and destination
+ * @n_vcpus: how many, 1 to CF_STATE_MAX_VCPUS
+ * @read_guest: reads guest memory; NULL if it can't be read
+ * @opaque: for @read_guest
+ *
+ * Nothing is owned.
+ */
+typedef struct CfVm {
+    const CfKvmOps *ops;
+    const CfProbe *host;
+    int vm_fd;
+    const int *vcpu_fds;
+    uint32_t n_vcpus;
+    CfReadGuest read_guest;
+    void *opaque;
+} CfVm;
+
+/**
+ * CfTscOutcome - what became of the vCPUs' TSCs
+ * @CF_TSC_UNCHANGED: they were right already; nothing was written
+ * @CF_TSC_COPIED: same host, the source's offsets bit for bit
+ * @CF_TSC_COMPUTED: new offsets, from the time that elapsed
+ * @CF_TSC_IGNORED: offsets were accepted but read back as before
+ * @CF_TSC_UNSTABLE: they read back as something else; undone
+ * @CF_TSC_UNKNOWN: the source didn't know its own
+ */
+typedef enum CfTscOutcome {
+    CF_TSC_UNCHANGED,
+    CF_TSC_COPIED,
+    CF_TSC_COMPUTED,
+    CF_TSC_IGNORED,
+    CF_TSC_UNSTABLE,
+    CF_TSC_UNKNOWN,
+} CfTscOutcome;
+
+/**
+ * CfReport - what a restore achieved
+ * @rung: how the kvmclock was restored
+ * @tries: how often it was set on that rung, 1 or more
+ * @residual_ns: kvmclock read back - intended, at the same guest TSC
+ * @residual_error_ns: @residual_ns is known to within this; 0 where the
+ *                     kernel told clock and TSC of one instant
+ * @residual_known: kvmclock could be read back at all
+ * @step_bound_ns: largest step that the guest can see if it runs within 1 ms:
+ *                 residual, its error, and what a pending update may add;
+ *                 UINT64_MAX if unknown
+ * @pending_update: the kernel may still re-base kvmclock at the first run
+ * @function_carried: kvmclock is the source's function of the guest TSC; else
+ *                    it goes on from the source's time
+ * @rate_known: frequencies could be compared
+ * @rate_error_ppt: (destination - source) / source in 10^-12, of the vCPU
+ *                  where it is largest
+ * @same_host: boot id, frequency and TSC prove that source and destination
+ *             share one TSC
+ * @tsc: what became of the TSCs
+ * @skew_ticks: by how much the vCPUs' TSCs came apart from each other
+ * @elapsed_ns: time from the source's anchor to the destination's, as used
+ * @clock_behind: the destination's real time was before the source's, so 0
+ *                was used instead
+ */
+typedef struct CfReport {
+    enum cf_rung rung;
+    int tries;
+    int64_t residual_ns;
+    uint64_t residual_error_ns;
+    bool residual_known;
+    uint64_t step_bound_ns;
+    bool pending_update;
+    bool function_carried;
+    bool rate_known;
+    int64_t rate_error_ppt;
+    bool same_host;
+    CfTscOutcome tsc;
+    uint64_t skew_ticks;
+    int64_t elapsed_ns;
+    bool clock_behind;
+} CfReport;
+
+G_BEGIN_DECLS
+
+/**
+ * cf_capture - read a stopped guest's clocks
+ * @vm: the VM
+ * @ret_state: the state, to be freed with cf_state_free()
+ * @error: why not
+ *
+ * Reads only: a guest that isn't moved after all goes on undisturbed. What
+ * the host can't tell stays unknown in the state.
+ *
+ * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
+ */
+CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
+
+/**
+ * cf_restore - put a guest's clocks into a stopped VM
+ * @vm: the destination, with as many vCPUs as @state
+ * @state: what cf_capture() gave; validated first
+ * @ret_report: what was achieved, written on success
+ * @error: why not
+ *
+ * To be called when all other vCPU state is in KVM, as the last thing before
+ * the vCPUs run: first TSCs, then kvmclock by the best rung that works, each
+ * read back. Success means that the clocks were set, the report says how
+ * well; whether that suffices is for cf_policy_decide() to say, before.
+ * On failure the TSC offsets are as before.
+ *
+ * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
+ */
+CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
+                           CfReport *ret_report, GError **error);
+
+/**
+ * cf_tsc_outcome_name - an outcome's name as users see it
+ * @outcome: the outcome
+ *
+ * Return: a static string such as "copied"; "unknown" if out of range.
+ */
+CF_API const char *cf_tsc_outcome_name(CfTscOutcome outcome);
+
+G_END_DECLS
+
+#endif /* CLOCKFERRY_VM_H */

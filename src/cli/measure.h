@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The selftest's own view of clocks, and statistics.
+ *
+ * Shares no code with the restore: what checks it must not share its bugs.
+ */
+#ifndef CF_MEASURE_H
+#define CF_MEASURE_H
+
+#include <clockferry/kvm.h>
+
+/**
+ * measure_step - how far a guest's clock stepped, as the guest sees it
+ * @source: pvclock record on the source
+ * @destination: pvclock record on the destination
+ * @guest_ticks: guest TSC at which both are evaluated
+ * @ret_step_ns: destination - source
+ *
+ * Return: false if a record is being written or lies in the TSC's future.
+ */
+bool measure_step(const CfPvclockRecord *source,
+                  const CfPvclockRecord *destination, uint64_t guest_ticks,
+                  int64_t *ret_step_ns);
+
+/**
+ * Distribution - of signed values
+ * @min: smallest
+ * @median: middle one
+ * @max: largest
+ * @p99_size: 99 % of the values aren't larger than this, signs aside
+ */
+typedef struct Distribution {
+    int64_t min;
+    int64_t median;
+    int64_t max;
+    int64_t p99_size;
+} Distribution;
+
+/* Of the int64_t in @values, at least one; sorts them. */
+Distribution measure_distribution(GArray *values);
+
+#endif /* CF_MEASURE_H */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the selftest found, and how it is printed. */
+#ifndef CF_RESULTS_H
+#define CF_RESULTS_H
+
+#include <clockferry/vm.h>
+#include "measure.h"
+
+/**
+ * Results - of all rounds
+ * @residuals_ns: as the restore reports them
+ * @steps_ns: as the guests' pages show them, the worst vCPU of each round
+ * @captures_ns: what a capture took
+ * @restores_ns: what a restore took
+ * @rungs: how often each rung was reached
+ * @tsc_step_ticks: largest change of an offset
+ * @tsc: outcome for the TSCs of the last round
+ * @tries: sum of all tries
+ */
+typedef struct Results {
+    GArray *residuals_ns;
+    GArray *steps_ns;
+    GArray *captures_ns;
+    GArray *restores_ns;
+    guint rungs[CF_RUNG_PLAIN + 1];
+    uint64_t tsc_step_ticks;
+    CfTscOutcome tsc;
+    int tries;
+} Results;
+
+void results_init(Results *results);
+void results_deinit(Results *results);
+
+/**
+ * results_print - print what was found
+ * @results: of all rounds; their values get sorted
+ * @rounds: number of rounds
+ * @vcpus: number of vCPUs
+ * @json: as JSON
+ *
+ * Return: true if the goal was met: no TSC stepped, and 99 % of residuals and
+ * steps within 3 ns.
+ */
+bool results_print(Results *results, int rounds, int vcpus, bool json);
+
+#endif /* CF_RESULTS_H */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A VM without QEMU, that runs the test guest. */
+#ifndef CF_TEST_VM_H
+#define CF_TEST_VM_H
+
+#include <clockferry/vm.h>
+
+#define TEST_VM_MAX_VCPUS 64u
+
+typedef struct TestVm TestVm;
+
+/**
+ * test_vm_new - create a VM with the test guest, not yet run
+ * @device: the KVM device
+ * @rom: the guest's image
+ * @rom_size: its size, as tests/guest/layout.h says
+ * @n_vcpus: 1 to TEST_VM_MAX_VCPUS
+ * @error: why not
+ *
+ * Return: the VM, to be freed with test_vm_free(); NULL on failure.
+ */
+TestVm *test_vm_new(const char *device, const unsigned char *rom,
+                    size_t rom_size, uint32_t n_vcpus, GError **error);
+
+void test_vm_free(TestVm *vm);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestVm, test_vm_free)
+
+/**
+ * test_vm_run - run the guest until every vCPU has published anew, then stop
+ * @vm: the VM
+ * @error: why not
+ *
+ * Return: true on success.
+ */
+gboolean test_vm_run(TestVm *vm, GError **error);
+
+/* The VM as the library wants it; valid as long as the VM. */
+CfVm test_vm_describe(TestVm *vm, const CfProbe *host);
+
+/**
+ * test_vm_record - the pvclock record of a vCPU in the guest's memory
+ * @vm: the VM, stopped
+ * @vcpu: index of the vCPU
+ * @ret_record: the record
+ *
+ * Return: false if the guest hasn't turned kvmclock on, or there is none.
+ */
+bool test_vm_record(TestVm *vm, uint32_t vcpu, CfPvclockRecord *ret_record);
+
+/* The latest TSC that any vCPU of the guest published. */
+uint64_t test_vm_published_ticks(TestVm *vm);
+
+#endif /* CF_TEST_VM_H */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the host tells without KVM: TSC, real time, identity. */
+#include <cpuid.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <time.h>
+#include <x86intrin.h>
+#include "internal.h"
+
+uint64_t cf_host_read_tsc(void)
+{
+    uint64_t ticks;
+
+    /* RDTSC alone may run ahead of what stands before it, or behind. */
+    _mm_lfence();
+    ticks = __rdtsc();
+    _mm_lfence();
+    return ticks;
+}
+
+int cf_host_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns)
+{
+    uint64_t narrowest_ticks = UINT64_MAX;
+    int try;
+
+    /* The narrowest try is one without an interrupt in between. */
+    for (try = 0; try < 8; try++) {
+        const uint64_t before_ticks = cf_host_read_tsc();
+        struct timespec now;
+        uint64_t width_ticks;
+
+        if (clock_gettime(CLOCK_REALTIME, &now) < 0) {
+            return -errno;
+        }
+        width_ticks = cf_host_read_tsc() - before_ticks;
+        if (now.tv_sec < 0 || width_ticks >= narrowest_ticks) {
+            continue;
+        }
+        narrowest_ticks = width_ticks;
+        *ret_host_ticks = before_ticks + width_ticks / 2;
+        *ret_realtime_ns = (uint64_t)now.tv_sec * CF_NS_PER_SEC +
+                           (uint64_t)now.tv_nsec;
+    }
+    return narrowest_ticks == UINT64_MAX ? -EOVERFLOW : 0;
+}
+
+int cf_host_get_time(CfHostTime *ret_time)
+{
+    struct timex request = { .modes = 0 };
+    const int clock_state = adjtimex(&request);
+
+    if (clock_state < 0) {
+        return -errno;
+    }
+    ret_time->tai_offset_s = request.tai;
+    ret_time->max_error_ns = (uint64_t)MAX(request.maxerror, 0) * 1000;
+    ret_time->synchronised = clock_state != TIME_ERROR;
+    return 0;
+}
+
+/* The first line of a file of the kernel's; empty if it can't be had. */
+static void read_line(const char *path, char *line, size_t size)
+{
+    g_autofree char *text = NULL;
+
+    line[0] = '\0';
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return;
+    }
+    g_strchomp(text);
+    if (strlen(text) < size) {
+        g_strlcpy(line, text, size);
+    }
+}
+
+static uint32_t frac_bits_by_vendor(void)
+{
+    unsigned int eax, ebx, ecx, edx;
+    char vendor[13] = "";
+
+    if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) {
+        return 0;
+    }
+    memcpy(vendor, &ebx, 4);
+    memcpy(vendor + 4, &edx, 4);
+    memcpy(vendor + 8, &ecx, 4);
+    if (!strcmp(vendor, "AuthenticAMD") || !strcmp(vendor, "HygonGenuine")) {
+        return CF_FRAC_BITS_AMD;
+    }
+    if (!strcmp(vendor, "GenuineIntel") || !strcmp(vendor, "CentaurHauls") ||
+        !strcmp(vendor, "  Shanghai  ")) {
+        return CF_FRAC_BITS_INTEL;
+    }
+    return 0;
+}
+
+void cf_host_get_id(CfHostId *ret_id)
+{
+    read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
+              sizeof(ret_id->boot_id));
+    read_line("/sys/devices/system/clocksource/clocksource0/"
+              "current_clocksource",
+              ret_id->clocksource, sizeof(ret_id->clocksource));
+    ret_id->frac_bits = frac_bits_by_vendor();
+}

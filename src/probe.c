@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Probe of this host, by trying everything on a scratch VM. */
+#include "internal.h"
+
+/* About an hour: far more than any doubt about when the TSC was read. */
+#define TRIAL_OFFSET_TICKS (1ULL << 43)
+
+typedef struct Scratch {
+    const CfKvmOps *ops;
+    int kvm_fd;
+    int vm_fd;
+    int vcpu_fd;
+} Scratch;
+
+static void scratch_close(Scratch *scratch)
+{
+    const int fds[] = { scratch->vcpu_fd, scratch->vm_fd, scratch->kvm_fd };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(fds); i++) {
+        if (fds[i] >= 0) {
+            scratch->ops->close(fds[i]);
+        }
+    }
+}
+
+static gboolean fail_open(const char *device, int rc, GError **error)
+{
+    const char *cure = rc == -ENOENT || rc == -ENODEV || rc == -ENXIO
+                       ? "load the kernel module kvm_amd or kvm_intel"
+                       : rc == -EACCES || rc == -EPERM
+                       ? "add this user to the group that owns it"
+                       : "is it a KVM device?";
+
+    g_set_error(error, CF_ERROR, CF_ERROR_NO_KVM,
+                "can't use KVM through %s: %s (%s)", device, g_strerror(-rc),
+                cure);
+    return FALSE;
+}
+
+static gboolean scratch_open(Scratch *scratch, const char *device,
+                             GError **error)
+{
+    const CfKvmOps *ops = scratch->ops;
+    int rc = ops->open(device, &scratch->kvm_fd);
+
+    if (rc < 0) {
+        return fail_open(device, rc, error);
+    }
+    rc = ops->create_vm(scratch->kvm_fd, &scratch->vm_fd);
+    if (rc < 0) {
+        return cf_fail_call(error, "KVM_CREATE_VM", rc);
+    }
+    rc = ops->create_vcpu(scratch->vm_fd, 0, &scratch->vcpu_fd);
+    if (rc < 0) {
+        return cf_fail_call(error, "KVM_CREATE_VCPU", rc);
+    }
+    return TRUE;
+}
+
+static uint32_t capability(const Scratch *scratch, uint32_t number)
+{
+    uint32_t value = 0;
+
+    if (scratch->ops->check_extension(scratch->vm_fd, number, &value) < 0) {
+        return 0;
+    }
+    return value;
+}
+
+static void probe_scale(const Scratch *scratch, CfProbe *probe)
+{
+    uint64_t ratio, frac_bits;
+
+    probe->tsc_control = capability(scratch, CF_KVM_CAP_TSC_CONTROL) != 0;
+    probe->frac_bits = probe->id.frac_bits;
+    if (scratch->ops->get_tsc_scale(scratch->vcpu_fd, &ratio,
+                                    &frac_bits) == 0 &&
+        frac_bits <= CF_FRAC_BITS_MAX) {
+        probe->has_scale = true;
+        probe->frac_bits = (uint32_t)frac_bits;
+    }
+}
+
+/* How KVM answers when there is no master clock tells its revision. */
+static void probe_clock_guest_early(const Scratch *scratch, CfProbe *probe)
+{
+    struct cf_clock_fn fn;
+
+    probe->clock_guest_errno =
+        -cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+}
+
+static void probe_master_clock(const Scratch *scratch, CfProbe *probe)
+{
+    CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
+
+    probe->adjust_clock = capability(scratch, CF_KVM_CAP_ADJUST_CLOCK);
+    if (scratch->ops->set_clock(scratch->vm_fd, &clock) == 0 &&
+        scratch->ops->get_clock(scratch->vm_fd, &clock) == 0) {
+        probe->clock_flags = clock.flags;
+    }
+}
+
+/*
+ * EINVAL means "no such ioctl", but on some revisions also "not now". With
+ * the master clock on, or after another errno, the former is out.
+ */
+static void probe_clock_guest(const Scratch *scratch, CfProbe *probe)
+{
+    struct cf_clock_fn fn;
+    int rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+
+    if (rc == 0) {
+        rc = cf_set_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+        probe->clock_guest = rc == 0 ? CF_CLOCK_GUEST_PRESENT
+                                     : CF_CLOCK_GUEST_UNUSABLE;
+    } else if (rc == -EINVAL || rc == -ENOTTY) {
+        probe->clock_guest = CF_CLOCK_GUEST_ABSENT;
+    } else {
+        probe->clock_guest = CF_CLOCK_GUEST_UNUSABLE;
+    }
+}
+
+/* Write an offset, read it back, and see whether the TSC obeys as well. */
+static enum cf_offset try_offset(const Scratch *scratch, uint64_t old_ticks,
+                                 const struct cf_tsc_freq *freq)
+{
+    const uint64_t new_ticks = old_ticks + TRIAL_OFFSET_TICKS;
+    CfTscReading reading;
+    uint64_t back_ticks;
+
+    if (scratch->ops->set_tsc_offset(scratch->vcpu_fd, new_ticks) < 0 ||
+        scratch->ops->get_tsc_offset(scratch->vcpu_fd, &back_ticks) < 0 ||
+        back_ticks == old_ticks ||
+        cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &reading) < 0) {
+        return CF_OFFSET_IGNORED;
+    }
+    if (back_ticks == new_ticks &&
+        cf_tsc_reading_fits(&reading, freq, new_ticks)) {
+        return CF_OFFSET_STICKS;
+    }
+    return cf_tsc_reading_fits(&reading, freq, old_ticks) ? CF_OFFSET_IGNORED
+                                                          : CF_OFFSET_REWINDS;
+}
+
+/* Kernels before 5.16: the same by writing MSR_IA32_TSC. */
+static enum cf_offset try_tsc_write(const Scratch *scratch,
+                                    const CfVcpuState *before,
+                                    const CfProbe *probe)
+{
+    const uint64_t slack_ticks = TRIAL_OFFSET_TICKS / 2;
+    CfVcpuState after;
+    uint64_t error_ticks, host_ticks;
+
+    if (before->offset_origin == CF_OFFSET_UNKNOWN ||
+        !cf_tsc_host_to_guest(scratch->ops->read_tsc(), &before->freq,
+                              before->offset_ticks, &host_ticks) ||
+        scratch->ops->set_msr(scratch->vcpu_fd, CF_MSR_TSC,
+                              host_ticks + TRIAL_OFFSET_TICKS) < 0) {
+        return CF_OFFSET_IGNORED;
+    }
+    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &after,
+                     &error_ticks);
+    return after.offset_ticks - before->offset_ticks - slack_ticks <
+           2 * slack_ticks ? CF_OFFSET_STICKS : CF_OFFSET_IGNORED;
+}
+
+static void probe_offset(const Scratch *scratch, CfProbe *probe)
+{
+    CfVcpuState vcpu;
+    uint64_t error_ticks;
+
+    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &vcpu,
+                     &error_ticks);
+    probe->has_offset = vcpu.offset_origin == CF_OFFSET_ATTRIBUTE;
+    probe->offset = probe->has_offset
+                    ? try_offset(scratch, vcpu.offset_ticks, &vcpu.freq)
+                    : try_tsc_write(scratch, &vcpu, probe);
+}
+
+static enum cf_rung best_rung(const CfProbe *probe)
+{
+    if (probe->clock_guest == CF_CLOCK_GUEST_PRESENT) {
+        return CF_RUNG_EXACT;
+    }
+    if ((probe->clock_flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT) {
+        return CF_RUNG_CLOSED_LOOP;
+    }
+    return CF_RUNG_PLAIN;
+}
+
+gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
+                       CfProbe *ret_probe, GError **error)
+{
+    const gint64 start_us = g_get_monotonic_time();
+    Scratch scratch = { ops, -1, -1, -1 };
+    CfProbe probe = { 0 };
+    gboolean done = FALSE;
+    int rc;
+
+    if (!scratch_open(&scratch, device, error)) {
+        goto out;
+    }
+    rc = ops->get_tsc_khz(scratch.vcpu_fd, &probe.host_khz);
+    if (rc < 0 || !probe.host_khz) {
+        cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
+        goto out;
+    }
+    ops->get_host_id(&probe.id);
+    probe.time_known = ops->get_host_time(&probe.time) == 0;
+    probe_scale(&scratch, &probe);
+    probe_clock_guest_early(&scratch, &probe);
+    probe_master_clock(&scratch, &probe);
+    probe_clock_guest(&scratch, &probe);
+    probe_offset(&scratch, &probe);
+    probe.best_rung = best_rung(&probe);
+    done = TRUE;
+out:
+    scratch_close(&scratch);
+    if (done) {
+        probe.duration_ns =
+            (uint64_t)(g_get_monotonic_time() - start_us) * 1000;
+        *ret_probe = probe;
+    }
+    return done;
+}

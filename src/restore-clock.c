@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Restore of kvmclock: which function it shall be, and the ladder. */
+#include "restore.h"
+
+/* The step bound counts on the first run within this. */
+#define FIRST_RUN_NS 1000000
+
+/* KVM's arithmetic knows frequencies to the kHz: 1 ppm above 1 GHz. */
+#define KVM_ARITHMETIC_PPT 1000000
+
+bool cf_restore_intended(const Restore *restore, uint64_t host_ticks,
+                         int64_t *ret_ns)
+{
+    uint64_t guest_ticks;
+
+    return cf_restore_guest_ticks(restore, host_ticks, &guest_ticks) &&
+           cf_clock_fn_eval(&restore->fn, guest_ticks, ret_ns) &&
+           *ret_ns >= 0;
+}
+
+/* kvmclock on the source when it was captured. */
+static int64_t clock_at_capture(const CfState *state)
+{
+    const CfVcpuState *boot = &state->vcpus[0];
+    uint64_t guest_ticks;
+    int64_t ns;
+
+    if (state->fn_origin != CF_FN_NONE &&
+        boot->freq_origin != CF_FREQ_UNKNOWN &&
+        boot->offset_origin != CF_OFFSET_UNKNOWN &&
+        cf_tsc_host_to_guest(state->anchor.instant.host_ticks, &boot->freq,
+                             boot->offset_ticks, &guest_ticks) &&
+        cf_clock_fn_eval(&state->fn, guest_ticks, &ns)) {
+        return ns;
+    }
+    return (int64_t)state->anchor.clock_ns;
+}
+
+static bool tsc_was_carried(const CfReport *report)
+{
+    return report->tsc == CF_TSC_UNCHANGED || report->tsc == CF_TSC_COPIED ||
+           report->tsc == CF_TSC_COMPUTED;
+}
+
+/* The clock goes on from the source's time, at this vCPU's own frequency. */
+static bool function_from_time(const Restore *restore,
+                               struct cf_clock_fn *ret_fn)
+{
+    struct cf_clock_fn fn;
+    int64_t ns;
+    uint32_t khz;
+
+    if (__builtin_add_overflow(clock_at_capture(restore->state),
+                               restore->report.elapsed_ns, &ns) ||
+        !cf_restore_guest_ticks(restore, restore->anchor.instant.host_ticks,
+                                &fn.tsc_ticks) ||
+        !cf_tsc_freq_khz(&restore->vcpus[0].freq, &khz) ||
+        !cf_clock_fn_set_hz(&fn, (uint64_t)khz * 1000)) {
+        return false;
+    }
+    fn.system_ns = (uint64_t)ns;
+    *ret_fn = fn;
+    return true;
+}
+
+/*
+ * The source's own function, if the TSC that it is a function of arrived.
+ * Else it would make kvmclock jump along with the TSC.
+ */
+static gboolean choose_function(Restore *restore, GError **error)
+{
+    int64_t ns;
+
+    restore->fn = restore->state->fn;
+    if (restore->state->fn_origin != CF_FN_NONE &&
+        tsc_was_carried(&restore->report) &&
+        cf_restore_intended(restore, restore->anchor.instant.host_ticks,
+                            &ns)) {
+        restore->report.function_carried = true;
+        return TRUE;
+    }
+    if (function_from_time(restore, &restore->fn)) {
+        return TRUE;
+    }
+    g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
+                        "kvmclock can't be computed: the TSC is unknown or "
+                        "the clock would leave its range");
+    return FALSE;
+}
+
+static uint64_t size_of(int64_t value)
+{
+    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+}
+
+/* The residual can't show what a pending update adds later: the difference
+ * of two frequencies, from the last setting to the first run. */
+static uint64_t step_bound(const CfReport *report)
+{
+    uint64_t bound_ns = size_of(report->residual_ns) +
+                        report->residual_error_ns;
+    uint64_t rate_ppt = size_of(report->rate_error_ppt) + KVM_ARITHMETIC_PPT;
+
+    if (!report->residual_known) {
+        return UINT64_MAX;
+    }
+    if (report->pending_update) {
+        bound_ns += (uint64_t)((cf_u128)rate_ppt * FIRST_RUN_NS /
+                               1000000000000ULL) + 1;
+    }
+    return bound_ns;
+}
+
+gboolean cf_restore_clock(Restore *restore, GError **error)
+{
+    if (!choose_function(restore, error)) {
+        return FALSE;
+    }
+    if (!cf_rung_exact(restore) && !cf_rung_reanchored(restore) &&
+        !cf_rung_loop(restore) && !cf_rung_plain(restore, error)) {
+        return FALSE;
+    }
+    restore->report.step_bound_ns = step_bound(&restore->report);
+    return TRUE;
+}

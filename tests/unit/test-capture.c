@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Test of cf_capture(), cf_state_validate() and cf_probe_host() on model
+ * hosts: what is believed of a hostile guest's page and of a hostile state. */
+#include <errno.h>
+#include <string.h>
+#include "crossing.h"
+
+static void old_source(void)
+{
+    fake_reset();
+    fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+}
+
+/* Captures with the page as @break_it left it; it must not be believed. */
+static void page_is_refused(void (*break_it)(Crossing *c))
+{
+    Crossing c;
+
+    old_source();
+    crossing_begin(&c, 1);
+    break_it(&c);
+    crossing_capture(&c);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_BUILT);
+    crossing_restore(&c);
+    assert_within(crossing_step_ns(&c), 10000);
+    crossing_end(&c);
+}
+
+static void odd_version(Crossing *c) { c->from->page.version = 3; }
+static void no_mul(Crossing *c) { c->from->page.tsc_to_system_mul = 0; }
+static void shift_high(Crossing *c) { c->from->page.tsc_shift = 127; }
+static void shift_low(Crossing *c) { c->from->page.tsc_shift = -128; }
+static void not_stable(Crossing *c) { c->from->page.flags = 0; }
+static void other_rate(Crossing *c) { c->from->page.tsc_to_system_mul--; }
+static void far_ahead(Crossing *c) { c->from->page.system_time += 1ULL << 40; }
+static void huge(Crossing *c) { c->from->page.system_time = UINT64_MAX; }
+static void future(Crossing *c) { c->from->page.tsc_timestamp = UINT64_MAX; }
+static void turned_off(Crossing *c) { c->from->vcpus[0].system_time_msr = 0; }
+
+static void outside_ram(Crossing *c)
+{
+    c->from->vcpus[0].system_time_msr = UINT64_MAX;
+}
+
+static void slower(Crossing *c)
+{
+    c->from->page.tsc_to_system_mul -= 1 << 20;
+}
+
+static void test_hostile_page(void)
+{
+    page_is_refused(odd_version);
+    page_is_refused(no_mul);
+    page_is_refused(shift_high);
+    page_is_refused(shift_low);
+    page_is_refused(not_stable);
+    page_is_refused(far_ahead);
+    page_is_refused(huge);
+    page_is_refused(future);
+    page_is_refused(turned_off);
+    page_is_refused(outside_ram);
+    page_is_refused(slower);
+}
+
+/* The last bit of mul is within anyone's rounding. */
+static void test_good_page(void)
+{
+    Crossing c;
+
+    old_source();
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_PAGE);
+    cf_state_free(g_steal_pointer(&c.state));
+    other_rate(&c);
+    crossing_capture(&c);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_PAGE);
+    crossing_end(&c);
+}
+
+/* Capture reads only. */
+static void test_reads_only(void)
+{
+    Crossing c;
+    uint64_t ref_ns;
+
+    fake_reset();
+    crossing_begin(&c, 2);
+    fake_hosts[0].offset_writes = 0;
+    fake_hosts[0].khz_writes = 0;
+    ref_ns = c.from->ref_ns;
+    crossing_capture(&c);
+    g_assert_cmpint(fake_hosts[0].offset_writes, ==, 0);
+    g_assert_cmpint(fake_hosts[0].khz_writes, ==, 0);
+    g_assert_cmpuint(c.from->ref_ns, ==, ref_ns);
+    crossing_end(&c);
+}
+
+/* Each call fails once: an error, or a state that is honest about it. */
+static void test_any_failure(void)
+{
+    int k;
+
+    for (k = 1; ; k++) {
+        g_autoptr(GError) error = NULL;
+        Crossing c;
+
+        fake_reset();
+        crossing_begin(&c, 2);
+        fake_hosts[0].calls = 0;
+        fake_hosts[0].fail_call = k;
+        if (cf_capture(&c.source, &c.state, &error)) {
+            cf_state_validate(c.state, &error);
+            g_assert_no_error(error);
+        } else {
+            g_assert_nonnull(error);
+        }
+        crossing_end(&c);
+        if (fake_hosts[0].calls < k) {
+            break;
+        }
+    }
+    g_assert_cmpint(k, >, 5);
+}
+
+static void state_is_refused(void (*break_it)(CfState *state))
+{
+    g_autoptr(GError) error = NULL;
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    g_assert_true(cf_state_validate(c.state, &error));
+    break_it(c.state);
+    g_assert_false(cf_state_validate(c.state, &error));
+    g_assert_error(error, CF_ERROR, CF_ERROR_INVALID);
+    c.state->n_vcpus = 1;
+    crossing_end(&c);
+}
+
+static void no_vcpus(CfState *s) { s->n_vcpus = 0; }
+static void many_vcpus(CfState *s) { s->n_vcpus = UINT32_MAX; }
+static void no_khz(CfState *s) { s->host_khz = 0; }
+static void no_ratio(CfState *s) { s->vcpus[0].freq.ratio = 0; }
+static void frac_64(CfState *s) { s->vcpus[0].freq.frac_bits = 64; }
+static void bad_origin(CfState *s) { s->vcpus[0].freq_origin = 99; }
+static void bad_offset(CfState *s) { s->vcpus[0].offset_origin = 99; }
+static void no_time(CfState *s) { s->anchor.instant.realtime_ns = 0; }
+static void late(CfState *s) { s->anchor.instant.realtime_ns = 1ULL << 63; }
+static void tai(CfState *s) { s->anchor.instant.tai_offset_s = INT32_MIN; }
+static void clock_high(CfState *s) { s->anchor.clock_ns = UINT64_MAX; }
+static void no_fn_mul(CfState *s) { s->fn.mul = 0; }
+static void fn_shift(CfState *s) { s->fn.shift = INT32_MIN; }
+static void fn_late(CfState *s) { s->fn.tsc_ticks += 1ULL << 62; }
+static void fn_year_3000(CfState *s) { s->fn.system_ns = 1ULL << 62; }
+static void fn_wraps(CfState *s) { s->fn.system_ns = UINT64_MAX; }
+
+static void endless_boot_id(CfState *s)
+{
+    memset(s->boot_id, 'x', sizeof(s->boot_id));
+}
+
+static void test_hostile_state(void)
+{
+    state_is_refused(no_vcpus);
+    state_is_refused(many_vcpus);
+    state_is_refused(no_khz);
+    state_is_refused(no_ratio);
+    state_is_refused(frac_64);
+    state_is_refused(bad_origin);
+    state_is_refused(bad_offset);
+    state_is_refused(no_time);
+    state_is_refused(late);
+    state_is_refused(tai);
+    state_is_refused(clock_high);
+    state_is_refused(no_fn_mul);
+    state_is_refused(fn_shift);
+    state_is_refused(fn_late);
+    state_is_refused(fn_year_3000);
+    state_is_refused(fn_wraps);
+    state_is_refused(endless_boot_id);
+}
+
+static CfProbe probe_host(void)
+{
+    g_autoptr(GError) error = NULL;
+    CfProbe probe;
+
+    fake_enter(&fake_hosts[0]);
+    g_assert_true(cf_probe_host(&fake_ops, "0", &probe, &error));
+    g_assert_no_error(error);
+    return probe;
+}
+
+static void test_probe(void)
+{
+    g_autofree char *json = NULL;
+    CfProbe probe;
+
+    fake_reset();
+    probe = probe_host();
+    g_assert_cmpuint(probe.host_khz, ==, 2500000);
+    g_assert_cmpint(probe.offset, ==, CF_OFFSET_STICKS);
+    g_assert_cmpint(probe.clock_guest, ==, CF_CLOCK_GUEST_PRESENT);
+    g_assert_cmpint(probe.clock_guest_errno, ==, 0);
+    g_assert_cmpint(probe.best_rung, ==, CF_RUNG_EXACT);
+    g_assert_cmpuint(probe.frac_bits, ==, 48);
+    json = cf_probe_to_json(&probe);
+    g_assert_nonnull(strstr(json, "\"best_rung\": \"exact\""));
+
+    fake_hosts[0].offset = CF_OFFSET_IGNORED;
+    fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+    probe = probe_host();
+    g_assert_cmpint(probe.offset, ==, CF_OFFSET_IGNORED);
+    g_assert_cmpint(probe.best_rung, ==, CF_RUNG_CLOSED_LOOP);
+
+    fake_hosts[0].offset = CF_OFFSET_REWINDS;
+    fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_NEWEST;
+    fake_hosts[0].master_clock = false;
+    probe = probe_host();
+    g_assert_cmpint(probe.offset, ==, CF_OFFSET_REWINDS);
+    g_assert_cmpint(probe.clock_guest, ==, CF_CLOCK_GUEST_UNUSABLE);
+    g_assert_cmpint(probe.clock_guest_errno, ==, ENODATA);
+    g_assert_cmpint(probe.best_rung, ==, CF_RUNG_PLAIN);
+
+    fake_hosts[0].offset = CF_OFFSET_STICKS;
+    fake_hosts[0].has_offset = false;
+    probe = probe_host();
+    g_assert_false(probe.has_offset);
+    g_assert_cmpint(probe.offset, ==, CF_OFFSET_STICKS);
+    fake_hosts[0].offset = CF_OFFSET_IGNORED;
+    g_assert_cmpint(probe_host().offset, ==, CF_OFFSET_IGNORED);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/capture/hostile-page", test_hostile_page);
+    g_test_add_func("/capture/good-page", test_good_page);
+    g_test_add_func("/capture/reads-only", test_reads_only);
+    g_test_add_func("/capture/any-failure", test_any_failure);
+    g_test_add_func("/state/hostile", test_hostile_state);
+    g_test_add_func("/probe/hosts", test_probe);
+    return g_test_run();
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Test of cf_restore(): every rung of the ladder, on model hosts. */
+#include "crossing.h"
+
+/* Two hosts of unlike frequency, unlike offsets: the best there is. */
+static void test_exact(void)
+{
+    Crossing c;
+
+    fake_reset();
+    fake_hosts[1].khz = 2400000;
+    crossing_begin(&c, 2);
+    c.from->vcpus[1].offset_ticks += 1000;
+    crossing_cross(&c);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_CALL);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_EXACT);
+    g_assert_cmpint(c.report.tries, ==, 1);
+    g_assert_true(c.report.residual_known);
+    assert_within(c.report.residual_ns, 1);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_COMPUTED);
+    g_assert_true(c.report.function_carried);
+    g_assert_false(c.report.pending_update);
+    g_assert_false(c.report.same_host);
+    g_assert_cmpuint(c.report.skew_ticks, ==, 0);
+    g_assert_true(c.report.rate_known);
+    assert_within(c.report.rate_error_ppt, CF_RATE_EXACT_PPT);
+    assert_within(crossing_step_ns(&c), 2);
+    assert_within(crossing_tsc_step(&c, 0), 3);
+    assert_within(crossing_tsc_step(&c, 1), 3);
+    crossing_end(&c);
+}
+
+/* v6 has no errno but EINVAL for what is transient. */
+static void test_exact_v6(void)
+{
+    Crossing c;
+
+    fake_reset();
+    fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_V6;
+    fake_hosts[1].clock_guest = FAKE_CLOCK_GUEST_V6;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_EXACT);
+    assert_within(crossing_step_ns(&c), 1);
+    crossing_end(&c);
+}
+
+static void test_busy(void)
+{
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    fake_hosts[0].busy = 3;
+    fake_hosts[1].busy = 5;
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_EXACT);
+    crossing_end(&c);
+}
+
+/* A kernel that stays busy isn't waited for. */
+static void test_busy_for_ever(void)
+{
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    fake_hosts[1].busy = G_MAXINT;
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_CLOSED_LOOP);
+    g_assert_true(c.report.pending_update);
+    assert_within(crossing_step_ns(&c), 3);
+    crossing_end(&c);
+}
+
+/* 2 kHz apart, within KVM's tolerance: KVM_SET_CLOCK_GUEST says ERANGE. */
+static void test_reanchored(void)
+{
+    Crossing c;
+
+    fake_reset();
+    fake_hosts[1].khz = 2500002;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_REANCHORED);
+    assert_within(c.report.residual_ns, 2);
+    g_assert_cmpint(c.report.rate_error_ppt, ==, 800000);
+    assert_within(crossing_step_ns(&c), 3);
+    crossing_end(&c);
+}
+
+static void released_kernels(void)
+{
+    int i;
+
+    for (i = 0; i < FAKE_HOSTS; i++) {
+        fake_hosts[i].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+        fake_hosts[i].has_scale = false;
+        fake_hosts[i].unequal_offsets_allowed = false;
+    }
+}
+
+static void test_closed_loop(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].noise_ns = 5;
+    crossing_begin(&c, 4);
+    crossing_cross(&c);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_PAGE);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_CLOSED_LOOP);
+    g_assert_cmpint(c.report.tries, >=, 2);
+    assert_within(c.report.residual_ns, 2);
+    g_assert_true(c.report.pending_update);
+    assert_within(crossing_step_ns(&c), 3);
+    g_assert_cmpuint(c.report.step_bound_ns, <=, 5);
+    crossing_end(&c);
+}
+
+/* A kernel whose misses don't repeat. */
+static void test_realtime(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].noise_ns = 100000;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_REALTIME);
+    g_assert_cmpint(ABS(c.report.residual_ns), >, 2);
+    assert_within(crossing_step_ns(&c) - c.report.residual_ns, 2);
+    crossing_end(&c);
+}
+
+static void test_plain(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].master_clock = false;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_PLAIN);
+    g_assert_cmpint(c.report.tries, ==, 1);
+    g_assert_true(c.report.residual_known);
+    g_assert_cmpuint(c.report.residual_error_ns, >, 0);
+    assert_within(crossing_step_ns(&c) - c.report.residual_ns,
+                  (int64_t)c.report.residual_error_ns);
+    assert_within(crossing_step_ns(&c), (int64_t)c.report.step_bound_ns);
+    assert_within(crossing_step_ns(&c), 500);
+    crossing_end(&c);
+}
+
+/* The newest errnos, but no master clock: neither call can work. */
+static void test_plain_newest(void)
+{
+    Crossing c;
+
+    fake_reset();
+    fake_hosts[1].master_clock = false;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_PLAIN);
+    crossing_end(&c);
+}
+
+/* Before 5.16: no offsets but the MSR, no real time. */
+static void test_plain_old(void)
+{
+    Crossing c;
+    int i;
+
+    fake_reset();
+    released_kernels();
+    for (i = 0; i < FAKE_HOSTS; i++) {
+        fake_hosts[i].has_offset = false;
+        fake_hosts[i].adjust_clock = CF_KVM_CLOCK_TSC_STABLE;
+    }
+    crossing_begin(&c, 2);
+    crossing_cross(&c);
+    g_assert_cmpint(c.state->vcpus[0].offset_origin, ==, CF_OFFSET_MEASURED);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_COMPUTED);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_PLAIN);
+    g_assert_cmpint(c.report.tries, ==, 2);
+    assert_within(crossing_step_ns(&c), 10000);
+    assert_within(crossing_tsc_step(&c, 0), 25000);
+    g_assert_cmpuint(c.to->vcpus[0].offset_ticks, ==,
+                     c.to->vcpus[1].offset_ticks);
+    crossing_end(&c);
+}
+
+/* Unequal offsets cost released kernels the master clock, but KVM_GET_CLOCK
+ * still claims it once: the ladder must notice when it is gone. */
+static void test_stale_flags(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    crossing_begin(&c, 2);
+    c.from->vcpus[1].offset_ticks += 1000;
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_PLAIN);
+    g_assert_cmpuint(c.report.skew_ticks, ==, 0);
+    assert_within(crossing_step_ns(&c), 500);
+    crossing_end(&c);
+}
+
+/* No function arrives: the clock goes on from the anchor. */
+static void test_no_function(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    crossing_begin_khz(&c, 1, 2000000);
+    c.source.read_guest = NULL;
+    crossing_cross(&c);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_NONE);
+    g_assert_false(c.report.function_carried);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_CLOSED_LOOP);
+    assert_within(c.report.residual_ns, 2);
+    /* KVM_GET_CLOCK lags the guest's own view by 0.5 ppm of an hour. */
+    assert_within(crossing_step_ns(&c), 1800000 + 10000);
+    crossing_end(&c);
+}
+
+/* Applied twice it changes nothing but the last digit. */
+static void test_twice(void)
+{
+    Crossing c;
+    int64_t step_ns;
+
+    fake_reset();
+    fake_hosts[1] = fake_hosts[0];
+    crossing_begin(&c, 2);
+    crossing_cross(&c);
+    step_ns = crossing_step_ns(&c);
+    crossing_restore(&c);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_UNCHANGED);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_EXACT);
+    assert_within(crossing_step_ns(&c) - step_ns, 2);
+    crossing_end(&c);
+}
+
+/* Of the destination's calls the first, second, ... fails, until none does:
+ * either all is well nevertheless, or there is an error and no trace. */
+static void test_any_failure(void)
+{
+    bool failed_once = false;
+    int k;
+
+    for (k = 1; ; k++) {
+        g_autoptr(GError) error = NULL;
+        uint64_t before_ticks;
+        Crossing c;
+
+        fake_reset();
+        crossing_begin(&c, 2);
+        crossing_capture(&c);
+        fake_enter(&fake_hosts[1]);
+        before_ticks = c.to->vcpus[0].offset_ticks;
+        fake_hosts[1].calls = 0;
+        fake_hosts[1].fail_call = k;
+        if (!cf_restore(&c.destination, c.state, &c.report, &error)) {
+            failed_once = true;
+            g_assert_nonnull(error);
+            g_assert_cmpuint(c.to->vcpus[0].offset_ticks, ==, before_ticks);
+            g_assert_cmpuint(c.to->vcpus[1].offset_ticks, ==, before_ticks);
+        } else {
+            g_assert_no_error(error);
+            g_assert_cmpint(c.report.rung, <=, CF_RUNG_PLAIN);
+        }
+        crossing_end(&c);
+        if (fake_hosts[1].calls < k) {
+            break;
+        }
+    }
+    g_assert_true(failed_once);
+    g_assert_cmpint(k, >, 10);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/restore/exact", test_exact);
+    g_test_add_func("/restore/exact-v6", test_exact_v6);
+    g_test_add_func("/restore/busy", test_busy);
+    g_test_add_func("/restore/busy-for-ever", test_busy_for_ever);
+    g_test_add_func("/restore/reanchored", test_reanchored);
+    g_test_add_func("/restore/closed-loop", test_closed_loop);
+    g_test_add_func("/restore/realtime", test_realtime);
+    g_test_add_func("/restore/plain", test_plain);
+    g_test_add_func("/restore/plain-newest", test_plain_newest);
+    g_test_add_func("/restore/plain-old", test_plain_old);
+    g_test_add_func("/restore/stale-flags", test_stale_flags);
+    g_test_add_func("/restore/no-function", test_no_function);
+    g_test_add_func("/restore/twice", test_twice);
+    g_test_add_func("/restore/any-failure", test_any_failure);
+    return g_test_run();
+}
