@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which QEMUs and which guest image to use, from the environment."""
+import array
+import fcntl
+import os
+import struct
+from collections import namedtuple
+
+from guest import Guest
+from qmp import QmpError
+
+# `kvmclock` are the -global properties its guests get by default.
+Side = namedtuple("Side", "name binary kvmclock")
+
+MISSING = "qemu"
+NO_KVM = "kvm"
+KVM_CREATE_VM = 0xAE01
+KVM_CREATE_VCPU = 0xAE41
+KVM_SET_DEVICE_ATTR = 0x4018AEE1
+KVM_GET_DEVICE_ATTR = 0x4018AEE2
+
+
+class Missing(Exception):
+    """Something this machine hasn't got; .key is its short name."""
+
+    def __init__(self, key, reason):
+        super().__init__("%s: %s" % (key, reason))
+        self.key = key
+
+
+def kvm_problem():
+    """Why KVM can't be used here, or None. Only making a VM tells."""
+    try:
+        kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return "/dev/kvm can't be opened: %s" % error.strerror
+    try:
+        os.close(fcntl.ioctl(kvm, KVM_CREATE_VM, 0))
+    except OSError as error:
+        return "/dev/kvm makes no VM: %s" % error.strerror
+    finally:
+        os.close(kvm)
+    return None
+
+
+def keeps_tsc_offsets():
+    """Whether this host's KVM does what it is told with TSC offsets."""
+    wanted = 1 << 40
+    value = array.array("Q", [wanted])
+    request = struct.pack("<IIQQ", 0, 0, 0, value.buffer_info()[0])
+    kvm = vm = vcpu = -1
+    try:
+        kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+        vm = fcntl.ioctl(kvm, KVM_CREATE_VM, 0)
+        vcpu = fcntl.ioctl(vm, KVM_CREATE_VCPU, 0)
+        fcntl.ioctl(vcpu, KVM_SET_DEVICE_ATTR, request)
+        value[0] = 0
+        fcntl.ioctl(vcpu, KVM_GET_DEVICE_ATTR, request)
+    except OSError:
+        return False
+    finally:
+        for handle in vcpu, vm, kvm:
+            if handle >= 0:
+                os.close(handle)
+    return value[0] == wanted
+
+
+def rom():
+    """The path of guest.rom in the build folder."""
+    path = os.path.join(os.environ.get("CLOCKFERRY_BUILD", ""),
+                        "tests", "guest", "guest.rom")
+    if not os.path.exists(path):
+        raise Missing(MISSING, "the test guest isn't built (CLOCKFERRY_BUILD)")
+    return path
+
+
+def _binary(variable):
+    path = os.environ.get(variable, "")
+    if not os.access(path, os.X_OK) or os.path.isdir(path):
+        why = os.environ.get("CLOCKFERRY_QEMU_WHY") or variable + " names none"
+        raise Missing(MISSING, "QEMU isn't built: %s" % why)
+    return path
+
+
+def knows_guest_clock(binary):
+    """Whether this QEMU's kvmclock has our property: stock hasn't."""
+    with Guest(binary, rom(), extra=["-S"]) as guest:
+        try:
+            found = guest.qmp.execute("device-list-properties",
+                                      {"typename": "kvmclock"})
+        except QmpError:
+            return False
+    return any(entry["name"] == "guest-clock" for entry in found)
+
+
+def stock():
+    return Side("stock", _binary("CLOCKFERRY_QEMU_STOCK"), {})
+
+
+def patched():
+    """With the feature on. Developers may point this at a stock QEMU."""
+    binary = _binary("CLOCKFERRY_QEMU_PATCHED")
+    on = {"guest-clock": "on"} if knows_guest_clock(binary) else {}
+    return Side("patched", binary, on)
+
+
+def start(side, **options):
+    """A QEMU of this side; `kvmclock` adds to the side's properties."""
+    kvmclock = dict(side.kvmclock, **options.pop("kvmclock", {}))
+    return Guest(side.binary, rom(), kvmclock=kvmclock, **options)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests share: what they need, how often they try, what they say."""
+import functools
+import os
+
+import binaries
+import measure
+
+Missing = binaries.Missing
+
+
+def tries(full):
+    """`full` repetitions, or fewer on wish (CLOCKFERRY_PERCENT)."""
+    percent = float(os.environ.get("CLOCKFERRY_PERCENT", "100"))
+    return max(1, round(full * percent / 100))
+
+
+def note(text):
+    """A TAP comment."""
+    for line in str(text).splitlines():
+        print("# " + line)
+
+
+@functools.lru_cache(None)
+def _kvm_problem():
+    return binaries.kvm_problem()
+
+
+def _need_kvm():
+    problem = _kvm_problem()
+    if problem:
+        raise Missing(binaries.NO_KVM, problem)
+
+
+@functools.lru_cache(None)
+def _stock():
+    return binaries.stock()
+
+
+@functools.lru_cache(None)
+def _patched():
+    return binaries.patched()
+
+
+def stock():
+    _need_kvm()
+    return _stock()
+
+
+def stock_without_kvm():
+    """For what emulation can do as well."""
+    return _stock()
+
+
+def patched():
+    """The patched QEMU with the feature on."""
+    _need_kvm()
+    if not _patched().kvmclock:
+        raise Missing(binaries.MISSING, "this QEMU has no guest-clock property")
+    return _patched()
+
+
+def patched_off():
+    """The patched QEMU as it is by default."""
+    return patched()._replace(name="patched, off", kvmclock={})
+
+
+def crashed(exit_status):
+    """Ended by a signal: an assertion, an abort or worse."""
+    return exit_status is not None and exit_status < 0
+
+
+class Untouched:
+    """Remembers a running guest, to tell later that nothing happened to it."""
+
+    def __init__(self, guest):
+        self._guest = guest
+        self._before = measure.view(guest)
+        guest.qmp.event_names()
+        guest.qmp.events.clear()
+
+    def assert_still(self, may_stop=False):
+        """It runs, its clocks are the same functions, it wasn't stopped."""
+        guest = self._guest
+        state = guest.qmp.execute("query-status")["status"]
+        assert state == "running", "the source is %s" % state
+        stopped = "STOP" in guest.qmp.event_names()
+        assert may_stop or not stopped, "the source was stopped"
+        guest.wait_beating()
+        now = measure.view(guest)
+        result = measure.compare(self._before, now)
+        assert not any(result.steps_ns), "stepped: %s ns" % result.steps_ns
+        assert result.same_slope, "the clock's rate changed"
+        assert not any(result.tsc_steps or []), \
+            "TSC stepped: %s ticks" % result.tsc_steps
+        assert result.tsc_warps == 0 and result.clock_warps == 0, \
+            "the guest saw a clock go back"
+        guest.qmp.events.clear()

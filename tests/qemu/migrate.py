@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One live migration between two QEMUs."""
+import time
+from collections import namedtuple
+
+import measure
+from binaries import start
+from guest import GuestError
+from qmp import QmpClosed
+
+HOPS = 5        # as many hops of one guest in a chain, then a new guest
+DONE = ("completed", "failed", "cancelled")
+
+Crossing = namedtuple("Crossing", "result report downtime_ms total_ms "
+                                  "source destination")
+
+
+def set_capabilities(guest, *names, state=True):
+    wanted = [{"capability": name, "state": state} for name in names]
+    if wanted:
+        guest.qmp.execute("migrate-set-capabilities", {"capabilities": wanted})
+
+
+def status(guest):
+    """query-migrate; its status is "none" before any migration."""
+    return guest.qmp.execute("query-migrate")
+
+
+def wait_status(guest, wanted=DONE, timeout=30):
+    """Until query-migrate shows one of the wanted states."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        info = status(guest)
+        if info.get("status") in wanted:
+            return info
+        time.sleep(0.001)
+    raise GuestError("migration stays %r" % info.get("status"))
+
+
+def incoming(side, vcpus=1, capabilities=(), **options):
+    """A destination that listens; its URI."""
+    guest = start(side, vcpus=vcpus, incoming="defer", **options)
+    uri = "unix:" + guest.path("migration")
+    set_capabilities(guest, *capabilities)
+    guest.qmp.execute("migrate-incoming", {"uri": uri})
+    return guest, uri
+
+
+def load(side, uri, vcpus=1, **options):
+    """A QEMU that is about to load a saved guest; it may refuse and end."""
+    guest = start(side, vcpus=vcpus, incoming="defer", **options)
+    try:
+        guest.qmp.execute("migrate-incoming", {"uri": uri})
+    except QmpClosed:
+        pass
+    return guest
+
+
+def wait_loaded(guest, timeout=10):
+    """True once the guest is all there; False when QEMU ended instead."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            state = guest.qmp.execute("query-status")["status"]
+        except (QmpClosed, TimeoutError):
+            guest.wait_exit()
+            return False
+        if state in ("running", "paused", "prelaunch"):
+            return True
+        time.sleep(0.001)
+    raise GuestError("loading never ends")
+
+
+def go(source, uri, timeout=30):
+    """Migrate to uri and wait for the end; the last query-migrate."""
+    source.qmp.execute("migrate", {"uri": uri})
+    return wait_status(source, timeout=timeout)
+
+
+def explain(source, destination, info):
+    try:
+        destination.wait_exit(2)
+        words = destination.stderr()
+    except QmpClosed:
+        words = ""
+    return "migration %s: %s; destination says: %s" % (
+        info.get("status"), info.get("error-desc", ""), words)
+
+
+def arrive(destination, timeout=20):
+    """Until the guest runs there: only then is KVM's record its own."""
+    deadline = time.monotonic() + timeout
+    while destination.qmp.execute("query-status")["status"] != "running":
+        if time.monotonic() > deadline:
+            raise GuestError("the destination doesn't run")
+        time.sleep(0.001)
+    destination.wait_beating()
+
+
+def cross(source, side, capabilities=(), brackets=True, sampler=None,
+          **options):
+    """Move source's guest to a new QEMU of `side`, and measure.
+
+    The caller owns both QEMUs afterwards; on an error only the source."""
+    bounds = measure.bracket(source) if brackets else None
+    destination, uri = incoming(side, source.vcpus, capabilities, **options)
+    try:
+        set_capabilities(source, *capabilities)
+        if sampler:
+            sampler.start(source, destination)
+        info = go(source, uri)
+        if info["status"] != "completed":
+            raise GuestError(explain(source, destination, info))
+        arrive(destination)
+        if sampler:
+            sampler.stop()
+        before = measure.view(source, bounds)
+        after = measure.view(destination, measure.bracket(destination)
+                             if brackets else None)
+        return Crossing(measure.compare(before, after),
+                        measure.own_report(destination),
+                        info.get("downtime"), info.get("total-time"),
+                        before, destination)
+    except BaseException:
+        if sampler:
+            sampler.stop()
+        destination.close()
+        raise
+
+
+def chain(side, vcpus, rounds, **options):
+    """Crossings one after the other, the destination being the next source."""
+    source = None
+    for number in range(rounds):
+        if number % HOPS == 0:
+            if source:
+                source.close()
+            source = start(side, vcpus=vcpus)
+            source.wait_up()
+        crossing = cross(source, side, **options)
+        source.close()
+        source = crossing.destination
+        yield crossing
+    source.close()

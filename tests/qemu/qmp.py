@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A small QMP client on a connected socket."""
+import json
+import socket
+import time
+
+
+class QmpError(Exception):
+    """QEMU answered with an error; .kind is its class."""
+
+    def __init__(self, command, error):
+        super().__init__("%s: %s" % (command, error.get("desc")))
+        self.kind = error.get("class")
+
+
+class QmpClosed(Exception):
+    """QEMU is gone."""
+
+
+class Qmp:
+    """One conversation. Events are kept in .events until forgotten."""
+
+    def __init__(self, sock, timeout=20):
+        self._sock = sock
+        self._timeout = timeout
+        self._buffer = b""
+        self.events = []
+        self._receive(time.monotonic() + timeout)       # the greeting
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, arguments=None, timeout=None):
+        """The command's return value; QmpError if it failed."""
+        request = {"execute": command}
+        if arguments:
+            request["arguments"] = arguments
+        self._send(request)
+        deadline = time.monotonic() + (timeout or self._timeout)
+        while True:
+            message = self._receive(deadline)
+            if "return" in message:
+                return message["return"]
+            if "error" in message:
+                raise QmpError(command, message["error"])
+
+    def supports(self, command):
+        names = self.execute("query-commands")
+        return any(entry["name"] == command for entry in names)
+
+    def event_names(self):
+        """Events seen so far, and those already on their way."""
+        self.execute("query-name")
+        return [event["event"] for event in self.events]
+
+    def wait_event(self, name, timeout=10):
+        deadline = time.monotonic() + timeout
+        while True:
+            for event in self.events:
+                if event["event"] == name:
+                    return event
+            self._receive(deadline)
+
+    def _send(self, request):
+        try:
+            self._sock.sendall(json.dumps(request).encode() + b"\n")
+        except OSError as error:
+            raise QmpClosed(str(error)) from error
+
+    def _receive(self, deadline):
+        """The next message; events are also put on the list."""
+        message = json.loads(self._line(deadline))
+        if "event" in message:
+            self.events.append(message)
+        return message
+
+    def _line(self, deadline):
+        while b"\n" not in self._buffer:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("no answer on QMP")
+            self._sock.settimeout(left)
+            try:
+                data = self._sock.recv(65536)
+            except socket.timeout:
+                continue
+            except OSError as error:
+                raise QmpClosed(str(error)) from error
+            if not data:
+                raise QmpClosed("QEMU closed its monitor")
+            self._buffer += data
+        line, self._buffer = self._buffer.split(b"\n", 1)
+        return line

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Recorded migration streams: QEMU describes each at its end, in JSON."""
+import json
+
+VMDESCRIPTION = 0x06
+SUBSECTION = 0x05
+FOOTER = 0x7e
+
+
+class NoDescription(Exception):
+    """The file isn't a whole migration stream."""
+
+
+def description_start(data):
+    """Where the description's section begins; it fills the rest."""
+    at = data.rfind(bytes([VMDESCRIPTION]))
+    while at >= 0:
+        if int.from_bytes(data[at + 1:at + 5], "big") == len(data) - at - 5:
+            return at
+        at = data.rfind(bytes([VMDESCRIPTION]), 0, at)
+    raise NoDescription("no description at the stream's end")
+
+
+def describe(data):
+    return json.loads(data[description_start(data) + 5:])
+
+
+def names(description):
+    """{(device, instance, path of vmsd names)} of all that was sent."""
+    found = set()
+
+    def walk(prefix, vmsd):
+        path = prefix + (vmsd.get("vmsd_name", vmsd.get("name")),)
+        found.add(path)
+        for subsection in vmsd.get("subsections", []):
+            walk(path, subsection)
+        for field in vmsd.get("fields", []):
+            if "struct" in field:
+                walk(path + (field["name"],), field["struct"])
+
+    for device in description["devices"]:
+        walk((device["name"], device.get("instance_id")), device)
+    return found
+
+
+def fields(data):
+    """Every field of every device: [(path, offset, size)].
+
+    Sections stand in the order of the description; each must end in a footer
+    just where its fields do, or the description lies."""
+    found = []
+    at = 0
+    for device in describe(data)["devices"]:
+        at = _after_header(data, at, device["name"], device["instance_id"])
+        at = _walk(data, at, (device["name"],), device, found)
+        if data[at] != FOOTER:
+            raise NoDescription("%s doesn't end where it should"
+                                % device["name"])
+    return found
+
+
+def _after_header(data, at, name, instance):
+    """Past {name, instance, version}; full sections only have these."""
+    mark = bytes([len(name)]) + name.encode() + instance.to_bytes(4, "big")
+    at = data.find(mark, at)
+    if at < 0:
+        raise NoDescription("no section %s" % name)
+    return at + len(mark) + 4
+
+
+def _walk(data, at, path, vmsd, found):
+    for field in _all_fields(vmsd):
+        found.append((path + (field["name"],), at, field["size"]))
+        at += field["size"]
+    for subsection in vmsd.get("subsections", []):
+        name = subsection["vmsd_name"].encode()
+        if data[at] != SUBSECTION or data[at + 2:at + 2 + len(name)] != name:
+            raise NoDescription("no subsection %s" % name.decode())
+        at = _walk(data, at + 2 + len(name) + 4, path + (name.decode(),),
+                   subsection, found)
+    return at
+
+
+def _all_fields(vmsd):
+    """Fields, an array's elements one by one; old sections have one blob."""
+    if "fields" not in vmsd:
+        yield {"name": "(data)", "size": vmsd.get("size", 0)}
+    for field in vmsd.get("fields", []):
+        for _ in range(field.get("array_len", 1)):
+            yield field
+
+
+def difference(one, other, volatile=()):
+    """How two streams of guests in the same state differ; [] if they don't.
+
+    Fields of `volatile` paths may hold other values, nothing else may differ
+    from the first device's section on. (Before that is RAM, of which a page
+    may be sent twice.)"""
+    mine, theirs = fields(one), fields(other)
+    shape = [(path, size) for path, _, size in mine]
+    if shape != [(path, size) for path, _, size in theirs]:
+        return ["the fields differ: %s" % sorted(
+            str(path) for path in names(describe(one)) ^ names(describe(other)))]
+    if one[description_start(one):] != other[description_start(other):]:
+        return ["the descriptions differ"]
+    tail, other_tail = _blank(one, mine, volatile), _blank(other, theirs,
+                                                           volatile)
+    if tail == other_tail:
+        return []
+    return _places(tail, other_tail, mine)
+
+
+def _blank(data, layout, volatile):
+    """The devices' part of the stream, volatile fields zeroed."""
+    data = bytearray(data)
+    for path, at, size in layout:
+        if path in volatile:
+            data[at:at + size] = bytes(size)
+    return data[layout[0][1]:]
+
+
+def _places(one, other, layout):
+    """Names of the differing fields, or of the field before the place."""
+    start = layout[0][1]
+    differing = [at + start for at, (a, b) in enumerate(zip(one, other))
+                 if a != b]
+    owners = []
+    for place in differing:
+        owner = [path for path, at, _ in layout if at <= place][-1]
+        if owner not in owners:
+            owners.append(owner)
+    return ["differs: %s" % "/".join(owner) for owner in owners] or \
+        ["%d bytes against %d" % (len(one), len(other))]

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Off means off: stream and behaviour are stock's."""
+import stream
+from binaries import start
+from check import note, patched, patched_off, stock
+from migrate import cross, go, incoming, set_capabilities, wait_status
+
+# What differs from one run of stock to the next in a guest that never ran:
+# the time of day, KVM's clock, and the PIT's first tick.
+VOLATILE = {("kvmclock", "clock"), ("mc146818rtc", "cmos_data"),
+            ("mc146818rtc", "base_rtc"), ("mc146818rtc", "last_update"),
+            ("mc146818rtc", "update_timer"),
+            ("mc146818rtc", "next_alarm_time"), ("i8259", "irr")}
+
+
+def record(side, vcpus=1):
+    """The stream of a guest that never ran: the same each time."""
+    with start(side, vcpus=vcpus, extra=["-S"]) as guest:
+        path = guest.path("stream")
+        info = go(guest, "file:" + path)
+        assert info["status"] == "completed", info
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def test_stream():
+    """With guest-clock=off the stream is byte for byte stock's."""
+    for vcpus in 1, 3:
+        theirs, ours = record(stock(), vcpus), record(patched_off(), vcpus)
+        found = stream.difference(theirs, ours, VOLATILE)
+        note("%d vCPUs: %d fields compared" % (vcpus,
+                                               len(stream.fields(ours))))
+        assert not found, "\n".join(found)
+
+
+def test_stock_differs_from_on():
+    """The comparison sees it when the feature is on."""
+    found = stream.difference(record(stock()), record(patched()), VOLATILE)
+    assert found, "guest-clock=on sent nothing of its own"
+    note("\n".join(found))
+
+
+def moves(source_side, destination_side):
+    with start(source_side) as source:
+        source.wait_up()
+        crossing = cross(source, destination_side, brackets=False)
+        with crossing.destination:
+            result = crossing.result
+            note("%s to %s: step %s ns" % (source_side.name,
+                                           destination_side.name,
+                                           result.steps_ns))
+            assert not any(result.tsc_steps or []), result.tsc_steps
+
+
+def test_stock_to_off():
+    """A stock guest arrives at a patched QEMU with the feature off."""
+    moves(stock(), patched_off())
+
+
+def test_off_to_stock():
+    """A patched guest with the feature off arrives at stock."""
+    moves(patched_off(), stock())
+
+
+def test_stock_to_on():
+    """A stock guest arrives at a patched QEMU with the feature on."""
+    moves(stock(), patched())
+
+
+def test_on_to_stock():
+    """Stock refuses a guest with the feature on, and the guest lives on."""
+    with start(patched()) as source:
+        source.wait_up()
+        destination, uri = incoming(stock())
+        with destination:
+            set_capabilities(source, "return-path")
+            source.qmp.execute("migrate", {"uri": uri})
+            info = wait_status(source)
+            destination.wait_exit()
+            words = destination.stderr()
+        assert info["status"] == "failed", info
+        assert "Unknown savevm section" in words, words
+        assert source.qmp.execute("query-status")["status"] == "running"
+        source.wait_beating()

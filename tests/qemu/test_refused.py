@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A refusal comes early, in a sentence, and leaves the guest alone."""
+import re
+import signal
+import time
+
+from binaries import start
+from check import Untouched, crashed, note, patched, stock, tries
+from measure import worst
+from migrate import (cross, go, incoming, set_capabilities, status,
+                     wait_status)
+
+FAR_KHZ = "1000000"     # no host of ours has it, and it can't be scaled
+LATE_S = 0.05
+WITHIN_S = 1.0
+RAM_BYTES = 4096        # "none": not even one page
+TRIES = 50              # for each of the four ways: 200 together
+
+
+def sentences(stderr):
+    """Lines that say what is wrong.
+
+    QEMU's own generic lines name the device too, and a restore that went well
+    may be told as information."""
+    return [line for line in stderr.splitlines()
+            if re.search(r"kvm-?clock", line, re.I)
+            and not re.search("error while loading|load of migration| info: ",
+                              line)]
+
+
+def refuse_once(source, late):
+    """One try; returns how long the source took to know."""
+    destination, uri = incoming(patched(),
+                                kvmclock={"x-pretend-tsc-khz": FAR_KHZ})
+    with destination:
+        if late:
+            destination.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        source.qmp.execute("migrate", {"uri": uri})
+        if late:
+            time.sleep(LATE_S)
+            destination.signal(signal.SIGCONT)
+        info = wait_status(source)
+        took = time.monotonic() - began
+        ended = destination.wait_exit()
+        words = destination.stderr()
+    assert info["status"] == "failed", info
+    assert took < WITHIN_S, "it took %.2f s" % took
+    assert "downtime" not in info, info
+    sent = status(source).get("ram", {}).get("transferred", 0)
+    assert sent < RAM_BYTES, "%d bytes of RAM were sent" % sent
+    assert not crashed(ended), "destination died by signal: %s" % words
+    assert len(sentences(words)) == 1, "not one sentence: %r" % words
+    return took
+
+
+def refuse_many(late, return_path):
+    with start(patched()) as source:
+        source.wait_up()
+        set_capabilities(source, "return-path", state=return_path)
+        untouched = Untouched(source)
+        took = []
+        for _ in range(tries(TRIES)):
+            took.append(refuse_once(source, late))
+            untouched.assert_still()
+        note("%d refused, the slowest in %.3f s" % (len(took), max(took)))
+
+
+def test_plain():
+    """50 refusals without return-path never stop or step the guest."""
+    refuse_many(late=False, return_path=False)
+
+
+def test_return_path():
+    """50 refusals with return-path never stop or step the guest."""
+    refuse_many(late=False, return_path=True)
+
+
+def test_late():
+    """50 refusals 50 ms late without return-path: the same."""
+    refuse_many(late=True, return_path=False)
+
+
+def test_late_return_path():
+    """50 refusals 50 ms late with return-path: the same."""
+    refuse_many(late=True, return_path=True)
+
+
+def test_then_accepted():
+    """After a refusal the same guest crosses to a good destination."""
+    with start(patched()) as source:
+        source.wait_up()
+        refuse_once(source, late=False)
+        crossing = cross(source, patched(), brackets=False)
+        with crossing.destination:
+            assert abs(worst(crossing.result.steps_ns)) <= 5, crossing.result
+
+
+def test_stock_loses():
+    """How often stock loses a guest that is refused (for comparison)."""
+    lost = 0
+    rounds = tries(10)
+    for _ in range(rounds):
+        with start(stock(), extra=["-device", "i6300esb"]) as source:
+            source.wait_up()
+            destination, uri = incoming(stock())
+            with destination:
+                info = go(source, uri)
+                assert destination.wait_exit() == 1, "stock accepted it"
+            lost += info["status"] == "completed"
+    note("stock lost %d of %d refused guests" % (lost, rounds))
