@@ -152,6 +152,34 @@ def test_paused():
             arrive(destination)
             result = measure.compare(before, measure.view(destination))
             note("step %s ns" % result.steps_ns)
+            assert abs(measure.worst(result.steps_ns)) <= WORST_NS, result
+
+
+def test_stop_cont():
+    """stop and cont keep kvmclock and TSC together, whether frozen or not."""
+    with start(patched()) as guest:
+        guest.wait_up()
+        before = measure.view(guest)
+        for _ in range(5):
+            guest.qmp.execute("stop")
+            time.sleep(0.1)
+            guest.qmp.execute("cont")
+        guest.wait_beating()
+        result = measure.compare(before, measure.view(guest))
+        note("step %s ns after 5 times" % result.steps_ns)
+        assert abs(measure.worst(result.steps_ns)) <= WORST_NS, result
+
+
+def test_freeze():
+    """With blackout=freeze, where the TSC can't stop, neither clock does."""
+    with start(patched(), kvmclock={"blackout": "freeze"}) as source:
+        source.wait_up()
+        crossing = cross(source, patched(), brackets=False,
+                         kvmclock={"blackout": "freeze"})
+        with crossing.destination:
+            steps = crossing.result.steps_ns
+            assert abs(measure.worst(steps)) <= WORST_NS, steps
+            note("frozen: %s" % crossing.report["frozen"])
 
 
 def test_never_run():
