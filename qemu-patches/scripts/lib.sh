@@ -73,11 +73,17 @@ ninja_status() {
         sed -n 's/^\[\([0-9]*\/[0-9]*\)\].*/\1 objects, /p' | tail -n 1
 }
 
+# How far a kernel's make is, which doesn't know how much is still to come: "1234 objects, ".
+make_status() {
+    make_done=$(grep -cE '^  (CC|AS)  ' "$1" 2>/dev/null) || :
+    [ "${make_done:-0}" -eq 0 ] || printf '%d objects, ' "$make_done"
+}
+
 # Says every ten seconds how far the work of log $2 is, until it is killed or its script has ended.
 ticker() {
     ticker_start=$(date +%s)
     while sleep 10 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
-        say "  $1: $(ninja_status "$2")$(duration $(($(date +%s) - ticker_start)))"
+        say "  $1: $(ninja_status "$2")$(make_status "$2")$(duration $(($(date +%s) - ticker_start)))"
     done
 }
 
@@ -95,6 +101,14 @@ logged() {
     tail -n 30 "$logged_log" | sed 's/^/    /' >&2
     say "  the whole log: $logged_log"
     return "$logged_rc"
+}
+
+# ccache makes the second build of nearly the same source quick. Paths are hashed relative to $1, the folder in
+# which source and build stand at the same place each time.
+use_ccache() {
+    export CCACHE_DIR="$cache/ccache" CCACHE_MAXSIZE=2G CCACHE_NOHASHDIR=1 CCACHE_BASEDIR="$1"
+    [ ! -d /usr/lib/ccache ] || PATH=/usr/lib/ccache:$PATH
+    export PATH
 }
 
 # Git that behaves the same for everybody: no settings of the user, no conversions, fixed identity and dates.
