@@ -567,9 +567,10 @@ struct cf_loop {
  * @loop: the loop
  * @residual_ns: clock read back minus what was intended
  *
- * Return: true if the clock may stay as it is: within 1 ns; from the middle
- * of the tries on also as good as the best one so far, which can't be had
- * back, but its like comes again. Also true when the tries are used up.
+ * Return: true if the clock may stay as it is: 0 ns; after a quarter of the
+ * tries 1 ns; from their middle on also 2 ns, or as good as the best one so
+ * far, which can't be had back, but its like comes again. Also true when the
+ * tries are used up.
  */
 static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns)
 {
@@ -594,10 +595,10 @@ static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns)
     loop->miss_ns[i] = miss_ns;
     loop->tries++;
 
-    if (size_ns <= 1 || loop->tries == CF_LOOP_MAX_TRIES) {
-        return true;
-    }
-    if (loop->tries > CF_LOOP_MAX_TRIES / 2 && size_ns <= loop->best_ns) {
+    if (size_ns == 0 || loop->tries == CF_LOOP_MAX_TRIES ||
+        (loop->tries > CF_LOOP_MAX_TRIES / 4 && size_ns <= 1) ||
+        (loop->tries > CF_LOOP_MAX_TRIES / 2 &&
+         (size_ns <= 2 || size_ns <= loop->best_ns))) {
         return true;
     }
     if (loop->tries == 1 || size_ns < loop->best_ns) {

@@ -259,7 +259,8 @@ def loop(a, _got):
         misses.append(residual + correction)
         must(tries == len(misses), 'tries')
         late = tries > TRIES // 2
-        want = size <= 1 or tries == TRIES or (
+        want = size == 0 or tries == TRIES or (
+            tries > TRIES // 4 and size <= 1) or (
             late and (size <= 2 or size <= min(sizes)))
         must(stop == want, 'try %d must return %d' % (tries, want))
         must(abs(now) <= CLAMP, 'correction beyond the clamp')

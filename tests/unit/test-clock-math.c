@@ -532,8 +532,13 @@ static void test_loop_vectors(void)
     struct cf_loop loop = { 0 };
     int i;
 
-    g_assert_true(cf_loop_learn(&loop, 1));
+    g_assert_true(cf_loop_learn(&loop, 0));
+
+    /* A quarter of the tries is for 0 ns; then 1 ns will do. */
     loop = (struct cf_loop){ 0 };
+    for (i = 0; i < CF_LOOP_MAX_TRIES / 4; i++) {
+        g_assert_false(cf_loop_learn(&loop, i % 2 ? -1 : 1));
+    }
     g_assert_true(cf_loop_learn(&loop, -1));
 
     /* 40 ns too late each time; a cold start does no lasting harm */
