@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The lab's hand inside a host: it is /init there, and does what agent.py asks
+ * over a serial port. Above each do_ function stands its request.
+ *
+ * A request is a line "verb argument...", and if a number of bytes follows
+ * it, "verb argument... +NUMBER". An answer is "ok NUMBER" and as many bytes,
+ * or "no SENTENCE". */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <net/if.h>
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timex.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_ARGS        16
+#define MAX_BYTES       (1 << 20)
+#define PORT            "/dev/ttyS1"
+
+static int port;
+static char line[4096];
+static char payload[MAX_BYTES + 1];
+static size_t payload_size;
+
+/* ---- The port. */
+
+static void put_all(int fd, const void *data, size_t size)
+{
+    const char *at = data;
+
+    while (size) {
+        ssize_t done = write(fd, at, size);
+
+        if (done < 0 && errno != EINTR) {
+            return;
+        }
+        at += done > 0 ? done : 0;
+        size -= done > 0 ? done : 0;
+    }
+}
+
+static void answer(const void *data, size_t size)
+{
+    char head[32];
+
+    put_all(port, head, sprintf(head, "ok %zu\n", size));
+    put_all(port, data, size);
+}
+
+static void answer_number(long long number)
+{
+    char text[32];
+
+    answer(text, sprintf(text, "%lld", number));
+}
+
+static void refuse(const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    put_all(port, "no ", 3);
+    put_all(port, text, strlen(text));
+    put_all(port, "\n", 1);
+}
+
+static void refuse_errno(const char *what)
+{
+    refuse("%s: %s", what, strerror(errno));
+}
+
+static void get_all(void *data, size_t size)
+{
+    char *at = data;
+
+    while (size) {
+        ssize_t done = read(port, at, size);
+
+        if (done > 0) {
+            at += done;
+            size -= done;
+        }
+    }
+}
+
+static void get_line(void)
+{
+    size_t used = 0;
+
+    do {
+        get_all(line + used, 1);
+    } while (line[used++] != '\n' && used < sizeof(line));
+    line[used - 1] = 0;
+}
+
+/* ---- Files. Any file: debugfs, and /proc/PID/mem for a guest's memory. */
+
+static uint64_t number(const char *text)
+{
+    return strtoull(text, NULL, 0);
+}
+
+/* get PATH OFFSET SIZE */
+static void do_get(char **args)
+{
+    uint64_t offset = number(args[2]);
+    size_t size = number(args[3]);
+    int fd = open(args[1], O_RDONLY | O_CLOEXEC);
+    ssize_t done = 0, now = 1;
+
+    /* Only if it must: some files of debugfs can't seek. */
+    if (fd < 0 || (offset && lseek64(fd, offset, SEEK_SET) < 0)) {
+        refuse_errno(args[1]);
+        close(fd);
+        return;
+    }
+    size = size < MAX_BYTES ? size : MAX_BYTES;
+    while (now > 0 && (size_t)done < size) {
+        now = read(fd, payload + done, size - done);
+        done += now > 0 ? now : 0;
+    }
+    close(fd);
+    if (now < 0 && !done) {
+        refuse_errno(args[1]);
+    } else {
+        answer(payload, done);
+    }
+}
+
+/* steady PATH OFFSET SIZE: memory that somebody else writes, read twice alike */
+static void do_steady(char **args)
+{
+    char first[4096], second[4096];
+    size_t size = number(args[3]);
+    int fd = open(args[1], O_RDONLY | O_CLOEXEC);
+    int tries;
+
+    if (fd < 0 || size > sizeof(first)) {
+        refuse_errno(args[1]);
+        return;
+    }
+    for (tries = 0; tries < 10000; tries++) {
+        if (pread(fd, first, size, number(args[2])) == (ssize_t)size &&
+            pread(fd, second, size, number(args[2])) == (ssize_t)size &&
+            !memcmp(first, second, size)) {
+            break;
+        }
+    }
+    close(fd);
+    if (tries == 10000) {
+        refuse("it never comes to rest");
+    } else {
+        answer(first, size);
+    }
+}
+
+/* put PATH OFFSET +SIZE: a new file, or bytes into an old one */
+static void do_put(char **args)
+{
+    int fd = open(args[1], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    ssize_t done;
+
+    if (fd < 0) {
+        refuse_errno(args[1]);
+        return;
+    }
+    done = pwrite(fd, payload, payload_size, number(args[2]));
+    close(fd);
+    if (done != (ssize_t)payload_size) {
+        refuse_errno(args[1]);
+    } else {
+        answer_number(done);
+    }
+}
+
+/* glob PATTERN: the names, one a line */
+static void do_glob(char **args)
+{
+    glob_t found;
+    size_t used = 0;
+
+    if (glob(args[1], 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc && used < MAX_BYTES - 4096; i++) {
+            used += sprintf(payload + used, "%s\n", found.gl_pathv[i]);
+        }
+        globfree(&found);
+    }
+    answer(payload, used);
+}
+
+/* remove PATH */
+static void do_remove(char **args)
+{
+    unlink(args[1]);
+    answer_number(0);
+}
+
+/* ---- Processes. */
+
+/* spawn LOG +SIZE: the bytes are the program and its arguments, or NAME=VALUE
+ * for its environment, each ended by a zero byte. */
+static void do_spawn(char **args)
+{
+    char *argv[128], *end = payload + payload_size;
+    int count = 0;
+    pid_t pid = fork();
+
+    if (pid) {
+        answer_number(pid);
+        return;
+    }
+    for (char *at = payload; at < end && count < 127; at += strlen(at) + 1) {
+        if (count == 0 && strchr(at, '=')) {
+            putenv(at);
+        } else {
+            argv[count++] = at;
+        }
+    }
+    argv[count] = NULL;
+    setsid();
+    int log = open(args[1], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    int none = open("/dev/null", O_RDONLY);
+    dup2(none, 0);
+    dup2(log, 1);
+    dup2(log, 2);
+    closefrom(3);
+    execv(argv[0], argv);
+    dprintf(2, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+/* wait PID MILLISECONDS: exit status, -SIGNAL, or "running" */
+static void do_wait(char **args)
+{
+    int status, left = number(args[2]);
+    pid_t pid;
+
+    while ((pid = waitpid(number(args[1]), &status, WNOHANG)) == 0 &&
+           left-- > 0) {
+        usleep(1000);
+    }
+    if (pid < 0) {
+        refuse_errno("wait");
+    } else if (pid == 0) {
+        answer("running", 7);
+    } else if (WIFSIGNALED(status)) {
+        answer_number(-WTERMSIG(status));
+    } else {
+        answer_number(WEXITSTATUS(status));
+    }
+}
+
+/* kill PID SIGNAL */
+static void do_kill(char **args)
+{
+    answer_number(kill(number(args[1]), number(args[2])));
+}
+
+/* sample PID ADDRESS SIZE COUNT MICROSECONDS FILE: a process's memory, over
+ * and over, by a child that ends by itself */
+static void do_sample(char **args)
+{
+    char name[64], data[4096];
+    size_t size = number(args[3]);
+    pid_t pid = fork();
+
+    if (pid) {
+        answer_number(pid);
+        return;
+    }
+    sprintf(name, "/proc/%d/mem", (int)number(args[1]));
+    int memory = open(name, O_RDONLY);
+    int out = open(args[6], O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    for (long left = number(args[4]); left > 0 && size <= sizeof(data); left--) {
+        if (pread(memory, data, size, number(args[2])) != (ssize_t)size) {
+            break;
+        }
+        put_all(out, data, size);
+        usleep(number(args[5]));
+    }
+    _exit(0);
+}
+
+/* ---- Sockets: QEMU's monitor. */
+
+/* connect PATH: the socket's number */
+static void do_connect(char **args)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strncpy(address.sun_path, args[1], sizeof(address.sun_path) - 1);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+        refuse_errno(args[1]);
+        close(fd);
+    } else {
+        answer_number(fd);
+    }
+}
+
+/* send FD +SIZE */
+static void do_send(char **args)
+{
+    put_all(number(args[1]), payload, payload_size);
+    answer_number(payload_size);
+}
+
+/* recv FD MILLISECONDS: nothing means that time is up, "no" that it ended */
+static void do_recv(char **args)
+{
+    struct pollfd wanted = { .fd = number(args[1]), .events = POLLIN };
+    ssize_t done = 0;
+
+    if (poll(&wanted, 1, number(args[2])) > 0) {
+        done = read(wanted.fd, payload, 65536);
+        if (done <= 0) {
+            refuse("end of file");
+            return;
+        }
+    }
+    answer(payload, done);
+}
+
+/* close FD */
+static void do_close(char **args)
+{
+    answer_number(close(number(args[1])));
+}
+
+/* ---- Clocks. */
+
+static uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* clocks COUNT: {TSC, CLOCK_REALTIME, TSC, CLOCK_MONOTONIC_RAW} */
+static void do_clocks(char **args)
+{
+    uint64_t *at = (uint64_t *)payload;
+    size_t count = number(args[1]);
+
+    count = count < 4096 ? count : 4096;
+    for (size_t i = 0; i < count; i++, at += 4) {
+        at[0] = rdtsc();
+        at[1] = clock_ns(CLOCK_REALTIME);
+        at[2] = rdtsc();
+        at[3] = clock_ns(CLOCK_MONOTONIC_RAW);
+    }
+    answer(payload, count * 32);
+}
+
+/* step NANOSECONDS: move CLOCK_REALTIME by as much */
+static void do_step(char **args)
+{
+    long long ns = strtoll(args[1], NULL, 0);
+    struct timex request = { .modes = ADJ_SETOFFSET | ADJ_NANO };
+
+    request.time.tv_sec = ns / 1000000000;
+    request.time.tv_usec = ns % 1000000000;
+    if (request.time.tv_usec < 0) {
+        request.time.tv_sec--;
+        request.time.tv_usec += 1000000000;
+    }
+    if (adjtimex(&request) < 0) {
+        refuse_errno("adjtimex");
+    } else {
+        answer_number(0);
+    }
+}
+
+/* tai SECONDS: TAI minus UTC */
+static void do_tai(char **args)
+{
+    struct timex request = { .modes = ADJ_TAI, .constant = number(args[1]) };
+
+    if (adjtimex(&request) < 0) {
+        refuse_errno("adjtimex");
+    } else {
+        answer_number(request.tai);
+    }
+}
+
+/* ---- The host. */
+
+/* net INTERFACE ADDRESS: up, in a network of 256 */
+static void do_net(char **args)
+{
+    struct ifreq request = { 0 };
+    struct sockaddr_in *address = (struct sockaddr_in *)&request.ifr_addr;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int failed;
+
+    strncpy(request.ifr_name, args[1], IFNAMSIZ - 1);
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = inet_addr(args[2]);
+    failed = ioctl(fd, SIOCSIFADDR, &request);
+    address->sin_addr.s_addr = inet_addr("255.255.255.0");
+    failed |= ioctl(fd, SIOCSIFNETMASK, &request);
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    failed |= ioctl(fd, SIOCSIFFLAGS, &request);
+    if (failed) {
+        refuse_errno(args[1]);
+    } else {
+        answer_number(0);
+    }
+    close(fd);
+}
+
+static const struct {
+    const char *verb;
+    int args;
+    void (*run)(char **args);
+} commands[] = {
+    { "clocks", 1, do_clocks }, { "close", 1, do_close },
+    { "connect", 1, do_connect }, { "get", 3, do_get },
+    { "glob", 1, do_glob }, { "kill", 2, do_kill }, { "net", 2, do_net },
+    { "put", 2, do_put }, { "recv", 2, do_recv },
+    { "remove", 1, do_remove }, { "sample", 6, do_sample },
+    { "send", 1, do_send }, { "spawn", 1, do_spawn },
+    { "steady", 3, do_steady }, { "step", 1, do_step }, { "tai", 1, do_tai },
+    { "wait", 2, do_wait },
+};
+
+/* Splits the line; takes the bytes that follow it. The number of words. */
+static int parse(char **args)
+{
+    int count = 0;
+
+    payload_size = 0;
+    for (char *word = strtok(line, " "); word && count < MAX_ARGS;
+         word = strtok(NULL, " ")) {
+        args[count++] = word;
+    }
+    if (count > 1 && args[count - 1][0] == '+') {
+        payload_size = number(args[--count] + 1);
+        payload_size = payload_size < MAX_BYTES ? payload_size : MAX_BYTES;
+        get_all(payload, payload_size);
+    }
+    payload[payload_size] = 0;
+    return count;
+}
+
+static void serve(void)
+{
+    char *args[MAX_ARGS];
+    int count;
+
+    get_line();
+    count = parse(args);
+    for (size_t i = 0; count && i < sizeof(commands) / sizeof(*commands); i++) {
+        if (!strcmp(commands[i].verb, args[0]) && commands[i].args == count - 1) {
+            commands[i].run(args);
+            return;
+        }
+    }
+    refuse("the agent doesn't know this");
+}
+
+static void mount_all(void)
+{
+    mkdir("/proc", 0755);
+    mkdir("/sys", 0755);
+    mkdir("/dev", 0755);
+    mkdir("/run", 0755);
+    mkdir("/tmp", 0755);
+    mount("none", "/dev", "devtmpfs", 0, NULL);
+    mount("none", "/proc", "proc", 0, NULL);
+    mount("none", "/sys", "sysfs", 0, NULL);
+    mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
+}
+
+/* Bytes as they are, in both directions. */
+static void open_port(void)
+{
+    struct termios settings;
+
+    port = open(PORT, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    tcgetattr(port, &settings);
+    cfmakeraw(&settings);
+    cfsetspeed(&settings, B115200);
+    tcsetattr(port, TCSANOW, &settings);
+}
+
+int main(void)
+{
+    mount_all();
+    signal(SIGPIPE, SIG_IGN);
+    open_port();
+    put_all(port, "ready\n", 6);
+    for (;;) {
+        serve();
+    }
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs contract.c on emulated hosts of every kind and reports as TAP.
+
+Usage: contract.py [released|v6|newest...]"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "qemu")]
+
+import initramfs
+import paths
+from binaries import Missing
+from guest import exit_on_signal
+
+LIMIT_S = 60
+KERNELS = ("released", "v6", "newest")
+# What is said to the test, CPU flags, HPET, the kernel's words.
+KINDS = {
+    "": ("", "off", "tsc=reliable"),
+    "no-scaling": (",-tsc-scale", "off", "tsc=reliable"),
+    "no-master-clock": ("", "on", "tsc=unstable"),
+}
+KHZ = 2596120    # like a real host's, not round
+START = 10 ** 15
+
+
+def archive():
+    """An initramfs that is the test program."""
+    program = initramfs.compiled("contract", "-static")
+    path = os.path.join(initramfs.cache(), "contract-%s.cpio"
+                        % initramfs.digest(program))
+    if not os.path.exists(path):
+        new = initramfs.Archive()
+        new.directory("dev")
+        new.console()
+        new.file("init", program)
+        new.save(path)
+    return path
+
+
+def start(kernel, kind, console):
+    flags, hpet, words = KINDS[kind]
+    line = ("console=ttyS0 quiet panic=-1 rdinit=/init tsc_early_khz=%d "
+            "pmtmr=0 no_timer_check %s -- %s %d %s"
+            % (KHZ, words, kernel, KHZ, kind))
+    return subprocess.Popen(
+        [paths._built("emulator"), "-accel", "tcg",
+         "-machine", "pc,hpet=" + hpet, "-m", "128", "-nodefaults",
+         "-display", "none", "-no-reboot",
+         "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
+         "-cpu", paths.Paths.cpu(KHZ, START, "") + flags,
+         "-kernel", paths._built("kernel", kernel), "-initrd", archive(),
+         "-append", line, "-serial", "file:" + console],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+
+
+def finish(proc):
+    """None, or why it didn't end well."""
+    try:
+        errors = proc.communicate(timeout=LIMIT_S)[1]
+    except subprocess.TimeoutExpired:
+        proc.kill()
+        proc.communicate()
+        return "it doesn't end within %d s" % LIMIT_S
+    return None if proc.returncode == 0 else errors.strip()[-300:]
+
+
+class Tap:
+    def __init__(self):
+        self.number = 0
+        self.failed = False
+
+    def result(self, good, name):
+        self.number += 1
+        self.failed |= not good
+        print("%sok %d - %s" % ("" if good else "not ", self.number, name))
+
+    def console(self, text, what):
+        """One host's results, numbered anew."""
+        plan = re.search(r"^1\.\.(\d+)\s*$", text, re.M)
+        results = re.findall(r"^(not )?ok \d+ - (.*?)\s*$", text, re.M)
+        for bad, name in results:
+            self.result(not bad, "%s: %s" % (what, name))
+        whole = bool(plan) and int(plan[1]) == len(results)
+        self.result(whole, what + ": the program ran to its end")
+        if not whole:
+            print("".join("# %s\n" % line
+                          for line in text.splitlines()[-20:]), end="")
+
+
+def test(kernel, folder, tap):
+    console = os.path.join(folder, kernel)
+    procs = {}
+    try:
+        for kind in KINDS:
+            procs[kind] = start(kernel, kind, console + kind)
+        for kind, proc in procs.items():
+            why = finish(proc)
+            what = " ".join(filter(None, ("contract", kernel, kind)))
+            with open(console + kind, encoding="utf-8",
+                      errors="replace") as log:
+                tap.console(log.read(), what)
+            if why:
+                tap.result(False, "%s: %s" % (what, why))
+    finally:
+        for proc in procs.values():
+            proc.kill()
+
+
+def main():
+    tap = Tap()
+    exit_on_signal()
+    with tempfile.TemporaryDirectory(prefix="clockferry-contract-") as folder:
+        for kernel in sys.argv[1:] or KERNELS:
+            try:
+                test(kernel, folder, tap)
+            except Missing as missing:
+                tap.result(True, "contract %s # SKIP %s" % (kernel, missing))
+    print("1..%d" % tap.number)
+    return 1 if tap.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One emulated host: its machine, its agent, and the truth about its clocks.
+
+Its TSC is an exact function of the clock of the machine that emulates it:
+    TSC = start + CLOCK_MONOTONIC * kHz / 10^6
+so every TSC value that is read inside is a reading of true time."""
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import namedtuple
+from fractions import Fraction
+
+from agent import Agent, AgentError
+from pvclock import MASK64
+
+PR_SET_PDEATHSIG = 1
+MEMORY_MB = 448
+BOOT_S = 90
+CLOCK_SET_NS = 100
+CLOCK_SETTLES_S = 0.3
+
+# What a host is like. `tai` is TAI minus UTC as it is told, `clock_ns` by how
+# much its CLOCK_REALTIME is put wrong, `cpu` more CPU flags, `arguments` more
+# words for the kernel's command line.
+Spec = namedtuple("Spec", "kernel khz start tai clock_ns cpu arguments hpet",
+                  defaults=("v6", 2500000, 0, 37, 0, "", "", False))
+
+CLOCKSOURCE = ("/sys/devices/system/clocksource/clocksource0/"
+               "current_clocksource")
+
+# Where true time begins in the hosts' CLOCK_REALTIME: any day will do.
+EPOCH_NS = 1800000000 * 10 ** 9
+
+
+# CLOCK_REALTIME minus true time: ns, known to half a width, at a true time.
+ClockError = namedtuple("ClockError", "ns half when")
+
+
+class HostError(Exception):
+    """A host doesn't do what every host does."""
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Host:
+    """Use as a context manager."""
+
+    def __init__(self, name, spec, paths, folder, link):
+        self.name, self.spec = name, spec
+        self.console = os.path.join(folder, "host-%s.log" % name)
+        self._address = "10.0.0.%d" % (1 if link.server else 2)
+        ours, theirs = socket.socketpair()
+        with open(os.path.join(folder, "emulator-%s.log" % name), "wb") as log:
+            self._proc = subprocess.Popen(
+                self._command(paths, link, theirs.fileno()),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                pass_fds=[theirs.fileno()], preexec_fn=_die_with_parent)
+        theirs.close()
+        self._sock = ours
+        self.agent = Agent(ours, self._why_gone)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self._proc.kill()
+        self._proc.wait()
+        self._sock.close()
+
+    def _why_gone(self):
+        if self._proc.poll() is None:
+            return None
+        return "host %s's emulator ended with %d" % (self.name,
+                                                     self._proc.returncode)
+
+    def _command(self, paths, link, fd):
+        spec = self.spec
+        line = ("console=ttyS0 loglevel=5 panic=-1 rdinit=/init "
+                "tsc_early_khz=%d pmtmr=0 no_timer_check %s" % (
+                    spec.khz, spec.arguments))
+        if "tsc=" not in line:
+            line += " tsc=reliable"
+        return [paths.emulator,
+                "-machine", "pc,hpet=%s" % ("on" if spec.hpet else "off"),
+                "-accel", "tcg,thread=multi", "-smp", "1",
+                "-m", str(MEMORY_MB), "-nodefaults", "-display", "none",
+                "-no-reboot", "-L", "/usr/share/seabios",
+                "-L", "/usr/share/qemu",
+                "-cpu", paths.cpu(spec.khz, spec.start, spec.cpu),
+                "-kernel", paths.kernels[spec.kernel],
+                "-initrd", paths.initramfs, "-append", line,
+                "-serial", "file:" + self.console,
+                "-chardev", "socket,id=agent,fd=%d" % fd,
+                "-serial", "chardev:agent",
+                "-netdev", link.argument, "-device",
+                "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0%d"
+                % (1 if link.server else 2)]
+
+    def wait_up(self):
+        """Boot, network, right time."""
+        try:
+            self.agent.wait_ready(BOOT_S)
+        except (TimeoutError, AgentError) as error:
+            raise HostError("host %s doesn't boot: %s; %s" % (
+                self.name, error, self.last_words())) from error
+        self.agent.ask("net", "lo", "127.0.0.1")
+        self.agent.ask("net", "eth0", self._address)
+        self._wait_clocksource()
+        self.set_clock()
+
+    def _wait_clocksource(self):
+        """Not one that the kernel only starts with."""
+        deadline = time.monotonic() + BOOT_S
+        while self.agent.text(CLOCKSOURCE) in ("tsc-early", "jiffies"):
+            if time.monotonic() > deadline:
+                raise HostError("host %s keeps a provisional clocksource"
+                                % self.name)
+            time.sleep(0.05)
+
+    def last_words(self):
+        try:
+            with open(self.console, encoding="utf-8", errors="replace") as log:
+                return log.read()[-500:]
+        except OSError:
+            return ""
+
+    @property
+    def uri(self):
+        return "tcp:%s:4444" % self._address
+
+    # -- truth --
+
+    def true_ns(self, tsc):
+        """The machine's CLOCK_MONOTONIC when this host's TSC was this."""
+        return Fraction((tsc - self.spec.start) * 10 ** 6, self.spec.khz)
+
+    def tsc_at(self, true_ns):
+        return self.spec.start + true_ns * self.spec.khz / 10 ** 6
+
+    def realtime_error(self, samples=1000):
+        """CLOCK_REALTIME minus true time.
+
+        Each sample bounds it from both sides by the TSC before and after;
+        all together bound it narrowly."""
+        low, high, after = [], [], 0
+        for before, real, after, _ in self.agent.clocks(samples):
+            real -= EPOCH_NS
+            low.append(real - self.true_ns(after))
+            high.append(real + 1 - self.true_ns(before))
+        best = max(low), min(high)
+        if best[0] > best[1]:       # it was slewed meanwhile
+            best = min(zip(low, high), key=lambda pair: pair[1] - pair[0])
+        return ClockError(float(sum(best) / 2),
+                          float((best[1] - best[0]) / 2), self.true_ns(after))
+
+    def set_clock(self):
+        """CLOCK_REALTIME to true time, plus what the scenario wants.
+
+        A young kernel may yet move its clock by some us, for reasons of its
+        own: so it must have been right for a while."""
+        self.agent.ask("tai", self.spec.tai)
+        right_since = None
+        while right_since is None or \
+                time.monotonic() - right_since < CLOCK_SETTLES_S:
+            wrong = self.spec.clock_ns - self.realtime_error(100).ns
+            if abs(wrong) > CLOCK_SET_NS:
+                right_since = None
+                self.agent.ask("step", round(wrong))
+            else:
+                right_since = right_since or time.monotonic()
+
+    def scaling(self, pid):
+        """{vCPU: TscMap} of a QEMU, by KVM's debugfs."""
+        maps = {}
+        folder = "/sys/kernel/debug/kvm/%d-*/vcpu*" % pid
+        for path in self.agent.glob(folder + "/tsc-offset"):
+            vcpu = int(re.search(r"vcpu(\d+)/", path).group(1))
+            ratio = path.replace("tsc-offset", "tsc-scaling-ratio")
+            bits = path.replace("tsc-offset", "tsc-scaling-ratio-frac-bits")
+            scales = self.agent.glob(ratio)
+            maps[vcpu] = TscMap(
+                self, int(self.agent.text(path)) & MASK64,
+                int(self.agent.text(ratio)) if scales else 1 << 32,
+                int(self.agent.text(bits)) if scales else 32)
+        return maps
+
+
+class TscMap(namedtuple("TscMap", "host offset ratio frac_bits")):
+    """A vCPU's TSC as a function of its host's: exact, modulo 2^64."""
+
+    @property
+    def factor(self):
+        return Fraction(self.ratio, 1 << self.frac_bits)
+
+    @property
+    def khz(self):
+        """The frequency at which the guest's TSC really runs."""
+        return self.host.spec.khz * self.factor
+
+    def at(self, true_ns):
+        """The guest's TSC at a true time, not rounded, not wrapped."""
+        offset = self.offset - (1 << 64) * (self.offset >> 63)
+        return self.host.tsc_at(true_ns) * self.factor + offset
+
+    def when(self, tsc):
+        """The true time at which the guest's TSC was this."""
+        offset = self.offset - (1 << 64) * (self.offset >> 63)
+        return self.host.true_ns((tsc - offset) / self.factor)
+
+
+class Link(namedtuple("Link", "path server")):
+    """One end of the wire between two hosts."""
+
+    @property
+    def argument(self):
+        return ("stream,id=net,addr.type=unix,addr.path=%s,server=%s" % (
+            self.path, "on" if self.server else "off,reconnect-ms=50"))

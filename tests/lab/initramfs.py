@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds the hosts' initramfs: the agent, the QEMUs with their libraries, the
+test guest, and what a Linux guest needs. No root needed."""
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+from binaries import Missing
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Where Debian keeps what QEMU needs to start a Linux guest.
+FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu")
+KEEP_S = 3 * 86400
+ROMS = ("bios-256k.bin", "linuxboot_dma.bin", "kvmvapic.bin")
+DIRECTORIES = ("bin", "dev", "firmware", "lib", "lib64", "proc", "run", "sys",
+               "tmp")
+
+
+def cache():
+    base = os.environ.get("CLOCKFERRY_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME")
+        or os.path.expanduser("~/.cache"), "clockferry")
+    path = os.path.join(base, "lab", "images")
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def forget_old():
+    """What wasn't used for a while: each image is as big as the QEMUs."""
+    for name in os.listdir(cache()):
+        path = os.path.join(cache(), name)
+        if os.path.isfile(path) and \
+                time.time() - os.path.getmtime(path) > KEEP_S:
+            os.unlink(path)
+
+
+class Archive:
+    """A cpio archive in the "newc" form, as the kernel takes it."""
+
+    def __init__(self):
+        self._parts = []
+        self._inode = 0
+
+    def _entry(self, name, mode, data=b"", device=(0, 0)):
+        self._inode += 1
+        fields = (self._inode, mode, 0, 0, 1, 0, len(data), 0, 0, *device,
+                  len(name) + 1, 0)
+        head = b"070701" + b"".join(b"%08X" % field for field in fields)
+        head += name.encode() + b"\0"
+        self._parts += [head, bytes(-len(head) % 4), data,
+                        bytes(-len(data) % 4)]
+
+    def directory(self, name):
+        self._entry(name, 0o40755)
+
+    def file(self, name, path):
+        with open(path, "rb") as content:
+            self._entry(name, 0o100755, content.read())
+
+    def console(self):
+        self._entry("dev/console", 0o20600, device=(5, 1))
+
+    def save(self, path):
+        self._entry("TRAILER!!!", 0)
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(path),
+                                         delete=False) as new:
+            new.write(b"".join(self._parts))
+        os.replace(new.name, path)
+
+
+def digest(*paths):
+    """Changes when any of the files does."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.encode() + b"\0")
+        with open(path, "rb") as content:
+            for block in iter(lambda: content.read(1 << 20), b""):
+                total.update(block)
+    return total.hexdigest()[:12]
+
+
+def _run(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing("lab", "%s failed: %s" % (
+            os.path.basename(command[0]), done.stderr.strip()[-300:]))
+    return done.stdout
+
+
+def compiled(name, *flags):
+    """The path of a small C program from this folder, built if it must be."""
+    source = os.path.join(HERE, name + ".c")
+    headers = [os.path.join(HERE, file) for file in sorted(os.listdir(HERE))
+               if file.endswith(".h")]
+    path = os.path.join(cache(), "%s-%s" % (name, digest(source, *headers)))
+    if not os.path.exists(path):
+        new = "%s.%d" % (path, os.getpid())
+        _run(os.environ.get("CC", "cc"), "-O2", "-Wall", "-s", *flags,
+             "-o", new, source)
+        os.replace(new, path)
+    return path
+
+
+def stripped(binary):
+    path = os.path.join(cache(), "qemu-" + digest(binary))
+    if not os.path.exists(path):
+        new = "%s.%d" % (path, os.getpid())
+        _run("strip", "-o", new, binary)
+        os.replace(new, path)
+    return path
+
+
+def libraries(binary):
+    """The shared libraries, the program interpreter among them."""
+    return sorted(set(re.findall(r"(/\S+)", "\n".join(
+        line for line in _run("ldd", binary).splitlines() if "/" in line))))
+
+
+def firmware(name):
+    for folder in FIRMWARE:
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def linux_guest():
+    """The Linux guest's initramfs, one program."""
+    init = compiled("linuxguest", "-static", "-pthread")
+    path = os.path.join(cache(), "linuxguest-%s.cpio" % digest(init))
+    if not os.path.exists(path):
+        archive = Archive()
+        for name in "dev", "proc", "sys":
+            archive.directory(name)
+        archive.console()
+        archive.file("init", init)
+        archive.save(path)
+    return path
+
+
+def contents(qemus, rom, kernel, extra=()):
+    """{path inside: file} of a host's initramfs; qemus is {name: binary}."""
+    files = {"init": compiled("agent", "-static"), "guest.rom": rom}
+    for name, binary in qemus.items():
+        files["bin/qemu-" + name] = stripped(binary)
+        for library in libraries(binary):
+            files[library.lstrip("/")] = os.path.realpath(library)
+    files["lib/skew.so"] = compiled("skew", "-shared", "-fPIC")
+    if kernel:
+        files["guest.bzImage"] = kernel
+        files["guest.cpio"] = linux_guest()
+        for name in ROMS:
+            if firmware(name):
+                files["firmware/" + name] = firmware(name)
+    files.update(extra)
+    return files
+
+
+def build(files):
+    """The path of the archive with these files."""
+    path = os.path.join(cache(), "host-%s.cpio" % hashlib.sha256(repr(
+        sorted((name, digest(os.path.realpath(file)))
+               for name, file in files.items())).encode()).hexdigest()[:12])
+    if not os.path.exists(path):
+        archive = Archive()
+        made = set()
+        for name in DIRECTORIES:
+            archive.directory(name)
+            made.add(name)
+        archive.console()
+        for name, file in sorted(files.items()):
+            parents = name.split("/")[:-1]
+            for depth in range(1, len(parents) + 1):
+                parent = "/".join(parents[:depth])
+                if parent not in made:
+                    made.add(parent)
+                    archive.directory(parent)
+            archive.file(name, file)
+        archive.save(path)
+        forget_old()
+    os.utime(path)
+    return path

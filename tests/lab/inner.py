@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A QEMU with the test guest inside a lab host: tests/qemu's Guest, started
+and read through the host's agent."""
+import itertools
+import re
+import shutil
+import socket
+import time
+
+import layout
+from agent import AgentError, Process, Stream
+from guest import Guest, GuestError, parse_slot
+from qmp import Qmp, QmpClosed
+
+_numbers = itertools.count()
+TRACES = "kvmclock_*"
+
+
+class Inner(Guest):
+    """`side` is "patched" or "stock"; what it writes is kept in its log."""
+
+    def __init__(self, host, side, **options):
+        self.host, self.side = host, side
+        self.log = "/run/qemu%d" % next(_numbers)
+        environment = {"LD_LIBRARY_PATH": "/lib/x86_64-linux-gnu"}
+        environment.update(options.pop("environment", {}))
+        self._environment = environment
+        self._linux = options.pop("linux", None)
+        super().__init__("/bin/qemu-" + side, "/guest.rom", **options)
+
+    # -- what differs from a QEMU on this machine --
+
+    def _arguments(self, rom, incoming, kvmclock, extra, accel):
+        args = super()._arguments(rom, incoming, kvmclock, extra, accel)
+        if self._linux:
+            at = args.index("-bios")
+            args[at:at + 2] = ["-kernel", "/guest.bzImage",
+                               "-initrd", "/guest.cpio",
+                               "-append", self._linux,
+                               "-serial", "file:" + self.log + ".console"]
+            args[args.index("-m") + 1] = "96"
+        if self.side == "patched":
+            args += ["-trace", TRACES]
+        return args + ["-L", "/firmware", "-msg", "timestamp=on"]
+
+    def _start(self, command):
+        monitor = self.log + ".qmp"
+        command = command[:1] + ["-qmp", "unix:%s,server=on,wait=off"
+                                 % monitor] + command[1:]
+        self._proc = Process(self.host.agent, self.host.agent.spawn(
+            self.log, command, self._environment))
+        stream = self._connect(monitor)
+        self._sockets = [stream]
+        try:
+            self.qmp = Qmp(stream)
+        except (QmpClosed, TimeoutError) as error:
+            raise GuestError("QEMU didn't start: %s"
+                             % self.stderr()) from error
+
+    def _connect(self, path, timeout=20):
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return Stream(self.host.agent, path)
+            except AgentError:
+                self._nap(deadline, "QEMU opens no monitor")
+
+    def _open_ram(self):
+        words = self.qmp.execute("human-monitor-command",
+                                 {"command-line": "gpa2hva 0"})
+        found = re.search(r"is 0x([0-9a-f]+)", words)
+        if not found:
+            raise GuestError("no guest memory at 0: %s" % words)
+        self._base = int(found.group(1), 16)
+        self._memory = None
+
+    @property
+    def memory_file(self):
+        return "/proc/%d/mem" % self.pid
+
+    def read(self, address, size):
+        try:
+            return self.host.agent.read(self.memory_file,
+                                        self._base + address, size)
+        except AgentError:
+            return bytes(size)
+
+    def write(self, address, data):
+        self.host.agent.ask("put", self.memory_file, self._base + address,
+                            data=data)
+
+    def glance(self, index=0, tries=20):
+        for _ in range(tries):
+            try:
+                slot = parse_slot(self.host.agent.ask(
+                    "steady", self.memory_file,
+                    self._base + self.slot_address(index), layout.SLOT_SIZE))
+            except AgentError:
+                return None
+            if slot.seq % 2 == 0 and slot.record.version % 2 == 0:
+                return slot
+        return None
+
+    def stderr(self):
+        try:
+            return self.host.agent.text(self.log)
+        except (AgentError, TimeoutError):
+            return ""
+
+    def close(self):
+        try:
+            super().close()
+        except (AgentError, TimeoutError, OSError, socket.error):
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    # -- what is asked here only --
+
+    def slots(self):
+        """All slots, as they lie in memory; of a stopped guest."""
+        data = self.read(layout.SLOTS, self.vcpus * layout.SLOT_SIZE)
+        return [parse_slot(data[at:at + layout.SLOT_SIZE])
+                for at in range(0, len(data), layout.SLOT_SIZE)]
+
+    def steady_slots(self):
+        """All slots of a guest that may be running."""
+        return [self.slot(index) for index in range(self.vcpus)]
+
+    def scaling(self):
+        return self.host.scaling(self.pid)
+
+    def state(self):
+        """QEMU's run state, or None when it is gone."""
+        try:
+            return self.qmp.execute("query-status")["status"]
+        except (QmpClosed, TimeoutError, AgentError):
+            return None
+
+    def trace(self, name):
+        """The texts of one trace event, in order."""
+        return re.findall(r"kvmclock_%s (.*)$" % name, self.stderr(), re.M)
+
+    def sample(self, name, count, interval_us):
+        """Record vCPU 0's slot over and over, into a file in the host."""
+        path = "%s.%s" % (self.log, name)
+        pid = self.host.agent.number(
+            "sample", self.pid, self._base + self.slot_address(0),
+            layout.SLOT_SIZE, count, interval_us, path)
+        return Process(self.host.agent, pid), path
+
+    def samples(self, path):
+        data = self.host.agent.read_all(path)
+        size = layout.SLOT_SIZE
+        return [parse_slot(data[at:at + size])
+                for at in range(0, len(data) - size + 1, size)]

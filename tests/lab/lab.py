@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migrates guests between two emulated hosts and measures their clocks.
+
+Without names: the scenarios that ./run check runs."""
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "qemu")]
+
+import judge
+import paths
+from actions import ACTIONS, Lab
+from binaries import Missing
+from guest import exit_on_signal, stop_all
+from host import Host, Link
+from initramfs import cache
+from linux import linux
+from scenarios import CHECK, SCENARIOS
+
+ACTIONS["linux"] = linux
+LIMIT_S = 150       # for one scenario, with booting
+SLOW_LIMIT_S = 400
+
+
+class TooLong(Exception):
+    """A scenario doesn't end."""
+
+
+def _alarm(*_):
+    raise TooLong("it takes too long")
+
+
+class Pair:
+    """Two hosts that stay up while the scenarios want the same ones."""
+
+    def __init__(self):
+        self._specs = None
+        self.hosts = []
+        self.folder = None
+
+    @staticmethod
+    def _machine(spec):
+        """What can't be changed without booting."""
+        return spec._replace(tai=0, clock_ns=0)
+
+    def get(self, scenario):
+        specs = [scenario.a, scenario.b]
+        machines = [self._machine(spec) for spec in specs]
+        if machines != self._specs:
+            self.close()
+            self._boot(specs)
+            self._specs = machines
+        for host, spec in zip(self.hosts, specs):
+            host.spec = spec
+            host.set_clock()
+        return self.hosts
+
+    def _boot(self, specs):
+        self.folder = tempfile.mkdtemp(prefix="clockferry-lab-")
+        wire = os.path.join(self.folder, "wire")
+        found = paths.find({spec.kernel for spec in specs})
+        for name, spec, server in zip("AB", specs, (True, False)):
+            self.hosts.append(Host(name, spec, found, self.folder,
+                                   Link(wire, server)))
+        for host in self.hosts:
+            host.wait_up()
+
+    def close(self):
+        for host in self.hosts:
+            host.close()
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.hosts, self._specs, self.folder = [], None, None
+
+
+def keep_logs(name, pair, logs):
+    """What is left of a scenario that failed; where it is."""
+    folder = os.path.join(cache(), "failed", name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for file, text in logs.items():
+        with open(os.path.join(folder, file), "w", encoding="utf-8") as log:
+            log.write(text)
+    for file in os.listdir(pair.folder) if pair.folder else []:
+        if file.endswith(".log"):
+            shutil.copy(os.path.join(pair.folder, file), folder)
+    return folder
+
+
+def attempt(scenario, pair, logs, sampling):
+    """(line, track) of one scenario; its guests are gone afterwards."""
+    lab = Lab(scenario, pair.get(scenario), logs.__setitem__, sampling)
+    try:
+        line = ACTIONS[scenario.action](lab)
+        if lab.track:
+            from tracks import track_of
+            return line, track_of(*lab.track)
+        return line, None
+    finally:
+        lab.close()
+
+
+def run(scenario, pair, sampling=False):
+    """(line, problems, track)."""
+    began, logs, track = time.monotonic(), {}, None
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.alarm(SLOW_LIMIT_S if scenario.slow else LIMIT_S)
+    try:
+        line, track = attempt(scenario, pair, logs, sampling)
+        wrong = judge.problems(scenario, line)
+    except Missing:
+        raise
+    except Exception as error:
+        logs["error.log"] = traceback.format_exc()
+        line = {"result": "error", "error": "%s: %s" % (
+            type(error).__name__, error)}
+        wrong = [line["error"]]
+    finally:
+        signal.alarm(0)
+    line = dict({"scenario": scenario.name, "about": scenario.about}, **line,
+                wrong=wrong, seconds=round(time.monotonic() - began, 1))
+    if wrong:
+        line["logs"] = keep_logs(scenario.name, pair, logs)
+    if line["result"] == "error":
+        pair.close()            # who knows in what state they are
+    return line, wrong, track
+
+
+def in_order(scenarios):
+    """Those on the same machines together, so that few are booted."""
+    order = []
+    for scenario in scenarios:
+        key = Pair._machine(scenario.a), Pair._machine(scenario.b)
+        if key not in order:
+            order.append(key)
+    return sorted(scenarios, key=lambda s: order.index(
+        (Pair._machine(s.a), Pair._machine(s.b))))
+
+
+def choose(names, everything):
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit("lab: there is no scenario %s; --list shows them"
+                 % ", ".join(unknown))
+    if everything:
+        names = list(known)
+    return in_order([known[name] for name in names or CHECK])
+
+
+def draw(path):
+    """The picture: stock beside patched, to a file and as text."""
+    import picture
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    panels, pair = [], Pair()
+    try:
+        for title, name in (("stock QEMU", "faster-stock"),
+                            ("with the series", "faster")):
+            line, wrong, track = run(known[name], pair, sampling=True)
+            if not track:
+                sys.exit("lab: no picture: %s" % (wrong or line))
+            panels.append(("%s, 2.5 to 3.0 GHz" % title, track))
+    finally:
+        pair.close()
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(picture.svg(panels))
+    print(picture.text(panels))
+    return 0
+
+
+def show(scenario, line, wrong):
+    print(judge.row(scenario, line, wrong), flush=True)
+    for sentence in wrong:
+        print("    " + sentence.replace("\n", "\n    "), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="SCENARIO",
+                        help="default: those that ./run check runs")
+    parser.add_argument("--all", action="store_true", help="every scenario")
+    parser.add_argument("--list", action="store_true", help="name them")
+    parser.add_argument("--json", metavar="FILE",
+                        help="a line of JSON for each scenario")
+    parser.add_argument("--picture", metavar="FILE.svg",
+                        help="only draw the guest's clock in the blackout, "
+                             "stock beside patched")
+    options = parser.parse_args()
+    if options.list:
+        for scenario in SCENARIOS:
+            print("%-24s%s" % (scenario.name, scenario.about))
+        return 0
+    exit_on_signal()
+    try:
+        if options.picture:
+            return draw(options.picture)
+        return run_all(choose(options.names, options.all), options.json)
+    except Missing as missing:
+        sys.exit(str(missing))
+
+
+def run_all(scenarios, json_file):
+    bad, pair = 0, Pair()
+    out = open(json_file, "w", encoding="utf-8") if json_file else None
+    print(judge.HEAD)
+    try:
+        for scenario in scenarios:
+            line, wrong, _ = run(scenario, pair)
+            show(scenario, line, wrong)
+            bad += bool(wrong)
+            if out:
+                out.write(json.dumps(line) + "\n")
+                out.flush()
+    finally:
+        stop_all()
+        pair.close()
+        if out:
+            out.close()
+    print("%d scenarios, %d wrong" % (len(scenarios), bad))
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

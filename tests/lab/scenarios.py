@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the lab tries: hosts, guest, what is done, and what must then hold.
+
+Only data. README.rst tells how to add one."""
+from collections import namedtuple
+
+from host import Spec
+
+US = 10 ** 3
+MS = 10 ** 6
+GHZ = 10 ** 6           # in kHz
+
+# What must hold of a guest that went.
+#   step_ns      kvmclock as a function of the guest TSC
+#   plus_bound   the report's own bound is allowed on top of it
+#   tsc_ns       the TSC's error beside that of the hosts' clocks
+#   scaled       the TSC must run at its old frequency, within 1 ppb
+#   rungs        how kvmclock may have been restored
+#   elapsed      what the blackout is to the TSC: "count", "freeze", "any"
+Bounds = namedtuple("Bounds", "step_ns plus_bound tsc_ns scaled rungs elapsed",
+                    defaults=(2, False, 50, True, ("exact", "reanchored"),
+                              "count"))
+
+# `end` is how it must end: "arrives", "refused" (before RAM), "stays" (on the
+# source, after a failure), or "any" (stock: shown, not judged).
+Scenario = namedtuple(
+    "Scenario", "name about a b action vcpus hops side source destination "
+                "end bounds skew guest_arguments slow",
+    defaults=("cross", 1, 1, "patched", {}, {}, "arrives", Bounds(), 0, "",
+              False))
+
+A = Spec(start=10 ** 12)
+B = Spec(start=7 * 10 ** 12)
+PATCHED = Bounds()
+RELEASED = Bounds(step_ns=3, rungs=("closed-loop",))
+RELEASED_APART = RELEASED._replace(plus_bound=True, scaled=False)
+APART = Bounds(scaled=False)
+STOCK = Bounds(step_ns=None, tsc_ns=None, scaled=False, rungs=None,
+               elapsed="any")
+
+
+def _kernels(a, b, **more):
+    return dict(a=A._replace(kernel=a), b=B._replace(kernel=b, **more))
+
+
+SCENARIOS = [
+    # -- two equal hosts but for the TSC's start --
+    Scenario("equal", "same frequency, other start", A, B),
+    Scenario("two-vcpus", "2 vCPUs", A, B, vcpus=2),
+    Scenario("four-vcpus", "4 vCPUs", A, B, vcpus=4),
+    Scenario("skewed", "2 vCPUs, TSCs 1,000,000 ticks apart", A, B, vcpus=2,
+             skew=1000000, bounds=Bounds(
+                 step_ns=5 * US, rungs=("exact", "reanchored", "realtime",
+                                          "plain"))),
+    Scenario("clock-ahead", "destination's clock 3 ms ahead", A,
+             B._replace(clock_ns=3 * MS)),
+    Scenario("clock-behind", "destination's clock 3 s behind: the blackout "
+             "counts as nothing", A, B._replace(clock_ns=-3000 * MS),
+             bounds=Bounds(elapsed="nothing")),
+    Scenario("leap", "a leap second between, TAI known", A,
+             B._replace(clock_ns=-1000 * MS, tai=38)),
+    Scenario("four-hops", "A to B to A to B to A", A, B, hops=4),
+    Scenario("cancelled", "cancelled before the last pass", A, B,
+             action="cancelled", end="stays"),
+    Scenario("killed", "the destination dies before the last pass", A, B,
+             action="killed", end="stays"),
+    Scenario("paused", "paused by its user for 1 s around the migration", A, B,
+             action="paused", bounds=Bounds(elapsed="freeze")),
+    Scenario("snapshot", "saved to a file, restored on the other host 3 s "
+             "later", A, B, action="snapshot"),
+    Scenario("freeze", "blackout=freeze", A, B,
+             source={"blackout": "freeze"}, destination={"blackout": "freeze"},
+             bounds=Bounds(elapsed="freeze")),
+    Scenario("stock", "unpatched QEMU", A, B, side="stock", end="any",
+             bounds=STOCK),
+    # -- other frequencies, which KVM scales --
+    Scenario("faster", "2.5 to 3.0 GHz", A, B._replace(khz=3 * GHZ)),
+    Scenario("faster-hops", "2.5 to 3.0 GHz, there and back, twice", A,
+             B._replace(khz=3 * GHZ), hops=4),
+    Scenario("faster-stock", "2.5 to 3.0 GHz, unpatched QEMU", A,
+             B._replace(khz=3 * GHZ), side="stock", end="any", bounds=STOCK),
+    Scenario("slower", "2.5 to 2.0 GHz", A, B._replace(khz=2 * GHZ)),
+    Scenario("odd", "2,500,000 to 2,894,531 kHz, 2 vCPUs", A,
+             B._replace(khz=2894531), vcpus=2),
+    # -- within KVM's tolerance: it doesn't scale --
+    Scenario("2-khz", "2 kHz apart, unscaled", A, B._replace(khz=2500002),
+             bounds=APART),
+    Scenario("200-ppm", "200 ppm apart, unscaled", A,
+             B._replace(khz=2500500), bounds=APART),
+    Scenario("2-khz-strict", "2 kHz apart, policy=strict", A,
+             B._replace(khz=2500002), destination={"policy": "strict"},
+             end="refused"),
+    Scenario("2-khz-scaled", "2 kHz apart, kvm.tsc_tolerance_ppm=0", A,
+             B._replace(khz=2500002, arguments="kvm.tsc_tolerance_ppm=0")),
+    Scenario("far-start", "TSC starts 10^15 apart", A,
+             B._replace(start=10 ** 15)),
+    # -- hosts that lack something --
+    Scenario("unscaled", "no TSC scaling, same frequency", A,
+             B._replace(cpu="-tsc-scale")),
+    Scenario("unscaled-other", "no TSC scaling, 3.0 GHz: refused", A,
+             B._replace(cpu="-tsc-scale", khz=3 * GHZ), end="refused"),
+    Scenario("unscaled-lax", "no TSC scaling, 3.0 GHz, policy=lax", A,
+             B._replace(cpu="-tsc-scale", khz=3 * GHZ),
+             source={"policy": "lax"}, destination={"policy": "lax"},
+             bounds=APART._replace(tsc_ns=None, plus_bound=True,
+                                   rungs=None, elapsed="any")),
+    Scenario("no-master-clock", "the destination has no TSC clocksource", A,
+             B._replace(arguments="tsc=unstable", hpet=True),
+             bounds=Bounds(step_ns=5 * US, tsc_ns=100 * US,
+                           rungs=("realtime", "plain"))),
+    Scenario("no-master-clock-strict", "the same, policy=strict: refused", A,
+             B._replace(arguments="tsc=unstable", hpet=True),
+             destination={"policy": "strict"}, end="refused"),
+    # -- released kernels --
+    Scenario("to-released", "to a released kernel", bounds=RELEASED,
+             **_kernels("v6", "released")),
+    Scenario("to-released-exact", "to a released kernel, require=exact",
+             destination={"require": "exact"}, end="refused",
+             **_kernels("v6", "released")),
+    Scenario("from-released", "from a released kernel",
+             **_kernels("released", "v6")),
+    Scenario("released", "released kernels, four hops", hops=4,
+             bounds=RELEASED, **_kernels("released", "released")),
+    Scenario("released-four-vcpus", "released kernels, 4 vCPUs", vcpus=4,
+             bounds=RELEASED, **_kernels("released", "released")),
+    Scenario("released-faster", "released kernels, 2.5 to 3.0 GHz",
+             bounds=RELEASED._replace(plus_bound=True),
+             **_kernels("released", "released", khz=3 * GHZ)),
+    Scenario("released-2-khz", "released kernels, 2 kHz apart",
+             bounds=RELEASED_APART,
+             **_kernels("released", "released", khz=2500002)),
+    Scenario("v6-newest", "v6 kernel to the newest and back", hops=2,
+             **_kernels("v6", "newest")),
+    Scenario("newest-2-khz", "newest kernels, 2 kHz apart", bounds=APART,
+             **_kernels("newest", "newest", khz=2500002)),
+    # -- a Linux guest, which measures kvmclock itself, to about 1 us --
+    Scenario("linux", "Linux guest, 2 vCPUs, 2.5 to 3.0 GHz", A,
+             B._replace(khz=3 * GHZ), action="linux", vcpus=2, slow=True,
+             bounds=Bounds(step_ns=2000)),
+    Scenario("linux-lapic", "the same, LAPIC timer instead of TSC deadline", A,
+             B._replace(khz=3 * GHZ), action="linux", vcpus=2, slow=True,
+             bounds=Bounds(step_ns=2000),
+             guest_arguments="lapic=notscdeadline"),
+    Scenario("linux-stock", "Linux guest, 2 vCPUs, unpatched QEMU", A,
+             B._replace(khz=3 * GHZ), action="linux", vcpus=2, side="stock",
+             end="any", bounds=STOCK, slow=True),
+]
+
+# What ./run check runs: one of each kind. README.rst says what that leaves.
+CHECK = ("equal", "faster", "slower", "2-khz", "far-start", "four-vcpus",
+         "leap", "four-hops", "cancelled", "killed", "paused", "snapshot",
+         "freeze", "unscaled-other", "no-master-clock", "to-released",
+         "released", "released-2-khz", "v6-newest", "stock")
