@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -240,6 +241,40 @@ static int64_t value(const struct record *record, uint64_t tsc)
                                   : ticks << record->tsc_shift;
     return (int64_t)(record->system_time +
                      (uint64_t)(ticks * record->tsc_to_system_mul >> 32));
+}
+
+static bool same_slope(const struct record *one, const struct record *other)
+{
+    return one->tsc_to_system_mul == other->tsc_to_system_mul &&
+           one->tsc_shift == other->tsc_shift;
+}
+
+static long double ns_per_tick(const struct record *record)
+{
+    return ldexpl(record->tsc_to_system_mul, record->tsc_shift - 32);
+}
+
+/*
+ * How many ns the second record's clock is ahead of the first's, at any time
+ * if the slopes are the same, with fractions that reading it would hide.
+ */
+static double apart(const struct record *one, const struct record *other)
+{
+    const int64_t ticks = (int64_t)(other->tsc_timestamp - one->tsc_timestamp);
+
+    return (double)((int64_t)(other->system_time - one->system_time) -
+                    ticks * ns_per_tick(one));
+}
+
+/* A new reference loses a fraction of 1 ns, and one tick by a right shift. */
+static double rounding(const struct record *record)
+{
+    return (double)(1 + ns_per_tick(record));
+}
+
+static double larger(double one, double other)
+{
+    return fabs(one) > fabs(other) ? one : other;
 }
 
 static bool near(int64_t one, int64_t other, int64_t bound)

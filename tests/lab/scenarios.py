@@ -106,7 +106,8 @@ SCENARIOS = [
                                    rungs=None, elapsed="any")),
     Scenario("no-master-clock", "the destination has no TSC clocksource", A,
              B._replace(arguments="tsc=unstable", hpet=True),
-             bounds=Bounds(step_ns=5 * US, tsc_ns=100 * US,
+             # QEMU reports no bound here: it is as good as an undisturbed read.
+             bounds=Bounds(step_ns=100 * US, tsc_ns=100 * US,
                            rungs=("realtime", "plain"))),
     Scenario("no-master-clock-strict", "the same, policy=strict: refused", A,
              B._replace(arguments="tsc=unstable", hpet=True),
