@@ -66,12 +66,7 @@ class Inner(Guest):
                 self._nap(deadline, "QEMU opens no monitor")
 
     def _open_ram(self):
-        words = self.qmp.execute("human-monitor-command",
-                                 {"command-line": "gpa2hva 0"})
-        found = re.search(r"is 0x([0-9a-f]+)", words)
-        if not found:
-            raise GuestError("no guest memory at 0: %s" % words)
-        self._base = int(found.group(1), 16)
+        self._find_ram()
         self._memory = None
 
     @property

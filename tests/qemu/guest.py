@@ -78,15 +78,18 @@ class Guest:
 
     # -- life --
 
-    def _open_ram(self):
-        """Through /proc, so that the guest has ordinary anonymous memory: with
-        shared memory the blackout is ten times as long."""
+    def _find_ram(self):
         words = self.qmp.execute("human-monitor-command",
                                  {"command-line": "gpa2hva 0"})
         found = re.search(r"is 0x([0-9a-f]+)", words)
         if not found:
             raise GuestError("no guest memory at 0: %s" % words)
         self._base = int(found.group(1), 16)
+
+    def _open_ram(self):
+        """Through /proc, so that the guest has ordinary anonymous memory: with
+        shared memory the blackout is ten times as long."""
+        self._find_ram()
         self._memory = os.open("/proc/%d/mem" % self.pid,
                                os.O_RDWR | os.O_CLOEXEC)
 
