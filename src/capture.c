@@ -3,9 +3,10 @@
 #include <string.h>
 #include "internal.h"
 
-/* A page is believed if it is this near the kernel's own clock, plus 1 ppm
+/* A page is believed if it is this near the kernel's own clock, plus 2 ppm
  * of the record's age: on scaled guests the two differ in arithmetic. */
 #define PAGE_NEAR_NS 1000000
+#define PAGE_NEAR_AGE 500000
 
 /* And if its slope is this near the vCPU's: KVM truncates to kHz. */
 #define PAGE_NEAR_HZ 2000
@@ -50,7 +51,7 @@ static bool page_is_plausible(const CfState *state,
     age_ns = (uint64_t)page_ns - fn->system_ns;
     apart_ns = (uint64_t)page_ns - state->anchor.clock_ns;
     apart_ns = MIN(apart_ns, 0 - apart_ns);
-    return apart_ns <= PAGE_NEAR_NS + age_ns / 1000000 &&
+    return apart_ns <= PAGE_NEAR_NS + age_ns / PAGE_NEAR_AGE &&
            MAX(hz, vcpu_hz) - MIN(hz, vcpu_hz) <= PAGE_NEAR_HZ;
 }
 

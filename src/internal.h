@@ -19,6 +19,10 @@
  */
 gboolean cf_fail_call(GError **error, const char *call, int rc);
 
+/* The name of an enumerator; "unknown" if it has none. */
+const char *cf_name_of(const char *const *names, size_t n_names,
+                       unsigned int value);
+
 /* host.c: those members of the real table that aren't KVM's. */
 uint64_t cf_host_read_tsc(void);
 int cf_host_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns);

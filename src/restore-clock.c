@@ -2,12 +2,6 @@
 /* Restore of kvmclock: which function it shall be, and the ladder. */
 #include "restore.h"
 
-/* The step bound counts on the first run within this. */
-#define FIRST_RUN_NS 1000000
-
-/* KVM's arithmetic knows frequencies to the kHz: 1 ppm above 1 GHz. */
-#define KVM_ARITHMETIC_PPT 1000000
-
 bool cf_restore_intended(const Restore *restore, uint64_t host_ticks,
                          int64_t *ret_ns)
 {
@@ -39,7 +33,7 @@ static int64_t clock_at_capture(const CfState *state)
 static bool tsc_was_carried(const CfReport *report)
 {
     return report->tsc == CF_TSC_UNCHANGED || report->tsc == CF_TSC_COPIED ||
-           report->tsc == CF_TSC_COMPUTED;
+           report->tsc == CF_TSC_COMPUTED || report->tsc == CF_TSC_UNVERIFIED;
 }
 
 /* The clock goes on from the source's time, at this vCPU's own frequency. */
@@ -88,27 +82,20 @@ static gboolean choose_function(Restore *restore, GError **error)
     return FALSE;
 }
 
-static uint64_t size_of(int64_t value)
+/* What cf_report_bound() needs to find out when the guest ran first. */
+static void note_page(Restore *restore)
 {
-    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-}
+    const CfVm *vm = restore->vm;
+    CfReport *report = &restore->report;
+    uint64_t msr;
 
-/* The residual can't show what a pending update adds later: the difference
- * of two frequencies, from the last setting to the first run. */
-static uint64_t step_bound(const CfReport *report)
-{
-    uint64_t bound_ns = size_of(report->residual_ns) +
-                        report->residual_error_ns;
-    uint64_t rate_ppt = size_of(report->rate_error_ppt) + KVM_ARITHMETIC_PPT;
-
-    if (!report->residual_known) {
-        return UINT64_MAX;
+    if (vm->ops->get_msr(vm->vcpu_fds[0], CF_MSR_KVM_SYSTEM_TIME, &msr) == 0 &&
+        msr & 1 &&
+        cf_restore_guest_ticks(restore, restore->set_host_ticks,
+                               &report->set_ticks) &&
+        cf_tsc_freq_khz(&restore->vcpus[0].freq, &report->guest_khz)) {
+        report->page = msr & ~1ULL;
     }
-    if (report->pending_update) {
-        bound_ns += (uint64_t)((cf_u128)rate_ppt * FIRST_RUN_NS /
-                               1000000000000ULL) + 1;
-    }
-    return bound_ns;
 }
 
 gboolean cf_restore_clock(Restore *restore, GError **error)
@@ -120,6 +107,6 @@ gboolean cf_restore_clock(Restore *restore, GError **error)
         !cf_rung_loop(restore) && !cf_rung_plain(restore, error)) {
         return FALSE;
     }
-    restore->report.step_bound_ns = step_bound(&restore->report);
+    note_page(restore);
     return TRUE;
 }

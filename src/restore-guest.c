@@ -6,21 +6,17 @@
  * the kernel's own reference, late enough for the slopes not to matter. */
 #define REANCHOR_US 10
 
-/* How far the record that guests get is from the intended clock, now. */
+/* How far the record that guests get is from the intended clock, at the
+ * record's own instant: from there on their slopes may part. */
 static bool record_residual(const Restore *restore, int64_t *ret_ns)
 {
     const CfVm *vm = restore->vm;
     struct cf_clock_fn fn;
-    uint64_t host_ticks, guest_ticks;
     int64_t here_ns, intended_ns;
 
-    if (cf_get_clock_guest(vm->ops, vm->vcpu_fds[0], &fn) < 0) {
-        return false;
-    }
-    host_ticks = vm->ops->read_tsc();
-    if (!cf_restore_guest_ticks(restore, host_ticks, &guest_ticks) ||
-        !cf_clock_fn_eval(&fn, guest_ticks, &here_ns) ||
-        !cf_restore_intended(restore, host_ticks, &intended_ns)) {
+    if (cf_get_clock_guest(vm->ops, vm->vcpu_fds[0], &fn) < 0 ||
+        !cf_clock_fn_eval(&fn, fn.tsc_ticks, &here_ns) ||
+        !cf_clock_fn_eval(&restore->fn, fn.tsc_ticks, &intended_ns)) {
         return false;
     }
     *ret_ns = here_ns - intended_ns;

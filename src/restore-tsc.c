@@ -6,6 +6,9 @@
  * within this; what takes its time here is one MSR write. */
 #define MEASURED_SLACK_NS 1000000
 
+/* Minutes: farther than any offset that is wanted from the one there is. */
+#define FAR_TICKS (1ULL << 40)
+
 bool cf_restore_guest_ticks(const Restore *restore, uint64_t host_ticks,
                             uint64_t *ret_guest_ticks)
 {
@@ -23,6 +26,17 @@ static void read_vcpu(Restore *restore, uint32_t i)
                      restore->vm->vcpu_fds[i], &restore->vcpus[i],
                      &error_ticks);
     restore->tsc_error_ticks = MAX(restore->tsc_error_ticks, error_ticks);
+}
+
+/* Equal but for what two roundings of a ratio make of one frequency. */
+static bool freq_near(const CfVcpuState *a, const CfVcpuState *b)
+{
+    int64_t ppt;
+
+    return a->freq_origin != CF_FREQ_UNKNOWN &&
+           b->freq_origin != CF_FREQ_UNKNOWN &&
+           cf_tsc_rate_error_ppt(&a->freq, &b->freq, &ppt) &&
+           ABS(ppt) <= CF_RATE_EXACT_PPT;
 }
 
 static bool freq_equal(const CfVcpuState *a, const CfVcpuState *b)
@@ -47,7 +61,7 @@ static void set_freq(Restore *restore, uint32_t i)
 
     read_vcpu(restore, i);
     if (!vm->host->tsc_control || wanted->freq_origin == CF_FREQ_UNKNOWN ||
-        freq_equal(&restore->vcpus[i], wanted) ||
+        freq_near(&restore->vcpus[i], wanted) ||
         !cf_tsc_freq_khz(&wanted->freq, &khz) ||
         vm->ops->set_tsc_khz(vm->vcpu_fds[i], khz) < 0) {
         return;
@@ -90,6 +104,10 @@ static bool common_shift(const Restore *restore, uint64_t *ret_ticks)
     const uint64_t from = restore->state->anchor.instant.host_ticks;
     uint64_t then_ticks, now_ticks;
 
+    if (restore->report.frozen) {
+        *ret_ticks = 0;
+        return true;
+    }
     if (!restore->report.same_host) {
         return cf_ns_to_ticks((uint64_t)restore->report.elapsed_ns, freq,
                               ret_ticks);
@@ -122,7 +140,7 @@ static bool compute_offset(const Restore *restore, uint32_t i,
 static CfTscOutcome choose_offsets(const Restore *restore, uint64_t *wanted)
 {
     const CfState *state = restore->state;
-    bool copy = restore->report.same_host;
+    bool copy = restore->report.same_host && !restore->report.frozen;
     uint64_t shift_ticks;
     uint32_t i;
 
@@ -190,32 +208,44 @@ static bool offsets_are(const Restore *restore, const uint64_t *offsets)
     return true;
 }
 
-/* Best effort: there is nothing left to do if this fails too. */
-static void undo_offsets(Restore *restore, const uint64_t *before,
-                         uint32_t n_written)
+/*
+ * Before 5.16 KVM takes a TSC that is within a second of the last one written
+ * for an attempt to write the same, and keeps the old offset. One far away
+ * makes it forget the last one.
+ */
+static void forget_last_write(const Restore *restore)
 {
-    uint32_t i;
+    const CfVm *vm = restore->vm;
+    uint64_t guest_ticks;
 
-    for (i = 0; i < n_written; i++) {
-        (void)write_offset(restore, i, before[i]);
+    if (restore->vcpus[0].offset_origin == CF_OFFSET_MEASURED &&
+        vm->ops->get_msr(vm->vcpu_fds[0], CF_MSR_TSC, &guest_ticks) == 0) {
+        (void)vm->ops->set_msr(vm->vcpu_fds[0], CF_MSR_TSC,
+                               guest_ticks + FAR_TICKS);
     }
 }
 
-static gboolean write_offsets(Restore *restore, const uint64_t *wanted,
-                              const uint64_t *before, GError **error)
+/* From the last vCPU to the first: the others may be parked, and KVM acts on
+ * the last write when that vCPU runs. Returns the first failure, or 0. */
+static int write_offsets(Restore *restore, const uint64_t *offsets)
 {
+    int result = 0;
     uint32_t i;
 
-    for (i = 0; i < restore->vm->n_vcpus; i++) {
-        const int rc = write_offset(restore, i, wanted[i]);
+    forget_last_write(restore);
+    for (i = restore->vm->n_vcpus; i-- > 0; ) {
+        const int rc = write_offset(restore, i, offsets[i]);
 
-        if (rc < 0) {
-            /* The failed one too: it may have come half-way. */
-            undo_offsets(restore, before, i + 1);
-            return cf_fail_call(error, "setting the TSC offset", rc);
-        }
+        result = result < 0 ? result : rc;
     }
-    return TRUE;
+    return result;
+}
+
+/* All or nothing, for unequal offsets cost the guest its stable clock. Best
+ * effort: there is nothing left to do if this fails too. */
+static void undo_offsets(Restore *restore, const uint64_t *before)
+{
+    (void)write_offsets(restore, before);
 }
 
 static void read_all(Restore *restore)
@@ -228,21 +258,64 @@ static void read_all(Restore *restore)
     }
 }
 
+/*
+ * On a host with an unstable TSC each vCPU call rewinds the guest's, so what
+ * is read back says nothing. But KVM lets it catch up to what was written.
+ */
+static void believe_offsets(Restore *restore, const uint64_t *wanted)
+{
+    uint32_t i;
+
+    for (i = 0; i < restore->vm->n_vcpus; i++) {
+        restore->vcpus[i].offset_ticks = wanted[i];
+    }
+    restore->tsc_error_ticks = 0;
+    restore->report.tsc = CF_TSC_UNVERIFIED;
+}
+
 static gboolean set_offsets(Restore *restore, const uint64_t *wanted,
                             const uint64_t *before, GError **error)
 {
-    if (!write_offsets(restore, wanted, before, error)) {
-        return FALSE;
+    const int rc = write_offsets(restore, wanted);
+
+    if (rc < 0) {
+        undo_offsets(restore, before);
+        return cf_fail_call(error, "setting the TSC offset", rc);
     }
     restore->tsc_changed = true;
+    if (restore->vm->host->offset == CF_OFFSET_REWINDS) {
+        believe_offsets(restore, wanted);
+        return TRUE;
+    }
     read_all(restore);
     if (!offsets_are(restore, wanted)) {
-        restore->report.tsc = offsets_are(restore, before) ? CF_TSC_IGNORED
-                                                           : CF_TSC_UNSTABLE;
-        undo_offsets(restore, before, restore->vm->n_vcpus);
+        undo_offsets(restore, before);
         read_all(restore);
+        restore->report.tsc = CF_TSC_NOT_SET;
     }
     return TRUE;
+}
+
+/*
+ * Where offsets are ignored there isn't even a try: each write makes KVM
+ * re-base the master clock, which moves kvmclock by some nanoseconds. Nor
+ * are right ones written again, unless a new frequency has put them out of
+ * step in KVM's eyes.
+ */
+static gboolean apply_offsets(Restore *restore, const uint64_t *wanted,
+                              const uint64_t *before, GError **error)
+{
+    const bool ignored = restore->vm->host->offset == CF_OFFSET_IGNORED;
+
+    if (offsets_are(restore, wanted) && (ignored || !restore->tsc_changed)) {
+        restore->report.tsc = CF_TSC_UNCHANGED;
+        return TRUE;
+    }
+    if (ignored) {
+        restore->report.tsc = CF_TSC_NOT_SET;
+        return TRUE;
+    }
+    return set_offsets(restore, wanted, before, error);
 }
 
 /* KVM armed the guest's deadline timer by the offset of that moment. */
@@ -282,12 +355,32 @@ static void report_skew(Restore *restore)
     restore->report.skew_ticks = (uint64_t)highest - (uint64_t)lowest;
 }
 
+static gboolean place_tsc(Restore *restore, const uint64_t *before,
+                          GError **error)
+{
+    g_autofree uint64_t *wanted = g_new0(uint64_t, restore->vm->n_vcpus);
+    CfReport *report = &restore->report;
+
+    report->tsc = choose_offsets(restore, wanted);
+    if (report->tsc != CF_TSC_UNKNOWN &&
+        !apply_offsets(restore, wanted, before, error)) {
+        return FALSE;
+    }
+    if (report->frozen && (report->tsc == CF_TSC_NOT_SET ||
+                           report->tsc == CF_TSC_UNKNOWN)) {
+        /* This TSC can't be stopped: both clocks count, never only one. */
+        report->frozen = false;
+        report->elapsed_ns = report->passed_ns;
+        return place_tsc(restore, before, error);
+    }
+    return TRUE;
+}
+
 gboolean cf_restore_tsc(Restore *restore, GError **error)
 {
     const uint32_t n_vcpus = restore->vm->n_vcpus;
-    g_autofree uint64_t *wanted = g_new0(uint64_t, n_vcpus);
     g_autofree uint64_t *before = g_new0(uint64_t, n_vcpus);
-    CfTscOutcome outcome;
+    CfReport *report = &restore->report;
     uint32_t i;
 
     for (i = 0; i < n_vcpus; i++) {
@@ -295,19 +388,16 @@ gboolean cf_restore_tsc(Restore *restore, GError **error)
         before[i] = restore->vcpus[i].offset_ticks;
     }
     report_rate(restore);
-    outcome = choose_offsets(restore, wanted);
-    if (outcome != CF_TSC_UNKNOWN && offsets_are(restore, wanted)) {
-        outcome = CF_TSC_UNCHANGED;
-    }
-    restore->report.tsc = outcome;
-    if ((outcome == CF_TSC_COPIED || outcome == CF_TSC_COMPUTED) &&
-        !set_offsets(restore, wanted, before, error)) {
+    if (!place_tsc(restore, before, error)) {
         return FALSE;
     }
     if (restore->tsc_changed) {
         rearm_deadlines(restore->vm);
     }
-    if (restore->report.tsc != CF_TSC_UNKNOWN) {
+    report->skew_known = report->tsc != CF_TSC_UNKNOWN &&
+                         report->tsc != CF_TSC_UNVERIFIED &&
+                         !restore->tsc_error_ticks;
+    if (report->skew_known) {
         report_skew(restore);
     }
     return TRUE;

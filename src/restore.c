@@ -16,20 +16,40 @@ static bool is_same_host(const Restore *restore)
                              host->host_khz);
 }
 
+/* Real time may be stepped meanwhile; a TSC that is known to be the same
+ * can't. */
+static bool passed_ns(const Restore *restore, int64_t *ret_ns)
+{
+    const struct cf_instant *now = &restore->anchor.instant;
+    const struct cf_instant *then = &restore->state->anchor.instant;
+    uint64_t ns;
+
+    if (!restore->report.same_host) {
+        return cf_elapsed_ns(now, then, ret_ns);
+    }
+    if (!cf_ticks_to_ns(now->host_ticks - then->host_ticks,
+                        restore->state->host_khz, &ns) || ns > INT64_MAX) {
+        return false;
+    }
+    *ret_ns = (int64_t)ns;
+    return true;
+}
+
 static gboolean measure_elapsed(Restore *restore, GError **error)
 {
     CfReport *report = &restore->report;
 
-    if (!cf_elapsed_ns(&restore->anchor.instant,
-                       &restore->state->anchor.instant, &report->elapsed_ns)) {
+    if (!passed_ns(restore, &report->passed_ns)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the time since the capture can't be computed");
         return FALSE;
     }
-    if (report->elapsed_ns < 0) {
-        report->elapsed_ns = 0;
+    if (report->passed_ns < 0) {
+        report->passed_ns = 0;
         report->clock_behind = true;
     }
+    report->frozen = restore->freeze;
+    report->elapsed_ns = report->frozen ? 0 : report->passed_ns;
     return TRUE;
 }
 
@@ -49,23 +69,27 @@ static bool consume_pending_update(const CfVm *vm)
 
 static gboolean restore_steps(Restore *restore, GError **error)
 {
-    if (!cf_take_anchor(restore->vm, true, &restore->anchor, error) ||
-        !measure_elapsed(restore, error)) {
+    if (!cf_take_anchor(restore->vm, true, &restore->anchor, error)) {
         return FALSE;
     }
     restore->report.same_host = is_same_host(restore);
-    if (!cf_restore_tsc(restore, error)) {
+    if (!measure_elapsed(restore, error) || !cf_restore_tsc(restore, error)) {
         return FALSE;
     }
     restore->report.pending_update = !consume_pending_update(restore->vm);
     return cf_restore_clock(restore, error);
 }
 
-gboolean cf_restore(const CfVm *vm, const CfState *state, CfReport *ret_report,
+gboolean cf_restore(const CfVm *vm, const CfState *state,
+                    const CfRestoreOptions *options, CfReport *ret_report,
                     GError **error)
 {
     g_autofree CfVcpuState *vcpus = NULL;
-    Restore restore = { .vm = vm, .state = state };
+    Restore restore = {
+        .vm = vm,
+        .state = state,
+        .freeze = options && options->freeze,
+    };
 
     if (!cf_vm_check(vm, error) || !cf_state_validate(state, error)) {
         return FALSE;

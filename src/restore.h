@@ -9,21 +9,25 @@
  * Restore - a restore under way
  * @vm: the destination
  * @state: what is restored, validated
+ * @freeze: the time since the capture shall not count
  * @anchor: the destination's instant
  * @vcpus: the destination's vCPUs as they are, then as they were left
  * @tsc_changed: a frequency or an offset was written
  * @tsc_error_ticks: guest TSCs are known to within this
  * @fn: the function that kvmclock shall be, of the boot vCPU's TSC
+ * @set_host_ticks: host TSC at the instant for which kvmclock was set last
  * @report: what was achieved so far
  */
 typedef struct Restore {
     const CfVm *vm;
     const CfState *state;
+    bool freeze;
     CfAnchor anchor;
     CfVcpuState *vcpus;
     bool tsc_changed;
     uint64_t tsc_error_ticks;
     struct cf_clock_fn fn;
+    uint64_t set_host_ticks;
     CfReport report;
 } Restore;
 

@@ -121,8 +121,8 @@ gboolean cf_state_validate(const CfState *state, GError **error)
            check_fn(state, error);
 }
 
-static const char *name_of(const char *const *names, size_t n_names,
-                           unsigned int value)
+const char *cf_name_of(const char *const *names, size_t n_names,
+                       unsigned int value)
 {
     return value < n_names ? names[value] : "unknown";
 }
@@ -137,7 +137,7 @@ const char *cf_rung_name(enum cf_rung rung)
         [CF_RUNG_PLAIN] = "plain",
     };
 
-    return name_of(names, G_N_ELEMENTS(names), rung);
+    return cf_name_of(names, G_N_ELEMENTS(names), rung);
 }
 
 const char *cf_offset_name(enum cf_offset offset)
@@ -148,19 +148,5 @@ const char *cf_offset_name(enum cf_offset offset)
         [CF_OFFSET_REWINDS] = "rewinds",
     };
 
-    return name_of(names, G_N_ELEMENTS(names), offset);
-}
-
-const char *cf_tsc_outcome_name(CfTscOutcome outcome)
-{
-    static const char *const names[] = {
-        [CF_TSC_UNCHANGED] = "unchanged",
-        [CF_TSC_COPIED] = "copied",
-        [CF_TSC_COMPUTED] = "computed",
-        [CF_TSC_IGNORED] = "ignored",
-        [CF_TSC_UNSTABLE] = "unstable",
-        [CF_TSC_UNKNOWN] = "unknown",
-    };
-
-    return name_of(names, G_N_ELEMENTS(names), outcome);
+    return cf_name_of(names, G_N_ELEMENTS(names), offset);
 }

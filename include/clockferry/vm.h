@@ -55,18 +55,28 @@ typedef struct CfVm {
  * @CF_TSC_UNCHANGED: they were right already; nothing was written
  * @CF_TSC_COPIED: same host, the source's offsets bit for bit
  * @CF_TSC_COMPUTED: new offsets, from the time that elapsed
- * @CF_TSC_IGNORED: offsets were accepted but read back as before
- * @CF_TSC_UNSTABLE: they read back as something else; undone
+ * @CF_TSC_UNVERIFIED: computed and written on a host whose TSC is unstable,
+ *                     where nothing can be read back
+ * @CF_TSC_NOT_SET: the host didn't take them; the guest's TSC has jumped
  * @CF_TSC_UNKNOWN: the source didn't know its own
  */
 typedef enum CfTscOutcome {
     CF_TSC_UNCHANGED,
     CF_TSC_COPIED,
     CF_TSC_COMPUTED,
-    CF_TSC_IGNORED,
-    CF_TSC_UNSTABLE,
+    CF_TSC_UNVERIFIED,
+    CF_TSC_NOT_SET,
     CF_TSC_UNKNOWN,
 } CfTscOutcome;
+
+/**
+ * CfRestoreOptions - what a caller of cf_restore() may choose
+ * @freeze: the time between capture and restore doesn't count for the guest:
+ *          both clocks go on from where they stopped
+ */
+typedef struct CfRestoreOptions {
+    bool freeze;
+} CfRestoreOptions;
 
 /**
  * CfReport - what a restore achieved
@@ -76,9 +86,6 @@ typedef enum CfTscOutcome {
  * @residual_error_ns: @residual_ns is known to within this; 0 where the
  *                     kernel told clock and TSC of one instant
  * @residual_known: kvmclock could be read back at all
- * @step_bound_ns: largest step that the guest can see if it runs within 1 ms:
- *                 residual, its error, and what a pending update may add;
- *                 UINT64_MAX if unknown
  * @pending_update: the kernel may still re-base kvmclock at the first run
  * @function_carried: kvmclock is the source's function of the guest TSC; else
  *                    it goes on from the source's time
@@ -88,10 +95,19 @@ typedef enum CfTscOutcome {
  * @same_host: boot id, frequency and TSC prove that source and destination
  *             share one TSC
  * @tsc: what became of the TSCs
+ * @skew_known: the TSCs could be compared, to the tick
  * @skew_ticks: by how much the vCPUs' TSCs came apart from each other
- * @elapsed_ns: time from the source's anchor to the destination's, as used
+ * @frozen: the time since the capture didn't count; false though it was asked
+ *          for where a host can't stop a TSC: then both clocks count it
+ * @passed_ns: time from the source's anchor to the destination's
+ * @elapsed_ns: how much of it counted
  * @clock_behind: the destination's real time was before the source's, so 0
  *                was used instead
+ * @page: guest physical address of the boot vCPU's pvclock record, 0 if none
+ * @set_ticks: guest TSC at the instant for which kvmclock was set last
+ * @guest_khz: frequency of the boot vCPU's TSC
+ *
+ * The last three serve cf_report_bound().
  */
 typedef struct CfReport {
     enum cf_rung rung;
@@ -99,16 +115,21 @@ typedef struct CfReport {
     int64_t residual_ns;
     uint64_t residual_error_ns;
     bool residual_known;
-    uint64_t step_bound_ns;
     bool pending_update;
     bool function_carried;
     bool rate_known;
     int64_t rate_error_ppt;
     bool same_host;
     CfTscOutcome tsc;
+    bool skew_known;
     uint64_t skew_ticks;
+    bool frozen;
+    int64_t passed_ns;
     int64_t elapsed_ns;
     bool clock_behind;
+    uint64_t page;
+    uint64_t set_ticks;
+    uint32_t guest_khz;
 } CfReport;
 
 G_BEGIN_DECLS
@@ -130,6 +151,7 @@ CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
  * cf_restore - put a guest's clocks into a stopped VM
  * @vm: the destination, with as many vCPUs as @state
  * @state: what cf_capture() gave; validated first
+ * @options: NULL for the defaults
  * @ret_report: what was achieved, written on success
  * @error: why not
  *
@@ -142,7 +164,25 @@ CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
  * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
  */
 CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
+                           const CfRestoreOptions *options,
                            CfReport *ret_report, GError **error);
+
+/**
+ * cf_report_bound - how far kvmclock may have stepped when the guest ran
+ * @vm: the destination; its memory tells when the guest ran first
+ * @report: what cf_restore() said
+ * @ret_bound_ns: how far kvmclock may have been, either way, from what it
+ *                would have been as a function of the guest TSC
+ *
+ * The residual, how well it is known, and what an update may have added that
+ * the kernel does at the first run: the difference of the rates since the
+ * clock was set. Asked before the guest has run, or where its memory can't be
+ * read, it takes 50 ms for that time. No vCPU need be stopped.
+ *
+ * Return: false if it isn't known.
+ */
+CF_API bool cf_report_bound(const CfVm *vm, const CfReport *report,
+                            uint64_t *ret_bound_ns);
 
 /**
  * cf_tsc_outcome_name - an outcome's name as users see it

@@ -88,7 +88,7 @@ static gboolean carry(const CfVm *from, const CfVm *to, Results *results,
         return FALSE;
     }
     captured_ns = now_ns();
-    if (!cf_restore(to, state, &report, error)) {
+    if (!cf_restore(to, state, NULL, &report, error)) {
         return FALSE;
     }
     restored_ns = now_ns();

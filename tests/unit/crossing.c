@@ -58,6 +58,7 @@ void crossing_begin_khz(Crossing *crossing, uint32_t n_vcpus, uint32_t khz)
     crossing->from = begin_vm(crossing, 0, n_vcpus, &crossing->source);
     for (i = 0; i < n_vcpus; i++) {
         boot_vcpu(crossing->from, i, khz);
+        crossing->to->vcpus[i].system_time_msr = FAKE_PAGE | 1;
     }
     g_assert_cmpint(fake_ops.set_clock(crossing->source.vm_fd, &zero), ==, 0);
     fake_run(crossing->from);
@@ -84,8 +85,8 @@ void crossing_restore(Crossing *crossing)
 
     fake_wait(BLACKOUT_NS);
     fake_enter(&fake_hosts[1]);
-    cf_restore(&crossing->destination, crossing->state, &crossing->report,
-               &error);
+    cf_restore(&crossing->destination, crossing->state, &crossing->options,
+               &crossing->report, &error);
     g_assert_no_error(error);
     fake_run(crossing->to);
 }

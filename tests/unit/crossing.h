@@ -18,6 +18,7 @@ typedef struct Crossing {
     CfVm source;
     CfVm destination;
     CfState *state;
+    CfRestoreOptions options;
     CfReport report;
 } Crossing;
 

@@ -23,6 +23,7 @@ typedef enum FakeClockGuest {
 /**
  * FakeHost - one host; tests change what they want after fake_reset()
  * @noise_ns: KVM_SET_CLOCK misses by @bias_ns plus up to this, at random
+ * @cold_ns: the next @cold_sets of them miss by this, too
  * @busy: how many CLOCK_GUEST calls will still be answered with "busy"
  * @fail_call: which call of the table, counted from 1, fails; 0 for none
  * @calls: calls so far, of those that can fail
@@ -45,6 +46,8 @@ typedef struct FakeHost {
     uint32_t adjust_clock;
     uint64_t bias_ns;
     uint64_t noise_ns;
+    uint64_t cold_ns;
+    int cold_sets;
     int busy;
     int fail_call;
     int calls;
@@ -63,6 +66,7 @@ typedef struct FakeVcpu {
 
 /**
  * FakeVm - one VM; kvmclock is @ref_ns at host TSC @ref_ticks
+ * @written_ticks: offset that the last write of MSR_IA32_TSC led to
  * @pending: an update will re-base kvmclock at the first run
  * @page: the boot vCPU's pvclock record in guest memory
  */
@@ -73,6 +77,7 @@ typedef struct FakeVm {
     bool pending;
     uint64_t ref_ticks;
     uint64_t ref_ns;
+    uint64_t written_ticks;
     uint32_t n_vcpus;
     FakeVcpu vcpus[FAKE_MAX_VCPUS];
     CfPvclockRecord page;

@@ -112,6 +112,10 @@ static int fake_get_tsc_offset(int vcpu_fd, uint64_t *ret_offset_ticks)
         return -ENXIO;
     }
     *ret_offset_ticks = model_vcpu_of(vcpu_fd)->offset_ticks;
+    /* An unstable TSC is rewound while it is read; running, it catches up. */
+    if (host->offset == CF_OFFSET_REWINDS) {
+        *ret_offset_ticks -= 1000000 + model_next_random() % 1000;
+    }
     return 0;
 }
 
@@ -121,9 +125,6 @@ static void store_offset(int vcpu_fd, uint64_t offset_ticks)
 
     if (vm->host->offset == CF_OFFSET_IGNORED) {
         return;
-    }
-    if (vm->host->offset == CF_OFFSET_REWINDS) {
-        offset_ticks -= 1000000 + model_next_random() % 1000;
     }
     model_vcpu_of(vcpu_fd)->offset_ticks = offset_ticks;
     vm->pending = true;
@@ -186,10 +187,12 @@ static int fake_set_msr(int vcpu_fd, uint32_t msr, uint64_t value)
         const uint64_t offset_ticks = value -
             (model_guest_at(vm, vcpu, fake_host_ticks(vm->host)) -
              vcpu->offset_ticks);
-        const uint64_t apart = vm->vcpus[0].offset_ticks - offset_ticks;
+        const uint64_t apart = vm->written_ticks - offset_ticks;
 
-        store_offset(vcpu_fd, MIN(apart, 0 - apart) < 2500000000
-                              ? vm->vcpus[0].offset_ticks : offset_ticks);
+        if (MIN(apart, 0 - apart) >= vm->host->khz * 1000ULL) {
+            vm->written_ticks = offset_ticks;
+        }
+        store_offset(vcpu_fd, vm->written_ticks);
     } else if (msr == CF_MSR_TSC_DEADLINE) {
         vm->host->deadline_writes++;
         vcpu->deadline_ticks = value;
@@ -229,6 +232,10 @@ static int fake_set_clock(int vm_fd, const CfKvmClock *clock)
         }
     }
     ns += host->bias_ns;
+    if (host->cold_sets > 0) {
+        host->cold_sets--;
+        ns += host->cold_ns;
+    }
     if (host->noise_ns) {
         ns += model_next_random() % host->noise_ns;
     }

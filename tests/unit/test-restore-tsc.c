@@ -49,7 +49,8 @@ static void test_ignored(void)
     fake_hosts[1].offset = CF_OFFSET_IGNORED;
     crossing_begin(&c, 2);
     crossing_cross(&c);
-    g_assert_cmpint(c.report.tsc, ==, CF_TSC_IGNORED);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_NOT_SET);
+    g_assert_cmpint(fake_hosts[1].offset_writes, ==, 0);
     g_assert_false(c.report.function_carried);
     g_assert_cmpint(c.report.rung, ==, CF_RUNG_REANCHORED);
     assert_within(crossing_step_ns(&c), 3);
@@ -73,16 +74,156 @@ static void test_unchanged(void)
     crossing_end(&c);
 }
 
-static void test_unstable(void)
+/* What is read back from an unstable TSC says nothing: it is left as written,
+ * and kvmclock goes by that. */
+static void test_unverified(void)
 {
+    uint64_t bound_ns;
     Crossing c;
 
     fake_reset();
     fake_hosts[1].offset = CF_OFFSET_REWINDS;
     crossing_begin(&c, 2);
     crossing_cross(&c);
-    g_assert_cmpint(c.report.tsc, ==, CF_TSC_UNSTABLE);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_UNVERIFIED);
+    g_assert_false(c.report.skew_known);
+    g_assert_true(c.report.function_carried);
+    g_assert_false(cf_report_bound(&c.destination, &c.report, &bound_ns));
+    assert_within(crossing_tsc_step(&c, 0), 3);
+    assert_within(crossing_tsc_step(&c, 1), 3);
+    assert_within(crossing_step_ns(&c), 3);
+    crossing_end(&c);
+}
+
+/* A host that keeps offsets, the probe said, and then it doesn't: undone. */
+static void test_not_kept(void)
+{
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 2);
+    fake_hosts[1].offset = CF_OFFSET_IGNORED;
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_NOT_SET);
+    g_assert_cmpint(fake_hosts[1].offset_writes, ==, 4);
     g_assert_false(c.report.function_carried);
+    assert_within(crossing_step_ns(&c), 3);
+    crossing_end(&c);
+}
+
+/* Before 5.16: KVM takes a TSC within a second of the last one for the same.
+ * The destination's differs by half a second from what it shall be. */
+static void test_one_second_window(void)
+{
+    Crossing c;
+    uint32_t i;
+
+    fake_reset();
+    fake_hosts[1].has_offset = false;
+    crossing_begin(&c, 3);
+    crossing_capture(&c);
+    fake_wait(10 * CF_NS_PER_SEC);
+    for (i = 0; i < 3; i++) {
+        c.to->vcpus[i].offset_ticks = fake_guest_ticks(c.from, i) -
+                                      fake_host_ticks(c.to->host) + 1250000000;
+    }
+    c.to->written_ticks = c.to->vcpus[0].offset_ticks;
+    crossing_restore(&c);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_COMPUTED);
+    g_assert_false(c.report.skew_known);
+    assert_within(crossing_tsc_step(&c, 0), 25000);
+    g_assert_cmpuint(c.to->vcpus[2].offset_ticks, ==,
+                     c.to->vcpus[0].offset_ticks);
+    crossing_end(&c);
+}
+
+/* A frequency that was set puts the vCPUs out of step for KVM: then offsets
+ * are written though they are right already. */
+static void test_new_frequency(void)
+{
+    Crossing c;
+
+    same_host();
+    crossing_begin_khz(&c, 2, 2000000);
+    c.to->vcpus[0].offset_ticks = c.from->vcpus[0].offset_ticks;
+    c.to->vcpus[1].offset_ticks = c.from->vcpus[1].offset_ticks;
+    crossing_cross(&c);
+    g_assert_cmpint(fake_hosts[1].khz_writes, ==, 2);
+    g_assert_cmpint(fake_hosts[1].offset_writes, ==, 2);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_COPIED);
+    crossing_end(&c);
+}
+
+/* The pause doesn't count: TSC and kvmclock go on from where they stopped. */
+static void test_frozen(void)
+{
+    uint64_t stopped_ticks;
+    int64_t stopped_ns;
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 2);
+    c.options.freeze = true;
+    crossing_capture(&c);
+    stopped_ticks = fake_guest_ticks(c.from, 0);
+    stopped_ns = fake_guest_clock(c.from, 0);
+    crossing_restore(&c);
+    g_assert_true(c.report.frozen);
+    g_assert_cmpint(c.report.elapsed_ns, ==, 0);
+    assert_within(c.report.passed_ns - (int64_t)(10 * CF_NS_PER_SEC), 100000);
+    /* the restore itself takes some microseconds */
+    assert_within((int64_t)(fake_guest_ticks(c.to, 0) - stopped_ticks),
+                  100000);
+    assert_within(fake_guest_clock(c.to, 0) - stopped_ns, 40000);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_EXACT);
+    crossing_end(&c);
+}
+
+/* On one host, too, where offsets would else be copied. */
+static void test_frozen_here(void)
+{
+    Crossing c;
+
+    same_host();
+    crossing_begin(&c, 1);
+    c.options.freeze = true;
+    crossing_cross(&c);
+    g_assert_true(c.report.same_host);
+    g_assert_true(c.report.frozen);
+    g_assert_cmpint(c.report.tsc, ==, CF_TSC_COMPUTED);
+    assert_within(crossing_tsc_step(&c, 0) + 25000000000LL, 100000);
+    assert_within(crossing_step_ns(&c) + 10000000000LL, 40000);
+    crossing_end(&c);
+}
+
+/* A TSC that can't be stopped: then kvmclock isn't either. */
+static void test_frozen_ignored(void)
+{
+    Crossing c;
+
+    fake_reset();
+    fake_hosts[1].offset = CF_OFFSET_IGNORED;
+    crossing_begin(&c, 1);
+    c.options.freeze = true;
+    crossing_cross(&c);
+    g_assert_false(c.report.frozen);
+    g_assert_cmpint(c.report.elapsed_ns, ==, c.report.passed_ns);
+    assert_within(crossing_step_ns(&c), 3);
+    crossing_end(&c);
+}
+
+/* On one host a clock that is stepped meanwhile plays no part. */
+static void test_stepped_clock(void)
+{
+    Crossing c;
+
+    same_host();
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    fake_hosts[1].realtime_base_ns += CF_NS_PER_SEC / 20;
+    crossing_restore(&c);
+    g_assert_true(c.report.same_host);
+    assert_within(c.report.elapsed_ns - (int64_t)(10 * CF_NS_PER_SEC), 100000);
     crossing_end(&c);
 }
 
@@ -102,9 +243,9 @@ static void test_unknown(void)
     crossing_end(&c);
 }
 
-/* One restore with a call that fails. Tells how many offsets were written
- * and put back, if it was one of these writes that failed. */
-static int writes_undone(int fail_call)
+/* One restore with a call that fails. Tells whether it was a write of an
+ * offset that failed; then all have their old ones back. */
+static bool write_undone(int fail_call)
 {
     g_autoptr(GError) error = NULL;
     Crossing c;
@@ -119,30 +260,26 @@ static int writes_undone(int fail_call)
     fake_enter(&fake_hosts[1]);
     fake_hosts[1].calls = 0;
     fake_hosts[1].fail_call = fail_call;
-    cf_restore(&c.destination, c.state, &c.report, &error);
+    cf_restore(&c.destination, c.state, NULL, &c.report, &error);
     crossing_end(&c);
     if (!error || !strstr(error->message, "TSC offset")) {
-        return 0;
+        return false;
     }
     for (i = 0; i < 4; i++) {
         g_assert_cmpuint(c.to->vcpus[i].offset_ticks, ==, 1000 + i);
     }
-    return fake_hosts[1].offset_writes / 2;
+    return true;
 }
 
-/* The write of vCPU k fails: those before it get their old offsets back. */
+/* Of four writes each one fails once. */
 static void test_undo(void)
 {
-    int k = 0, call;
+    int undone = 0, call;
 
     for (call = 1; call < 200; call++) {
-        const int undone = writes_undone(call);
-
-        if (undone) {
-            g_assert_cmpint(undone, ==, ++k);
-        }
+        undone += write_undone(call);
     }
-    g_assert_cmpint(k, ==, 4);
+    g_assert_cmpint(undone, ==, 4);
 }
 
 /* Scaled without the attribute: derived, and the guest's TSC confirms it. */
@@ -267,7 +404,7 @@ static void test_wrong_vcpus(void)
     crossing_begin(&c, 2);
     crossing_capture(&c);
     c.destination.n_vcpus = 1;
-    g_assert_false(cf_restore(&c.destination, c.state, &c.report, &error));
+    g_assert_false(cf_restore(&c.destination, c.state, NULL, &c.report, &error));
     g_assert_error(error, CF_ERROR, CF_ERROR_INVALID);
     crossing_end(&c);
 }
@@ -279,7 +416,14 @@ int main(int argc, char **argv)
     g_test_add_func("/tsc/lying-boot-id", test_lying_boot_id);
     g_test_add_func("/tsc/ignored", test_ignored);
     g_test_add_func("/tsc/unchanged", test_unchanged);
-    g_test_add_func("/tsc/unstable", test_unstable);
+    g_test_add_func("/tsc/unverified", test_unverified);
+    g_test_add_func("/tsc/not-kept", test_not_kept);
+    g_test_add_func("/tsc/one-second-window", test_one_second_window);
+    g_test_add_func("/tsc/new-frequency", test_new_frequency);
+    g_test_add_func("/tsc/frozen", test_frozen);
+    g_test_add_func("/tsc/frozen-here", test_frozen_here);
+    g_test_add_func("/tsc/frozen-ignored", test_frozen_ignored);
+    g_test_add_func("/tsc/stepped-clock", test_stepped_clock);
     g_test_add_func("/tsc/unknown", test_unknown);
     g_test_add_func("/tsc/undo", test_undo);
     g_test_add_func("/tsc/derived", test_derived);

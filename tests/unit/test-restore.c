@@ -89,6 +89,35 @@ static void test_reanchored(void)
     crossing_end(&c);
 }
 
+/* 200 ppm apart the slopes part by 5 ns in 25 us: the residual is that of the
+ * instant that KVM chose, and not of some later one. */
+static void test_reanchored_200_ppm(void)
+{
+    int64_t intended_ns = 0;
+    Crossing c;
+
+    fake_reset();
+    fake_hosts[1].khz = 2500500;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_REANCHORED);
+    assert_within(c.report.residual_ns, 2);
+    g_assert_cmpint(c.report.rate_error_ppt, ==, 200000000);
+    g_assert_true(cf_clock_fn_eval(&c.state->fn, c.to->page.tsc_timestamp,
+                                   &intended_ns));
+    g_assert_cmpint((int64_t)c.to->page.system_time - intended_ns, ==,
+                    c.report.residual_ns);
+    crossing_end(&c);
+}
+
+static uint64_t bound_of(const Crossing *c)
+{
+    uint64_t bound_ns = 0;
+
+    g_assert_true(cf_report_bound(&c->destination, &c->report, &bound_ns));
+    return bound_ns;
+}
+
 static void released_kernels(void)
 {
     int i;
@@ -115,7 +144,39 @@ static void test_closed_loop(void)
     assert_within(c.report.residual_ns, 2);
     g_assert_true(c.report.pending_update);
     assert_within(crossing_step_ns(&c), 3);
-    g_assert_cmpuint(c.report.step_bound_ns, <=, 5);
+    g_assert_cmpuint(bound_of(&c), <=, 6);
+    crossing_end(&c);
+}
+
+/* 20 % apart, and a first run that is late: the guest's page tells how late. */
+static void test_bound(void)
+{
+    uint64_t before_ns;
+    int64_t step_ns = 0;
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].tsc_control = false;
+    fake_hosts[1].khz = 3000000;
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    fake_wait(CF_NS_PER_SEC);
+    fake_enter(&fake_hosts[1]);
+    g_assert_true(cf_restore(&c.destination, c.state, NULL, &c.report, NULL));
+    g_assert_cmpuint(c.report.page, ==, FAKE_PAGE);
+    before_ns = bound_of(&c);
+    fake_wait(CF_NS_PER_SEC / 100);
+    c.to->pending = true;       /* asked for by a write of a TSC offset */
+    fake_run(c.to);
+    /* by the source's function, for the TSC runs at the wrong rate */
+    g_assert_true(cf_clock_fn_eval(&c.state->fn, c.to->page.tsc_timestamp,
+                                   &step_ns));
+    step_ns = (int64_t)c.to->page.system_time - step_ns;
+    g_assert_cmpint(ABS(step_ns), >, 1900000);
+    assert_within(step_ns, (int64_t)bound_of(&c));
+    g_assert_cmpuint(bound_of(&c), <, (uint64_t)ABS(step_ns) + 2000);
+    g_assert_cmpuint(before_ns, >, bound_of(&c));
     crossing_end(&c);
 }
 
@@ -150,7 +211,25 @@ static void test_plain(void)
     g_assert_cmpuint(c.report.residual_error_ns, >, 0);
     assert_within(crossing_step_ns(&c) - c.report.residual_ns,
                   (int64_t)c.report.residual_error_ns);
-    assert_within(crossing_step_ns(&c), (int64_t)c.report.step_bound_ns);
+    assert_within(crossing_step_ns(&c), (int64_t)bound_of(&c));
+    assert_within(crossing_step_ns(&c), 500);
+    crossing_end(&c);
+}
+
+/* The first call is cold and late: then there is another one. */
+static void test_plain_cold(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].master_clock = false;
+    fake_hosts[1].cold_ns = 10000;
+    crossing_begin(&c, 1);
+    fake_hosts[1].cold_sets = 2;
+    crossing_cross(&c);
+    g_assert_cmpint(c.report.rung, ==, CF_RUNG_PLAIN);
+    g_assert_cmpint(c.report.tries, ==, 2);
     assert_within(crossing_step_ns(&c), 500);
     crossing_end(&c);
 }
@@ -266,7 +345,7 @@ static void test_any_failure(void)
         before_ticks = c.to->vcpus[0].offset_ticks;
         fake_hosts[1].calls = 0;
         fake_hosts[1].fail_call = k;
-        if (!cf_restore(&c.destination, c.state, &c.report, &error)) {
+        if (!cf_restore(&c.destination, c.state, NULL, &c.report, &error)) {
             failed_once = true;
             g_assert_nonnull(error);
             g_assert_cmpuint(c.to->vcpus[0].offset_ticks, ==, before_ticks);
@@ -292,9 +371,12 @@ int main(int argc, char **argv)
     g_test_add_func("/restore/busy", test_busy);
     g_test_add_func("/restore/busy-for-ever", test_busy_for_ever);
     g_test_add_func("/restore/reanchored", test_reanchored);
+    g_test_add_func("/restore/reanchored-200-ppm", test_reanchored_200_ppm);
     g_test_add_func("/restore/closed-loop", test_closed_loop);
+    g_test_add_func("/restore/bound", test_bound);
     g_test_add_func("/restore/realtime", test_realtime);
     g_test_add_func("/restore/plain", test_plain);
+    g_test_add_func("/restore/plain-cold", test_plain_cold);
     g_test_add_func("/restore/plain-newest", test_plain_newest);
     g_test_add_func("/restore/plain-old", test_plain_old);
     g_test_add_func("/restore/stale-flags", test_stale_flags);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a restore achieved: the bound of the step, and names. */
+#include "internal.h"
+
+/* As long as a busy host may take from the restore to the first run. */
+#define FIRST_RUN_NS 50000000
+
+/* KVM's arithmetic knows frequencies to the kHz: 1 ppm above 1 GHz. */
+#define KVM_ARITHMETIC_PPT 1000000
+
+/* One rounding in each of two functions. */
+#define ROUNDING_NS 2
+
+/*
+ * From the last setting of kvmclock to the guest's first run: its record says
+ * when KVM made it. The guest owns that memory, but one that lies in it lies
+ * to itself.
+ */
+static uint64_t first_run_ns(const CfVm *vm, const CfReport *report)
+{
+    CfPvclockRecord record;
+    uint64_t run_ticks, ns;
+
+    if (!report->page || !vm->read_guest ||
+        !vm->read_guest(report->page, &record, sizeof(record), vm->opaque) ||
+        GUINT32_FROM_LE(record.version) & 1) {
+        return FIRST_RUN_NS;
+    }
+    run_ticks = GUINT64_FROM_LE(record.tsc_timestamp);
+    if (run_ticks < report->set_ticks ||
+        !cf_ticks_to_ns(run_ticks - report->set_ticks, report->guest_khz,
+                        &ns)) {
+        return FIRST_RUN_NS;
+    }
+    return ns;
+}
+
+static uint64_t size_of(int64_t value)
+{
+    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+}
+
+/* What an update of the master clock adds that comes with the first run. */
+static cf_u128 pending_ns(const CfVm *vm, const CfReport *report)
+{
+    const cf_u128 rate_ppt = (cf_u128)size_of(report->rate_error_ppt) +
+                             KVM_ARITHMETIC_PPT;
+
+    return rate_ppt * first_run_ns(vm, report) / 1000000000000ULL + 1;
+}
+
+/* Did the TSC arrive that kvmclock is a function of? */
+static bool tsc_is_known(const CfReport *report)
+{
+    return report->tsc == CF_TSC_UNCHANGED || report->tsc == CF_TSC_COPIED ||
+           report->tsc == CF_TSC_COMPUTED;
+}
+
+bool cf_report_bound(const CfVm *vm, const CfReport *report,
+                     uint64_t *ret_bound_ns)
+{
+    cf_u128 bound_ns = (cf_u128)size_of(report->residual_ns) +
+                       report->residual_error_ns + ROUNDING_NS;
+
+    if (!report->residual_known || !report->rate_known ||
+        !report->function_carried || !tsc_is_known(report)) {
+        return false;
+    }
+    if (report->pending_update) {
+        bound_ns += pending_ns(vm, report);
+    }
+    if (bound_ns > UINT64_MAX) {
+        return false;
+    }
+    *ret_bound_ns = (uint64_t)bound_ns;
+    return true;
+}
+
+const char *cf_tsc_outcome_name(CfTscOutcome outcome)
+{
+    static const char *const names[] = {
+        [CF_TSC_UNCHANGED] = "unchanged",
+        [CF_TSC_COPIED] = "copied",
+        [CF_TSC_COMPUTED] = "computed",
+        [CF_TSC_UNVERIFIED] = "unverified",
+        [CF_TSC_NOT_SET] = "not-set",
+        [CF_TSC_UNKNOWN] = "unknown",
+    };
+
+    return cf_name_of(names, G_N_ELEMENTS(names), outcome);
+}
