@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host as programs see it without KVM: TSC, real time, boot id.
+ *
+ * RDTSC can't be replaced in a program, but the kernel can be told to let it
+ * fail: then its signal's handler answers in its place.
+ */
+/* open() and open64() are two functions here, not one. */
+#undef _FILE_OFFSET_BITS
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <x86intrin.h>
+#include "hosts.h"
+#include "shim.h"
+
+#define PREFIX "libfake-kvm-"
+#define SUFFIX ".so"
+
+FakeHost shim_host;
+static int host_is_known;       /* atomic */
+
+/* All processes on this machine agree on it, and nobody slews it. */
+uint64_t fake_true_ns(void)
+{
+    struct timespec now;
+
+    /* Not clock_gettime(): that is ours, and may use the TSC. */
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC_RAW, &now);
+    return (uint64_t)now.tv_sec * CF_NS_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+int shim_kernel(int fd, unsigned long request, void *argument)
+{
+    const long rc = syscall(SYS_ioctl, fd, request, argument);
+
+    return rc < 0 ? -errno : (int)rc;
+}
+
+/* -- The TSC -- */
+
+/* The kernel's own code in this process reads the machine's TSC. */
+static bool is_vdso(uintptr_t address)
+{
+    const uintptr_t start = getauxval(AT_SYSINFO_EHDR);
+    const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)start;
+    const ElfW(Phdr) *part;
+
+    if (!start) {
+        return false;
+    }
+    part = (const ElfW(Phdr) *)(start + header->e_phoff);
+    return address - start < part->p_memsz;
+}
+
+static uint64_t machine_ticks(void)
+{
+    uint64_t ticks;
+
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+    ticks = __rdtsc();
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+    return ticks;
+}
+
+/* Length of the RDTSC or RDTSCP at an address; 0 if there is none. */
+static int tsc_instruction(const unsigned char *code)
+{
+    return code[0] != 0x0f ? 0
+           : code[1] == 0x31 ? 2
+           : code[1] == 0x01 && code[2] == 0xf9 ? 3 : 0;
+}
+
+static void on_fault(int number, siginfo_t *info, void *opaque)
+{
+    greg_t *registers = ((ucontext_t *)opaque)->uc_mcontext.gregs;
+    const uintptr_t address = (uintptr_t)registers[REG_RIP];
+    const int saved_errno = errno;
+    uint64_t ticks;
+    int length = 0;
+
+    /* The kernel says no address for this fault; others may not be read. */
+    if (info->si_code == SI_KERNEL) {
+        length = tsc_instruction((const unsigned char *)address);
+    }
+    if (!length) {
+        signal(number, SIG_DFL);
+        return;
+    }
+    ticks = is_vdso(address) ? machine_ticks() : fake_host_ticks(&shim_host);
+    registers[REG_RAX] = (uint32_t)ticks;
+    registers[REG_RDX] = ticks >> 32;
+    if (length == 3) {
+        registers[REG_RCX] = 0;
+    }
+    registers[REG_RIP] += length;
+    errno = saved_errno;
+}
+
+/* Threads that begin later inherit it. */
+static void take_tsc(void)
+{
+    const struct sigaction action = {
+        .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER,
+    };
+
+    if (sigaction(SIGSEGV, &action, NULL) < 0 ||
+        prctl(PR_SET_TSC, PR_TSC_SIGSEGV) < 0) {
+        g_printerr("fake-kvm: this kernel doesn't let RDTSC be caught: %s\n",
+                   g_strerror(errno));
+        _exit(1);
+    }
+}
+
+/* -- Which host -- */
+
+static char *own_path(void)
+{
+    Dl_info info;
+
+    return dladdr(&shim_host, &info) ? g_strdup(info.dli_fname) : NULL;
+}
+
+/* From the library's name: other variables don't get through libvirt. */
+static char *host_name(const char *path)
+{
+    g_autofree char *base = g_path_get_basename(path);
+
+    if (!g_str_has_prefix(base, PREFIX) || !g_str_has_suffix(base, SUFFIX)) {
+        return NULL;
+    }
+    return g_strndup(base + strlen(PREFIX),
+                     strlen(base) - strlen(PREFIX) - strlen(SUFFIX));
+}
+
+static bool read_host(const char *path, const char *name, GArray **ret_faults,
+                      GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *beside = g_build_filename(folder, "hosts", NULL);
+    g_autofree char *real_path = realpath(path, NULL);
+    g_autofree char *real_folder = g_path_get_dirname(real_path);
+    g_autofree char *common = g_build_filename(real_folder, "hosts", NULL);
+    const char *const files[] = { beside, common, NULL };
+
+    return fake_host_read(name, files, &shim_host, ret_faults, error);
+}
+
+static void open_log(const char *path, const char *name, GArray *faults)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *file = g_strdup_printf("%s/%s.%d.log", folder, name,
+                                            (int)getpid());
+
+    shim_log_open(file, name, faults);
+}
+
+static void become_host(void)
+{
+    g_autofree char *path = own_path();
+    g_autofree char *name = path ? host_name(path) : NULL;
+    g_autoptr(GError) error = NULL;
+    GArray *faults = NULL;
+
+    if (!name) {
+        g_printerr("fake-kvm: LD_PRELOAD must name the host: make a link "
+                   PREFIX "HOST" SUFFIX " to this library\n");
+        _exit(1);
+    }
+    if (!read_host(path, name, &faults, &error)) {
+        g_printerr("%s\n", error->message);
+        _exit(1);
+    }
+    open_log(path, name, faults);
+    take_tsc();
+    g_atomic_int_set(&host_is_known, 1);
+}
+
+void shim_begin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, become_host);
+}
+
+/* -- Time and identity: the C library's functions, replaced -- */
+
+SHIM_EXPORT int clock_gettime(clockid_t id, struct timespec *now)
+{
+    uint64_t ns;
+
+    if (id != CLOCK_REALTIME || !g_atomic_int_get(&host_is_known)) {
+        return (int)syscall(SYS_clock_gettime, id, now);
+    }
+    ns = fake_realtime_ns(&shim_host);
+    now->tv_sec = (time_t)(ns / CF_NS_PER_SEC);
+    now->tv_nsec = (long)(ns % CF_NS_PER_SEC);
+    return 0;
+}
+
+SHIM_EXPORT int adjtimex(struct timex *request)
+{
+    const CfHostTime *time = &shim_host.time;
+    const int state = (int)syscall(SYS_adjtimex, request);
+
+    if (state < 0 || !g_atomic_int_get(&host_is_known)) {
+        return state;
+    }
+    request->tai = time->tai_offset_s;
+    request->maxerror = (long)(time->max_error_ns / 1000);
+    return time->synchronised ? TIME_OK : TIME_ERROR;
+}
+
+/* What the model has instead of a file's contents; NULL for most files. */
+static const char *replaced_file(const char *path)
+{
+    if (!g_atomic_int_get(&host_is_known)) {
+        return NULL;
+    }
+    if (!strcmp(path, "/proc/sys/kernel/random/boot_id")) {
+        return shim_host.id.boot_id;
+    }
+    if (!strcmp(path, "/sys/devices/system/clocksource/clocksource0/"
+                      "current_clocksource")) {
+        return shim_host.id.clocksource;
+    }
+    return NULL;
+}
+
+static int open_text(const char *text)
+{
+    const int fd = memfd_create("fake-kvm", MFD_CLOEXEC);
+
+    if (fd >= 0) {
+        dprintf(fd, "%s\n", text);
+        lseek(fd, 0, SEEK_SET);
+    }
+    return fd;
+}
+
+SHIM_EXPORT int open64(const char *path, int flags, ...)
+{
+    const char *text = replaced_file(path);
+    va_list values;
+    mode_t mode;
+
+    va_start(values, flags);
+    mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(values, mode_t) : 0;
+    va_end(values);
+    return text ? open_text(text)
+                : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+SHIM_EXPORT int open(const char *path, int flags, ...)
+    __attribute__((alias("open64")));

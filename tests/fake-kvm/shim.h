@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The shim, libfake-kvm-HOST.so, to be named in LD_PRELOAD: the program runs
+ * on this machine's KVM, but TSCs and clocks are those of the modelled HOST.
+ *
+ * shim.c sorts the ioctls, shim-vm.c knows VMs and how they run, shim-host.c
+ * is the host as seen without KVM, and shim-log.c writes down what happens.
+ */
+#ifndef FAKE_KVM_SHIM_H
+#define FAKE_KVM_SHIM_H
+
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include "model.h"
+
+#define SHIM_EXPORT __attribute__((visibility("default")))
+
+/* What a function of the shim returns that leaves a call to the kernel. */
+#define SHIM_PASS INT32_MIN
+
+/**
+ * ShimVm - a VM of the program
+ * @number: VMs count from 0 in the order of their creation
+ * @n_handles: file descriptors of it and its vCPUs
+ * @slots: the guest's memory, array of struct kvm_userspace_memory_region
+ */
+typedef struct ShimVm {
+    FakeVm model;
+    int number;
+    int n_handles;
+    GArray *slots;
+} ShimVm;
+
+/**
+ * ShimHandle - what a file descriptor stands for
+ * @vcpu: NULL for the VM itself
+ * @id: the vCPU's
+ * @busy: held while the vCPU runs or is called, as KVM does
+ */
+typedef struct ShimHandle {
+    int fd;
+    ShimVm *vm;
+    FakeVcpu *vcpu;
+    uint32_t id;
+    pthread_mutex_t busy;
+} ShimHandle;
+
+/* -- shim-host.c -- */
+
+/* The host, after shim_begin(). */
+extern FakeHost shim_host;
+
+/* To be called at each use of KVM; the first makes this process the host's. */
+void shim_begin(void);
+
+/* The kernel's own call; -errno if it fails. */
+int shim_kernel(int fd, unsigned long request, void *argument);
+
+/* -- shim-vm.c -- */
+
+void shim_vm_set_memory(ShimVm *vm,
+                        const struct kvm_userspace_memory_region *region);
+
+/* The guest's record moves to its memory, if it has one. */
+void shim_vm_write_record(const ShimHandle *handle);
+
+int shim_get_msrs(ShimHandle *handle, struct kvm_msrs *list);
+int shim_set_msrs(ShimHandle *handle, const struct kvm_msrs *list);
+
+/* Around the kernel's KVM_RUN, which returned @rc. */
+void shim_before_run(ShimHandle *handle);
+void shim_after_run(ShimHandle *handle, int rc);
+
+/* -- shim-log.c -- */
+
+/**
+ * ShimCall - a call under way
+ * @name: with the attribute or MSR in brackets, if it has one
+ * @number: which one of this name in this process, from 1
+ * @fault: errno with which it shall fail, 0: it shan't
+ */
+typedef struct ShimCall {
+    const ShimHandle *handle;
+    char *name;
+    int number;
+    int fault;
+} ShimCall;
+
+/* Opens the log; faults as of fake_host_read(). */
+void shim_log_open(const char *path, const char *host_name, GArray *faults);
+
+/* A call begins; @part stands in brackets or is NULL. */
+ShimCall shim_call(const ShimHandle *handle, const char *name,
+                   const char *part);
+
+/* It ends; frees it. Arguments and results are words like "khz=1". */
+int shim_done(ShimCall *call, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif /* FAKE_KVM_SHIM_H */
