@@ -5,6 +5,13 @@
 
 #define MSR_KVM_SYSTEM_TIME_NEW 0x4b564d01
 #define REST_TURNS              32
+#define CALM_NS                 50000000
+#define APIC_EOI                0xfee000b0
+#define APIC_SPURIOUS           0xfee000f0
+#define APIC_TIMER              0xfee00320
+#define APIC_TIMER_COUNT        0xfee00380
+#define APIC_TIMER_DIVIDE       0xfee003e0
+#define TIMER_VECTOR            0x20
 #define ICR_LOW                 0xfee00300
 #define ICR_INIT_ALL_BUT_SELF   0x000c4500
 #define ICR_SIPI_ALL_BUT_SELF   (0x000c4600 | (CF_TRAMPOLINE >> 12))
@@ -27,7 +34,7 @@ enter_protected:
         movl    %eax, %cr0
         ljmpl   $8, $protected
 
-/* ---- 32-bit flat code. No stack: nothing here calls or takes interrupts. */
+/* ---- 32-bit flat code. Nothing here calls; only sleepers are interrupted. */
         .code32
 protected:
         movw    $16, %ax
@@ -37,22 +44,26 @@ protected:
         testl   %esi, %esi
         jz      take_slot
 
-/* RAM survives a reset of the machine, so the BSP cleans up first. */
+/* RAM survives a reset of the machine, so the BSP cleans up first, all but
+ * what the host may have asked for already. */
         cld
         xorl    %eax, %eax
         movl    $CF_HEADER, %edi
-        movl    $8, %ecx
+        movl    $(CF_HDR_CALM / 4), %ecx
         rep stosl
         movl    $CF_SLOTS, %edi
         movl    $(CF_MAX_VCPUS * CF_SLOT_SIZE / 4), %ecx
         rep stosl
 
-/* %ebp is this vCPU's slot from here on. */
+/* %ebp is this vCPU's slot from here on, %esp its stack. */
 take_slot:
         movl    $1, %eax
         lock xaddl %eax, CF_HEADER + CF_HDR_VCPUS_UP
         cmpl    $CF_MAX_VCPUS, %eax
         jae     park
+        leal    1(%eax), %esp
+        shll    $CF_STACK_SHIFT, %esp
+        addl    $CF_STACKS, %esp
         shll    $CF_SLOT_SHIFT, %eax
         leal    CF_SLOTS(%eax), %ebp
         testl   %esi, %esi
@@ -170,11 +181,48 @@ published:
         adcl    $0, CF_SLOT_HEARTBEAT + 4(%ebp)
         incl    CF_SLOT_SEQ(%ebp)               # even: readable
 
-/* Stay readable for about as long as the writing took. */
+/* The host may want an MSR written or read; 0 says that it is done. */
+        movl    CF_SLOT_WRMSR(%ebp), %ecx
+        jecxz   no_write
+        movl    CF_SLOT_MSR_VALUE(%ebp), %eax
+        movl    CF_SLOT_MSR_VALUE + 4(%ebp), %edx
+        wrmsr
+        movl    $0, CF_SLOT_WRMSR(%ebp)
+no_write:
+        movl    CF_SLOT_RDMSR(%ebp), %ecx
+        jecxz   no_read
+        rdmsr
+        movl    %eax, CF_SLOT_MSR_VALUE(%ebp)
+        movl    %edx, CF_SLOT_MSR_VALUE + 4(%ebp)
+        movl    $0, CF_SLOT_RDMSR(%ebp)
+no_read:
+
+/* Stay readable for about as long as the writing took, or much longer. */
+        cmpl    $0, CF_HEADER + CF_HDR_CALM
+        jne     sleep
         movl    $REST_TURNS, %ecx
 rest:
         pause
         loop    rest
+        jmp     publish
+
+/* Until the APIC's timer wakes this vCPU; KVM counts it in nanoseconds. */
+sleep:
+        lidtl   idt_pointer
+        movl    $0x1ff, APIC_SPURIOUS
+        movl    $0xb, APIC_TIMER_DIVIDE
+        movl    $TIMER_VECTOR, APIC_TIMER
+        movl    $CALM_NS, APIC_TIMER_COUNT
+        sti
+        hlt
+        cli
+        jmp     publish
+
+/* No iret, which some KVM hosts can't emulate, and no need of one: there is
+ * only one place to come from. */
+woken:
+        addl    $12, %esp
+        movl    $0, APIC_EOI
         jmp     publish
 
 /* More vCPUs than slots: not an error, they are just not watched. */
@@ -190,6 +238,14 @@ gdt:
 gdt_pointer:
         .word   gdt_pointer - gdt - 1
         .long   gdt
+
+        .balign 8
+idt:
+        .fill   TIMER_VECTOR, 8, 0
+        .word   woken - rom, 8, 0x8e00, CF_ROM_BASE >> 16
+idt_pointer:
+        .word   idt_pointer - idt - 1
+        .long   idt
 
 /* ---- The reset vector, 16 bytes below the end. */
         .org    0xfff0

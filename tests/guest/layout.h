@@ -17,6 +17,7 @@
 #define CF_HDR_VERSION          8
 #define CF_HDR_VCPUS_UP         12
 #define CF_HDR_PING             16      /* u32, written by the host */
+#define CF_HDR_CALM             20      /* u32, host wants its CPUs back */
 #define CF_MAGIC_LO             0x464b4c43
 #define CF_MAGIC_HI             0x59525245
 #define CF_LAYOUT_VERSION       1
@@ -39,6 +40,13 @@
 #define CF_SLOT_PONG            104     /* u32, HDR_PING as read before TSC */
 #define CF_SLOT_FLAGS           108     /* u32, CF_FLAG_... */
 #define CF_FLAG_KVMCLOCK        1
+#define CF_SLOT_WRMSR           112     /* u32, host wants this MSR written */
+#define CF_SLOT_RDMSR           116     /* u32, host wants this MSR read */
+#define CF_SLOT_MSR_VALUE       120     /* u64, what to write, what was read */
+
+/* A stack per slot, for the frame of one interrupt. */
+#define CF_STACKS               0x30000
+#define CF_STACK_SHIFT          4
 
 /* pvclock record, as in the kernel's asm/pvclock-abi.h. */
 #define CF_PV_VERSION           0

@@ -8,6 +8,9 @@ import measure
 
 Missing = binaries.Missing
 
+# What a crossing may do to kvmclock, here where the best rung is closed-loop.
+WORST_NS = 5
+
 
 def tries(full):
     """`full` repetitions, or fewer on wish (CLOCKFERRY_PERCENT)."""
@@ -63,6 +66,38 @@ def patched():
 def patched_off():
     """The patched QEMU as it is by default."""
     return patched()._replace(name="patched, off", kvmclock={})
+
+
+def assert_unharmed(result, frozen=False, worst_ns=WORST_NS):
+    """Neither clock stepped, no vCPU's apart from another's.
+
+    frozen: both stood still meanwhile, which sets the TSC back."""
+    steps = result.steps_ns
+    assert abs(measure.worst(steps)) <= worst_ns, "kvmclock stepped %s" % steps
+    assert result.spread_ns == 0, \
+        "vCPUs' clocks are %d ns apart" % result.spread_ns
+    assert result.same_slope, "the clock's rate changed"
+    tsc_steps = set(result.tsc_steps or [0])
+    assert tsc_steps == {0} or frozen and len(tsc_steps) == 1 \
+        and max(tsc_steps) < 0, "TSC stepped: %s ticks" % result.tsc_steps
+    assert not result.tsc_warps, "the guest saw its TSC go back"
+    assert not result.clock_warps or measure.worst(steps) < 0, \
+        "the guest saw its clock go back"
+
+
+def assert_carried(before, guest, busy=False):
+    """A guest's clocks are those of a view before; how it went, as a note.
+
+    busy: it may have to wait for a CPU, so what the report itself warns of
+    (bound-ns) may come true."""
+    result = measure.compare(before, measure.view(guest))
+    report = measure.own_report(guest)
+    note("step %d ns, %s, residual %s ns" % (
+        measure.worst(result.steps_ns), report.get("rung"),
+        report.get("residual-ns")))
+    worst_ns = max(WORST_NS, report["bound-ns"]) if busy else WORST_NS
+    assert_unharmed(result, report.get("frozen"), worst_ns)
+    return report
 
 
 def crashed(exit_status):

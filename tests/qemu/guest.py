@@ -116,7 +116,8 @@ class Guest:
         try:
             self.qmp = Qmp(ours)
         except (QmpClosed, TimeoutError) as error:
-            raise GuestError("QEMU didn't start: %s" % self.stderr()) from error
+            raise GuestError("QEMU didn't start: %s"
+                             % self.last_words()) from error
 
     def close(self):
         _running.discard(self)
@@ -147,10 +148,18 @@ class Guest:
     def path(self, name):
         return os.path.join(self.dir, name)
 
+    def running(self):
+        return self.qmp.execute("query-status")["status"] == "running"
+
     def stderr(self):
         with open(self.path("stderr"), encoding="utf-8",
                   errors="replace") as log:
             return log.read()
+
+    def last_words(self):
+        """The end of stderr, what was said for each vCPU only once."""
+        lines = dict.fromkeys(self.stderr().splitlines())
+        return "\n".join(list(lines)[-10:])
 
     # -- what the guest publishes --
 
@@ -200,6 +209,28 @@ class Guest:
             self.slot_address(index) + layout.SLOT_HEARTBEAT, 8))[0]
                 for index in range(self.vcpus)]
 
+    def wrmsr(self, msr, value, index=0):
+        """Let vCPU `index` write an MSR, as a guest of its own mind would."""
+        at = self.slot_address(index)
+        self.write(at + layout.SLOT_MSR_VALUE, struct.pack("<Q", value))
+        self._ask(at + layout.SLOT_WRMSR, msr)
+
+    def rdmsr(self, msr, index=0):
+        at = self.slot_address(index)
+        self._ask(at + layout.SLOT_RDMSR, msr)
+        return struct.unpack("<Q", self.read(at + layout.SLOT_MSR_VALUE, 8))[0]
+
+    def _ask(self, address, msr, timeout=10):
+        self.write(address, struct.pack("<I", msr))
+        deadline = time.monotonic() + timeout
+        while self._u32(address):
+            self._nap(deadline, "the guest doesn't access MSR %#x" % msr)
+
+    def calm(self):
+        """Let the vCPUs sleep most of the time: with many of them the host
+        does nothing else."""
+        self.write(layout.HEADER + layout.HDR_CALM, struct.pack("<I", 1))
+
     def ping(self, number):
         self.write(layout.HEADER + layout.HDR_PING, struct.pack("<I", number))
 
@@ -217,10 +248,14 @@ class Guest:
     def reset(self):
         """Reset the machine and wait until the guest is up again."""
         self.qmp.execute("stop")
-        self.write(layout.HEADER, bytes(16))
-        self.qmp.execute("system_reset")
+        self.reset_stopped()
         self.qmp.execute("cont")
         self.wait_up()
+
+    def reset_stopped(self):
+        """Reset the stopped machine; what it published before is void."""
+        self.write(layout.HEADER, bytes(16))
+        self.qmp.execute("system_reset")
 
     def wait_beating(self, timeout=20, beats=2):
         """Until every vCPU has published `beats` times from now on."""
@@ -232,8 +267,9 @@ class Guest:
 
     def _nap(self, deadline, complaint):
         if time.monotonic() > deadline:
-            raise GuestError("%s; QEMU says: %s" % (complaint, self.stderr()))
+            raise GuestError("%s; QEMU says: %s"
+                             % (complaint, self.last_words()))
         if self._proc.poll() is not None:
             raise GuestError("QEMU ended with %d: %s"
-                             % (self._proc.returncode, self.stderr()))
+                             % (self._proc.returncode, self.last_words()))
         time.sleep(0.0005)

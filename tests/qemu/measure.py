@@ -118,6 +118,11 @@ def _distance(bounds):
     return 0 if low <= 0 <= high else min(abs(low), abs(high))
 
 
+def host_khz(guest):
+    """The TSC's frequency: guests here aren't scaled, so kvmclock's rate."""
+    return guest.slot().record.ns_to_ticks(10 ** 9) // 1000
+
+
 def worst(numbers):
     """The one farthest from 0, with its sign."""
     return max(numbers, key=abs)

@@ -21,6 +21,10 @@ def set_capabilities(guest, *names, state=True):
         guest.qmp.execute("migrate-set-capabilities", {"capabilities": wanted})
 
 
+def set_parameters(guest, **parameters):
+    guest.qmp.execute("migrate-set-parameters", parameters)
+
+
 def status(guest):
     """query-migrate; its status is "none" before any migration."""
     return guest.qmp.execute("query-migrate")
@@ -71,6 +75,15 @@ def wait_loaded(guest, timeout=10):
     raise GuestError("loading never ends")
 
 
+def wait_running(guest, timeout=20):
+    deadline = time.monotonic() + timeout
+    while not guest.running():
+        if time.monotonic() > deadline:
+            raise GuestError("the guest doesn't run: %s"
+                             % guest.qmp.execute("query-status")["status"])
+        time.sleep(0.001)
+
+
 def go(source, uri, timeout=30):
     """Migrate to uri and wait for the end; the last query-migrate."""
     source.qmp.execute("migrate", {"uri": uri})
@@ -80,7 +93,7 @@ def go(source, uri, timeout=30):
 def explain(source, destination, info):
     try:
         destination.wait_exit(2)
-        words = destination.stderr()
+        words = destination.last_words()
     except QmpClosed:
         words = ""
     return "migration %s: %s; destination says: %s" % (
@@ -89,11 +102,7 @@ def explain(source, destination, info):
 
 def arrive(destination, timeout=20):
     """Until the guest runs there: only then is KVM's record its own."""
-    deadline = time.monotonic() + timeout
-    while destination.qmp.execute("query-status")["status"] != "running":
-        if time.monotonic() > deadline:
-            raise GuestError("the destination doesn't run")
-        time.sleep(0.001)
+    wait_running(destination, timeout)
     destination.wait_beating()
 
 

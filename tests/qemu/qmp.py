@@ -28,12 +28,14 @@ class Qmp:
         self._receive(time.monotonic() + timeout)       # the greeting
         self.execute("qmp_capabilities")
 
-    def execute(self, command, arguments=None, timeout=None):
-        """The command's return value; QmpError if it failed."""
+    def execute(self, command, arguments=None, timeout=None, fds=()):
+        """The command's return value; QmpError if it failed.
+
+        `fds` go with it, for getfd."""
         request = {"execute": command}
         if arguments:
             request["arguments"] = arguments
-        self._send(request)
+        self._send(request, fds)
         deadline = time.monotonic() + (timeout or self._timeout)
         while True:
             message = self._receive(deadline)
@@ -51,17 +53,23 @@ class Qmp:
         self.execute("query-name")
         return [event["event"] for event in self.events]
 
-    def wait_event(self, name, timeout=10):
+    def wait_event(self, name, timeout=10, **data):
+        """An event of this name, and with such data."""
         deadline = time.monotonic() + timeout
         while True:
             for event in self.events:
-                if event["event"] == name:
+                if event["event"] == name \
+                        and data.items() <= event.get("data", {}).items():
                     return event
             self._receive(deadline)
 
-    def _send(self, request):
+    def _send(self, request, fds):
+        line = json.dumps(request).encode() + b"\n"
         try:
-            self._sock.sendall(json.dumps(request).encode() + b"\n")
+            if fds:
+                socket.send_fds(self._sock, [line], fds)
+            else:
+                self._sock.sendall(line)
         except OSError as error:
             raise QmpClosed(str(error)) from error
 

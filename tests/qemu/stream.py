@@ -5,6 +5,8 @@ import json
 VMDESCRIPTION = 0x06
 SUBSECTION = 0x05
 FOOTER = 0x7e
+# type, id, length of the name, instance, version; footer: type, id
+SECTION_BYTES = 1 + 4 + 1 + 4 + 4 + 1 + 4
 
 
 class NoDescription(Exception):
@@ -57,6 +59,16 @@ def fields(data):
             raise NoDescription("%s doesn't end where it should"
                                 % device["name"])
     return found
+
+
+def devices_size(data):
+    """Bytes of all devices' sections, with their headers and footers."""
+    size = at = 0
+    for device in describe(data)["devices"]:
+        start = _after_header(data, at, device["name"], device["instance_id"])
+        at = _walk(data, start, (device["name"],), device, [])
+        size += SECTION_BYTES + len(device["name"]) + at - start
+    return size
 
 
 def _after_header(data, at, name, instance):

@@ -8,7 +8,7 @@ import tempfile
 import layout
 import stream
 from binaries import start
-from check import crashed, note, patched, patched_off, tries
+from check import WORST_NS, crashed, note, patched, patched_off, tries
 from guest import GuestError
 from migrate import go, incoming, load, wait_loaded
 from pvclock import signed64
@@ -81,7 +81,7 @@ def all_lies(side, kvmclock=None, limit_ns=None):
 
 def test_memory_on():
     """A lying pvclock page, feature on: no crash, and the lie isn't believed."""
-    all_lies(patched(), limit_ns=10 ** 9)
+    all_lies(patched(), limit_ns=WORST_NS)
 
 
 def test_memory_off():

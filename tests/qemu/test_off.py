@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Off means off: stream and behaviour are stock's."""
+import ioctls
 import stream
 from binaries import start
 from check import note, patched, patched_off, stock
-from migrate import cross, go, incoming, set_capabilities, wait_status
+from migrate import (arrive, cross, go, incoming, set_capabilities,
+                     wait_status)
+
+TIMES = 20      # stop and cont, while ioctls are counted
 
 # What differs from one run of stock to the next in a guest that never ran:
 # the time of day, KVM's clock, and the PIT's first tick.
@@ -82,3 +86,55 @@ def test_on_to_stock():
         assert "Unknown savevm section" in words, words
         assert source.qmp.execute("query-status")["status"] == "running"
         source.wait_beating()
+
+
+def stops_and_runs(side):
+    """The ioctls of stop and cont."""
+    with start(side, vcpus=3) as guest:
+        guest.wait_up()
+        with ioctls.counted(guest) as found:
+            for _ in range(TIMES):
+                guest.qmp.execute("stop")
+                guest.qmp.execute("cont")
+    return found
+
+
+def migrates(side):
+    """The ioctls of a migration, at the source and at the destination."""
+    with start(side, vcpus=3) as source:
+        source.wait_up()
+        destination, uri = incoming(side, vcpus=3)
+        with destination:
+            with ioctls.counted(source) as there, \
+                    ioctls.counted(destination) as here:
+                assert go(source, uri)["status"] == "completed"
+                arrive(destination)
+    return there, here
+
+
+def assert_none_added(theirs, ours, what):
+    """Ours may be fewer: then we remember what stock asks again."""
+    note("%s: %s" % (what, ", ".join("%s %d" % pair
+                                     for pair in sorted(ours.items()))))
+    assert ours["KVM_GET_CLOCK"] or ours["KVM_SET_CLOCK"], "nothing counted"
+    assert not ours - theirs, "%s: added %s" % (what, dict(ours - theirs))
+
+
+def test_ioctls():
+    """Off, not one ioctl is added when the guest stops and runs."""
+    assert_none_added(stops_and_runs(stock()), stops_and_runs(patched_off()),
+                      "stop and cont %d times" % TIMES)
+
+
+def test_ioctls_migration():
+    """Off, not one is added at the source and the destination of a move."""
+    for theirs, ours, what in zip(migrates(stock()), migrates(patched_off()),
+                                  ("source", "destination")):
+        assert_none_added(theirs, ours, what)
+
+
+def test_ioctls_on():
+    """The count sees it when the feature is on."""
+    added = stops_and_runs(patched()) - stops_and_runs(stock())
+    note("on: added %s" % dict(added))
+    assert added, "guest-clock=on asked KVM nothing more"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each policy against each kind of destination, as the documented table."""
 import binaries
+import measure
 from binaries import start
 from check import Untouched, crashed, note, patched
 from migrate import go, incoming, wait_loaded
@@ -35,18 +36,12 @@ def expected():
                         for name, properties, _ in TABLE[1:]]
 
 
-def host_khz(guest):
-    """Guests here aren't scaled, so kvmclock's rate is the host's."""
-    record = guest.slot().record
-    return record.ns_to_ticks(10 ** 9) // 1000
-
-
 def pretend(guest, properties):
     """The destination's properties, ppm turned into a frequency."""
     properties = dict(properties)
     ppm = properties.pop("ppm", 0)
     if ppm:
-        khz = round(host_khz(guest) * (1 + ppm / 1e6))
+        khz = round(measure.host_khz(guest) * (1 + ppm / 1e6))
         properties["x-pretend-tsc-khz"] = str(khz)
     return properties
 

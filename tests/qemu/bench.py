@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What Clockferry adds to the blackout of a migration, and to its stream.
+
+Times the functions of both QEMUs from outside, by uprobes: the whole of what
+QEMU does when its VM stops at the source, and when it runs at the destination.
+Exit status: 0 within the targets, 1 not or it failed, 77 can't be measured
+here."""
+import argparse
+import json
+import statistics
+import sys
+from collections import namedtuple
+
+sys.dont_write_bytecode = True
+
+import binaries
+import guest
+import stream
+from migrate import cross, go
+from qmp import QmpClosed, QmpError
+from uprobes import NoUprobes, Uprobes, in_own_mounts
+
+VCPUS = [1, 2, 8, 64, 255]
+PHASE = "vm_state_notify"       # all that is called when the VM stops or runs
+OURS = ["kvmclock_capture", "kvmclock_restore"]
+TARGETS_US = {1: 50, 255: 2000}
+STREAM_BYTES, STREAM_BYTES_PER_VCPU = 512, 64
+
+# Microseconds of one migration: at the source's stop, at the destination's run.
+Times = namedtuple("Times", "stop run capture restore")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="run bench", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20,
+                        help="migrations with each QEMU and each number of "
+                        "vCPUs (default 20; fewer with many vCPUs)")
+    parser.add_argument("--vcpus", type=int, nargs="+", default=VCPUS)
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    if options.rounds < 1 or not all(1 <= n <= 255 for n in options.vcpus):
+        parser.error("at least one round, and 1 to 255 vCPUs")
+    return options
+
+
+def idle_guest(side, vcpus):
+    """Many busy vCPUs would only wait for each other."""
+    source = binaries.start(side, vcpus=vcpus, extra=["-S"])
+    source.calm()
+    source.qmp.execute("cont")
+    source.wait_up(60)
+    return source
+
+
+def one_round(probes, source, side):
+    """(Times, the destination): the source stops, then the other one runs."""
+    probes.clear()
+    destination = cross(source, side, brackets=False).destination
+    calls = probes.calls()
+    took = {name: [call.took_us for call in calls if call.function == name]
+            for name in [PHASE] + OURS}
+    if len(took[PHASE]) != 2:
+        raise guest.GuestError("QEMU stopped and ran %d times in a migration"
+                               % len(took[PHASE]))
+    return Times(*took[PHASE], *(sum(took[name]) for name in OURS)), destination
+
+
+def measure(side, vcpus, rounds):
+    """Times of many migrations of one guest; the first, cold one is left out
+    as its binary has to be read first."""
+    found = []
+    with Uprobes(side.binary, [PHASE] + OURS) as probes:
+        source = idle_guest(side, vcpus)
+        try:
+            for _ in range(rounds + 1):
+                times, destination = one_round(probes, source, side)
+                source.close()
+                source = destination
+                found.append(times)
+        finally:
+            source.close()
+    return found[1:]
+
+
+def medians(times):
+    return Times(*(statistics.median(column) for column in zip(*times)))
+
+
+def rounds_for(vcpus, wanted):
+    return max(1, min(wanted, 500 // vcpus + 3))
+
+
+def recorded(side, vcpus):
+    """The stream of a guest that has run."""
+    with idle_guest(side, vcpus) as source:
+        path = source.path("stream")
+        info = go(source, "file:" + path)
+        if info["status"] != "completed":
+            raise guest.GuestError("saving %s" % info)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def growth(off, on, vcpus):
+    """Bytes that the feature adds to a stream: of state, of description."""
+    without, with_it = recorded(off, vcpus), recorded(on, vcpus)
+
+    def description(data):
+        return len(data) - stream.description_start(data)
+
+    return (stream.devices_size(with_it) - stream.devices_size(without),
+            description(with_it) - description(without))
+
+
+def target_us(vcpus):
+    """The targets are for 1 and 255 vCPUs: a line through both."""
+    (low, low_us), (high, high_us) = sorted(TARGETS_US.items())
+    return low_us + (high_us - low_us) * (vcpus - low) / (high - low)
+
+
+def bench_one(sides, vcpus, rounds):
+    """One row of the tables, as numbers."""
+    theirs, ours = (medians(measure(side, vcpus, rounds)) for side in sides)
+    off = sides[1]._replace(kvmclock={})
+    state, description = growth(off, sides[1], vcpus)
+    return {"vcpus": vcpus, "rounds": rounds,
+            "stop_us": {"stock": theirs.stop, "patched": ours.stop},
+            "run_us": {"stock": theirs.run, "patched": ours.run},
+            "capture_us": ours.capture, "restore_us": ours.restore,
+            "added_us": ours.stop + ours.run - theirs.stop - theirs.run,
+            "target_us": target_us(vcpus),
+            "stream_bytes": state, "description_bytes": description,
+            "stream_target_bytes":
+                STREAM_BYTES + STREAM_BYTES_PER_VCPU * vcpus}
+
+
+HEADS = """\
+         stop at the source, us       run at the destination, us\
+   added, us         stream, bytes
+vCPUs    stock  patched  (capture)    stock  patched  (restore)\
+   found  target     added   target"""
+
+
+EXPLANATION = """
+Medians. Stop and run are all that QEMU does for it (%s); capture
+and restore are the patches' part of it, in which they also do what stock does
+elsewhere. Added = patched - stock.""" % PHASE
+
+
+def line(row):
+    stop, run = row["stop_us"], row["run_us"]
+    return "%5d %8.0f %8.0f %10.0f %8.0f %8.0f %10.0f %8.0f %7.0f  %8d %8d" % (
+        row["vcpus"], stop["stock"], stop["patched"], row["capture_us"],
+        run["stock"], run["patched"], row["restore_us"], row["added_us"],
+        row["target_us"], row["stream_bytes"], row["stream_target_bytes"])
+
+
+def within(row):
+    return row["added_us"] < row["target_us"] \
+        and row["stream_bytes"] < row["stream_target_bytes"]
+
+
+def run(options):
+    sides = [binaries.stock(), binaries.patched()]
+    if not sides[1].kvmclock:
+        raise binaries.Missing("qemu", "the patched QEMU has no guest-clock")
+    print(HEADS)
+    rows = []
+    for vcpus in options.vcpus:
+        rows.append(bench_one(sides, vcpus,
+                              rounds_for(vcpus, options.rounds)))
+        print(line(rows[-1]), flush=True)
+    print(EXPLANATION)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(rows, file, indent=2)
+            file.write("\n")
+    return 0 if all(within(row) for row in rows) else 1
+
+
+def main():
+    options = arguments()
+    in_own_mounts()
+    guest.exit_on_signal()
+    problem = binaries.kvm_problem()
+    try:
+        if problem:
+            raise NoUprobes("it needs KVM: " + problem)
+        return run(options)
+    except NoUprobes as error:
+        print("bench: %s" % error, file=sys.stderr)
+        return 77
+    except (binaries.Missing, guest.GuestError, QmpClosed, QmpError,
+            TimeoutError, OSError) as error:
+        print("bench: %s" % error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Migrations that don't happen leave the source's clocks alone."""
+import time
+
+import stages
+from binaries import start
+from check import Untouched, assert_carried, patched
+from migrate import (cross, go, incoming, set_capabilities, wait_running)
+
+# Up to here the guest need not even be stopped.
+RUNS_ON = {stages.connecting, stages.setup, stages.ram}
+
+
+def ends_untouched(stage, end):
+    with start(patched(), vcpus=2) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        with stage(source) as destination:
+            end(source, stage, destination)
+            wait_running(source)
+            untouched.assert_still(may_stop=stage not in RUNS_ON)
+        then_crosses(source)
+
+
+def then_crosses(source):
+    crossing = cross(source, patched(), brackets=False)
+    with crossing.destination as destination:
+        assert_carried(crossing.source, destination)
+
+
+def test_connecting():
+    """Cancelled while it connects, or nobody answers: nothing happened."""
+    ends_untouched(stages.connecting, stages.cancel)
+    ends_untouched(stages.connecting, stages.let_fail)
+
+
+def test_setup():
+    """Cancelled, or the destination killed, before RAM: nothing happened."""
+    ends_untouched(stages.setup, stages.cancel)
+    ends_untouched(stages.setup, stages.let_fail)
+
+
+def test_ram():
+    """Cancelled, or the destination killed, while RAM goes: the same."""
+    ends_untouched(stages.ram, stages.cancel)
+    ends_untouched(stages.ram, stages.let_fail)
+
+
+def test_switchover():
+    """Cancelled, or the destination killed, at the last moment."""
+    ends_untouched(stages.switchover, stages.cancel)
+    ends_untouched(stages.switchover, stages.let_fail)
+
+
+def test_device():
+    """The destination killed while the guest is stopped: the same."""
+    ends_untouched(stages.device, stages.let_fail)
+
+
+def test_refused_late():
+    """A destination without one of the guest's devices: the same."""
+    with start(patched(), extra=["-device", "i6300esb"]) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        destination, uri = incoming(patched())
+        with destination:
+            set_capabilities(source, "return-path")
+            info = go(source, uri)
+            assert info["status"] == "failed", info
+            wait_running(source)
+            untouched.assert_still(may_stop=True)
+
+
+def test_again_and_again():
+    """One guest, all stages, both ends of each, and then it crosses."""
+    with start(patched()) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        for stage in stages.STAGES:
+            for end in stages.ends(stage):
+                with stage(source) as destination:
+                    end(source, stage, destination)
+                wait_running(source)
+                untouched.assert_still(may_stop=True)
+        then_crosses(source)
+
+
+def test_beyond_the_limit():
+    """Held longer than blackout-limit: both clocks agree all the same."""
+    limit_s = 1
+    with start(patched(), kvmclock={"blackout-limit": str(limit_s)}) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        with stages.switchover(source) as destination:
+            time.sleep(1.5 * limit_s)
+            stages.cancel(source, stages.switchover, destination)
+            wait_running(source)
+            untouched.assert_still(may_stop=True)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Old machine types, stock beside patched: all go on to move as before."""
+import measure
+from binaries import start
+from check import (Missing, Untouched, assert_carried, note, patched, patched_off,
+                   stock)
+from migrate import cross, go, incoming, set_capabilities
+from qmp import QmpError
+
+# With its own way to save kvmclock (2.8), without the device where kvmclock
+# is off (5.1), and others; some are gone from newer QEMUs.
+MACHINES = ["pc-i440fx-2.8", "pc-q35-2.12", "pc-i440fx-5.1", "pc-q35-5.1",
+            "pc-q35-7.2", "pc-q35-9.2", "pc-i440fx-10.0", "pc-q35-10.0",
+            "microvm"]
+NO_KVMCLOCK = ["-cpu", "qemu64,-kvmclock"]
+
+
+def machines():
+    """Those of MACHINES that both QEMUs have."""
+    found = None
+    for side in stock(), patched():
+        with start(side, extra=["-S"]) as guest:
+            names = {machine["name"]
+                     for machine in guest.qmp.execute("query-machines")}
+            found = names if found is None else found & names
+    missing = [name for name in MACHINES if name not in found]
+    if missing:
+        note("not in these QEMUs: %s" % ", ".join(missing))
+    return [name for name in MACHINES if name in found]
+
+
+def crosses(source_side, destination_side, machine, judge=None):
+    extra = ["-machine", machine]
+    with start(source_side, extra=extra) as source:
+        source.wait_up()
+        crossing = cross(source, destination_side, brackets=False, extra=extra)
+        with crossing.destination as destination:
+            if judge:
+                judge(crossing.source, destination)
+            else:
+                assert not any(crossing.result.tsc_steps or [])
+
+
+def test_on():
+    """Each machine type carries its clocks with the feature on."""
+    for machine in machines():
+        note(machine)
+        crosses(patched(), patched(), machine, assert_carried)
+
+
+def test_off():
+    """Each crosses with the feature off."""
+    for machine in machines():
+        crosses(patched_off(), patched_off(), machine)
+
+
+def test_from_stock():
+    """Each comes from stock QEMU, the feature being off and on."""
+    for machine in machines():
+        crosses(stock(), patched_off(), machine)
+        crosses(stock(), patched(), machine)
+
+
+def test_to_stock():
+    """Each goes to stock QEMU while the feature is off."""
+    for machine in machines():
+        crosses(patched_off(), stock(), machine)
+
+
+def refused(source_side, destination_side, machine, words):
+    extra = ["-machine", machine]
+    with start(source_side, extra=extra) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        destination, uri = incoming(destination_side, extra=extra)
+        with destination:
+            set_capabilities(source, "return-path")
+            info = go(source, uri)
+            destination.wait_exit()
+            assert info["status"] == "failed", info
+            assert words in destination.stderr(), destination.last_words()
+        untouched.assert_still()
+
+
+def test_on_to_stock():
+    """On, it is refused by stock QEMU; the guest was not even stopped."""
+    for machine in machines():
+        refused(patched(), stock(), machine, "Unknown savevm section")
+
+
+def test_on_to_off():
+    """On, it is refused where the feature is off, just so."""
+    for machine in machines():
+        refused(patched(), patched_off(), machine, "Unknown savevm section")
+
+
+def test_stock_there_and_back():
+    """From stock to patched (on) and on to patched: from then on it's exact."""
+    with start(stock()) as source:
+        source.wait_up()
+        first = cross(source, patched(), brackets=False)
+        with first.destination as second:
+            note("stock's step %.3f ms"
+                 % (measure.worst(first.result.steps_ns) / 1e6))
+            crossing = cross(second, patched(), brackets=False)
+            with crossing.destination as third:
+                assert_carried(crossing.source, third)
+
+
+def test_no_kvmclock():
+    """A machine without kvmclock device: no report, and it crosses."""
+    machine = "pc-q35-5.1"
+    if machine not in machines():
+        raise Missing("machine", "there is no %s any more" % machine)
+    extra = ["-machine", machine] + NO_KVMCLOCK
+    with start(patched(), extra=extra) as source:
+        source.wait_up()
+        try:
+            source.qmp.execute("query-kvm-clock")
+            assert False, "it tells of a clock that it hasn't got"
+        except QmpError as error:
+            assert "no kvmclock device" in str(error), error
+        cross(source, patched(), brackets=False, extra=extra)
+
+
+def test_hidden_kvmclock():
+    """A newer machine whose guest isn't told of kvmclock carries it."""
+    with start(patched(), extra=NO_KVMCLOCK) as source:
+        source.wait_up()
+        crossing = cross(source, patched(), brackets=False, extra=NO_KVMCLOCK)
+        with crossing.destination as destination:
+            assert_carried(crossing.source, destination)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests that don't run when they are moved, and those stopped at home."""
+import time
+
+import measure
+from binaries import start
+from check import Untouched, assert_carried, note, patched
+from migrate import arrive, cross, go, incoming, wait_loaded
+
+LATER_S = 2
+
+
+def moved_paused(source, **options):
+    """The QEMU to which a guest that stands still is moved."""
+    destination, uri = incoming(patched(), source.vcpus, **options)
+    try:
+        info = go(source, uri)
+        assert info["status"] == "completed", info
+        assert wait_loaded(destination), destination.stderr()
+    except BaseException:
+        destination.close()
+        raise
+    return destination
+
+
+def test_paused():
+    """A guest paused by its user arrives paused and then counts on."""
+    with start(patched()) as source:
+        source.wait_up()
+        source.qmp.execute("stop")
+        with moved_paused(source) as destination:
+            before = measure.view(source)
+            destination.qmp.execute("cont")
+            arrive(destination)
+            assert_carried(before, destination)
+
+
+def test_paused_twice():
+    """Moved paused, and moved on without having run in between."""
+    with start(patched()) as source:
+        source.wait_up()
+        source.qmp.execute("stop")
+        with moved_paused(source) as second, moved_paused(second) as third:
+            before = measure.view(source)
+            third.qmp.execute("cont")
+            arrive(third)
+            assert_carried(before, third)
+
+
+def test_autostart_off():
+    """-S at the destination and cont much later: the wait counts, too."""
+    with start(patched()) as source:
+        source.wait_up()
+        with moved_paused(source, extra=["-S"]) as destination:
+            time.sleep(LATER_S)
+            before = measure.view(source)
+            destination.qmp.execute("cont")
+            arrive(destination)
+            report = assert_carried(before, destination)
+            assert report["elapsed-ns"] > LATER_S * 10 ** 9, report
+
+
+def test_stop_cont():
+    """stop and cont keep kvmclock and TSC together, whether frozen or not."""
+    with start(patched()) as guest:
+        guest.wait_up()
+        before = measure.view(guest)
+        for _ in range(5):
+            guest.qmp.execute("stop")
+            time.sleep(0.1)
+            guest.qmp.execute("cont")
+        guest.wait_beating()
+        assert_carried(before, guest)
+
+
+def test_stop_cont_many():
+    """255 times stop and cont at once: nothing adds up."""
+    with start(patched(), vcpus=2) as guest:
+        guest.wait_up()
+        before = measure.view(guest)
+        for _ in range(255):
+            guest.qmp.execute("stop")
+            guest.qmp.execute("cont")
+        guest.wait_beating()
+        assert_carried(before, guest)
+
+
+def test_stopped_while_moving():
+    """stop and cont in the first pass over RAM, then it crosses."""
+    with start(patched()) as source:
+        source.wait_up()
+        before = measure.view(source)
+        destination, uri = incoming(patched())
+        with destination:
+            source.qmp.execute("stop")
+            source.qmp.execute("migrate", {"uri": uri})
+            source.qmp.execute("cont")
+            arrive(destination)
+            assert_carried(before, destination)
+
+
+def test_freeze():
+    """With blackout=freeze, where the TSC can't stop, neither clock does."""
+    freeze = {"blackout": "freeze"}
+    with start(patched(), kvmclock=freeze) as source:
+        source.wait_up()
+        crossing = cross(source, patched(), brackets=False, kvmclock=freeze)
+        with crossing.destination as destination:
+            report = assert_carried(crossing.source, destination)
+            note("frozen: %s" % report["frozen"])
+
+
+def test_never_run():
+    """A guest that never ran arrives, and then comes up."""
+    with start(patched(), extra=["-S"]) as source:
+        with moved_paused(source) as destination:
+            destination.qmp.execute("cont")
+            destination.wait_up()
+
+
+def test_never_run_crosses():
+    """And then it crosses like any other."""
+    with start(patched(), extra=["-S"]) as source:
+        with moved_paused(source) as second:
+            second.qmp.execute("cont")
+            second.wait_up()
+            crossing = cross(second, patched(), brackets=False)
+            with crossing.destination as third:
+                assert_carried(crossing.source, third)
+
+
+def test_reset():
+    """A guest that is reset after arriving comes up and crosses again."""
+    with start(patched()) as source:
+        source.wait_up()
+        with cross(source, patched(), brackets=False).destination as second:
+            second.reset()
+            crossing = cross(second, patched(), brackets=False)
+            with crossing.destination as third:
+                assert_carried(crossing.source, third)
+
+
+def test_reset_before():
+    """A guest that is reset and moved before it runs again comes up there."""
+    with start(patched()) as source:
+        source.wait_up()
+        source.qmp.execute("stop")
+        source.reset_stopped()
+        with moved_paused(source) as destination:
+            destination.qmp.execute("cont")
+            destination.wait_up()
+            Untouched(destination).assert_still()
+
+
+def test_reset_there():
+    """A guest that is reset where it arrived, before it runs, comes up."""
+    with start(patched()) as source:
+        source.wait_up()
+        with moved_paused(source, extra=["-S"]) as destination:
+            destination.reset()
+            crossing = cross(destination, patched(), brackets=False)
+            with crossing.destination as third:
+                assert_carried(crossing.source, third)

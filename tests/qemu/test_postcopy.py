@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Postcopy: the guest runs on the destination before its RAM is there."""
+import os
+
+import measure
+from binaries import start
+from check import Untouched, assert_carried, note, patched
+from migrate import (arrive, cross, incoming, set_capabilities, set_parameters,
+                     status, wait_running, wait_status)
+
+SLOW = 1 << 20              # bytes a second
+BALLAST = 0x100000, 16 << 20    # address, bytes: RAM that takes a while
+
+
+def started(source, capabilities=(), **options):
+    """A destination, the migration in its first pass over RAM."""
+    capabilities = ("postcopy-ram",) + capabilities
+    destination, uri = incoming(patched(), capabilities=capabilities,
+                                **options)
+    set_capabilities(source, *capabilities)
+    set_parameters(source, **{"max-bandwidth": SLOW,
+                              "max-postcopy-bandwidth": 2 * SLOW})
+    address, size = BALLAST
+    source.write(address, os.urandom(size))
+    source.qmp.execute("migrate", {"uri": uri})
+    wait_status(source, ("active",))
+    return destination
+
+
+def early(*capabilities):
+    """Measured while most RAM is still at the source, and after."""
+    with start(patched()) as source:
+        source.wait_up()
+        with started(source, capabilities) as destination:
+            source.qmp.execute("migrate-start-postcopy")
+            arrive(destination)
+            before = measure.view(source)
+            info = status(source)
+            assert info["status"] == "postcopy-active", info
+            note("%d bytes of RAM missing" % info["ram"]["remaining"])
+            assert info["ram"]["remaining"], "it isn't early"
+            assert_carried(before, destination)
+            set_parameters(source, **{"max-postcopy-bandwidth": 0})
+            wait_status(source, ("completed",))
+            assert_carried(before, destination)
+
+
+def test_early():
+    """The clocks are right while RAM is missing, and when all is there."""
+    early()
+
+
+def test_preempt():
+    """The same with a channel of its own for urgent pages."""
+    early("postcopy-preempt")
+
+
+def test_not_needed():
+    """With the capability, but without the switch, it is a precopy."""
+    with start(patched(), vcpus=2) as source:
+        source.wait_up()
+        crossing = cross(source, patched(), ("postcopy-ram",), brackets=False)
+        with crossing.destination as destination:
+            assert_carried(crossing.source, destination)
+
+
+def test_recovered():
+    """A connection that breaks half-way is mended: the clocks don't notice."""
+    with start(patched()) as source:
+        source.wait_up()
+        with started(source) as destination:
+            source.qmp.execute("migrate-start-postcopy")
+            arrive(destination)
+            before = measure.view(source)
+            source.qmp.execute("migrate-pause")
+            for guest in source, destination:
+                wait_status(guest, ("postcopy-paused",))
+            uri = "unix:" + destination.path("again")
+            destination.qmp.execute("migrate-recover", {"uri": uri})
+            set_parameters(source, **{"max-postcopy-bandwidth": 0})
+            source.qmp.execute("migrate", {"uri": uri, "resume": True})
+            wait_status(source, ("completed",))
+            destination.wait_beating()
+            assert_carried(before, destination)
+
+
+def test_cancelled():
+    """Cancelled before the switch, the source's clocks are left alone."""
+    with start(patched()) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        with started(source):
+            source.qmp.execute("migrate_cancel")
+            wait_status(source, ("cancelled",))
+            wait_running(source)
+            untouched.assert_still()
+
+
+def test_refused():
+    """A destination that can't take the guest says so before the switch."""
+    with start(patched()) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        destination, uri = incoming(patched(), capabilities=("postcopy-ram",),
+                                    kvmclock={"x-pretend-tsc-khz": "1000000"})
+        with destination:
+            set_capabilities(source, "postcopy-ram")
+            source.qmp.execute("migrate", {"uri": uri})
+            info = wait_status(source)
+            assert info["status"] == "failed", info
+            untouched.assert_still()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Snapshots: the guest goes on untouched, and comes back as it was."""
+import time
+
+import measure
+from binaries import start
+from check import Untouched, assert_carried, note, patched
+from migrate import (arrive, load, set_capabilities, wait_loaded, wait_running,
+                     wait_status)
+from modes import moved
+from snapshot import add_disk, monitor, snapshot
+
+
+def test_savevm():
+    """savevm leaves the clocks alone; loadvm brings the same function."""
+    with start(patched()) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        untouched = Untouched(guest)
+        monitor(guest, "savevm here")
+        untouched.assert_still(may_stop=True)
+        before = measure.view(guest)
+        monitor(guest, "loadvm here")
+        wait_running(guest)
+        guest.wait_beating()
+        assert_carried(before, guest)
+
+
+def test_savevm_many_times():
+    """loadvm of one snapshot five times: each time the same function."""
+    with start(patched()) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        monitor(guest, "savevm here")
+        before = measure.view(guest)
+        for _ in range(5):
+            monitor(guest, "loadvm here")
+            wait_running(guest)
+            guest.wait_beating()
+            assert_carried(before, guest)
+
+
+def test_savevm_paused():
+    """A guest that was paused when it was saved, and paused when loaded."""
+    with start(patched()) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        before = measure.view(guest)
+        guest.qmp.execute("stop")
+        monitor(guest, "savevm here")
+        monitor(guest, "loadvm here")
+        guest.qmp.execute("cont")
+        guest.wait_beating()
+        assert_carried(before, guest)
+
+
+def test_loaded_elsewhere():
+    """loadvm in a QEMU that has run another guest until then."""
+    with start(patched()) as source:
+        add_disk(source)
+        source.wait_up()
+        before = measure.view(source)
+        monitor(source, "savevm here")
+        with start(patched()) as other:
+            other.wait_up()
+            source.qmp.execute("quit")
+            source.wait_exit()
+            other.qmp.execute("blockdev-add", {
+                "driver": "qcow2", "node-name": "disk", "file": {
+                    "driver": "file", "filename": source.path("disk.qcow2")}})
+            monitor(other, "loadvm here")
+            wait_running(other)
+            other.wait_beating()
+            assert_carried(before, other)
+
+
+def test_jobs():
+    """snapshot-save and snapshot-load do the same, as jobs."""
+    with start(patched(), vcpus=2) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        untouched = Untouched(guest)
+        snapshot(guest, "save", "here")
+        untouched.assert_still(may_stop=True)
+        before = measure.view(guest)
+        guest.qmp.execute("stop")
+        snapshot(guest, "load", "here")
+        guest.qmp.execute("cont")
+        guest.wait_beating()
+        assert_carried(before, guest)
+
+
+def test_background():
+    """background-snapshot: not even the guest that goes on is touched."""
+    with start(patched(), vcpus=2) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        path = source.path("stream")
+        set_capabilities(source, "background-snapshot")
+        source.qmp.execute("migrate", {"uri": "file:" + path})
+        info = wait_status(source)
+        assert info["status"] == "completed", info
+        untouched.assert_still(may_stop=True)
+        before = measure.view(source)
+        with load(patched(), "file:" + path, vcpus=2) as guest:
+            assert wait_loaded(guest), guest.stderr()
+            guest.qmp.execute("cont")
+            arrive(guest)
+            assert_carried(before, guest)
+
+
+def test_cpr_reboot():
+    """cpr-reboot: the memory stays in a file, QEMU goes and comes."""
+    with moved("cpr-reboot", patched(), vcpus=2) as (before, guest):
+        assert_carried(before, guest)
+
+
+def test_cpr_transfer():
+    """cpr-transfer: a new QEMU takes the memory over."""
+    with moved("cpr-transfer", patched(), vcpus=2) as (before, guest):
+        assert_carried(before, guest)
+
+
+def test_clones():
+    """One saved guest started three times: each goes on from the same."""
+    with start(patched()) as source:
+        source.wait_up()
+        path = source.path("stream")
+        source.qmp.execute("migrate", {"uri": "file:" + path})
+        assert wait_status(source)["status"] == "completed"
+        before = measure.view(source)
+        for _ in range(3):
+            with load(patched(), "file:" + path) as clone:
+                assert wait_loaded(clone), clone.stderr()
+                arrive(clone)
+                assert_carried(before, clone)
+
+
+def test_beyond_the_limit():
+    """Loaded after blackout-limit: it says so, and the clocks agree."""
+    limit_s = 1
+    options = {"kvmclock": {"blackout-limit": str(limit_s)}}
+    with start(patched()) as source:
+        source.wait_up()
+        path = source.path("stream")
+        source.qmp.execute("migrate", {"uri": "file:" + path})
+        assert wait_status(source)["status"] == "completed"
+        before = measure.view(source)
+        time.sleep(1.5 * limit_s)
+        with load(patched(), "file:" + path, **options) as guest:
+            assert wait_loaded(guest), guest.stderr()
+            arrive(guest)
+            words = guest.stderr()
+            assert "more than blackout-limit (%d s)" % limit_s in words, words
+            report = assert_carried(before, guest)
+            note("frozen: %s" % report["frozen"])
