@@ -50,7 +50,7 @@ int fake_take_khz(FakeVcpu *vcpu, uint32_t khz)
     const FakeHost *host = vcpu->vm->host;
 
     vcpu->virtual_khz = khz;
-    if (within_tolerance(host, khz)) {
+    if (within_tolerance(host, khz) || host->scaling_fails) {
         vcpu->ratio = 1ULL << host->frac_bits;
         return 0;
     }
@@ -294,7 +294,9 @@ int fake_get_clock_guest(FakeVcpu *vcpu, CfPvclockRecord *ret_record)
     if (rc < 0) {
         return rc;
     }
-    fake_consume_update(vcpu);
+    if (!vm->host->clock_guest_waits) {
+        fake_consume_update(vcpu);
+    }
     if (!vm->master) {
         return transient(vm->host, -ENODATA);
     }

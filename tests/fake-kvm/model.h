@@ -40,6 +40,8 @@ typedef enum FakeMasterClock {
  * @has_offset: KVM_VCPU_TSC_OFFSET exists (Linux 5.16)
  * @has_scale: KVM_VCPU_TSC_SCALE exists, if there is something to scale
  * @tolerance_ppm: kvm.tsc_tolerance_ppm
+ * @scaling_fails: though a frequency is accepted, nothing is scaled
+ * @clock_guest_waits: the CLOCK_GUEST calls don't start the master clock
  * @unequal_offsets_allowed: the master clock needs equal frequencies only
  * @adjust_clock: KVM_CAP_ADJUST_CLOCK: flags that the clock calls know
  * @bias_ns: KVM_SET_CLOCK is late by this,
@@ -51,6 +53,7 @@ typedef enum FakeMasterClock {
  * @skew_ticks: and each vCPU puts its TSC so far ahead of the one before it
  * @khz_writes: calls of this kind so far, as of the next two
  * @calls: all calls so far, and which of them fails; for who counts them
+ * @capability_known: for who has to know the number of the capability
  */
 typedef struct FakeHost {
     uint32_t khz;
@@ -63,8 +66,10 @@ typedef struct FakeHost {
     bool has_scale;
     uint32_t frac_bits;
     uint32_t tolerance_ppm;
+    bool scaling_fails;
     enum cf_offset offset;
     FakeClockGuest clock_guest;
+    bool clock_guest_waits;
     FakeMasterClock master_clock;
     bool unequal_offsets_allowed;
     uint32_t adjust_clock;
@@ -81,6 +86,7 @@ typedef struct FakeHost {
     int offset_writes;
     int calls;
     int fail_call;
+    bool capability_known;
 } FakeHost;
 
 /* A TSC that was written: which value, when, and with which offset. */

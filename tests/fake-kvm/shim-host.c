@@ -227,17 +227,20 @@ SHIM_EXPORT int adjtimex(struct timex *request)
 }
 
 /* What the model has instead of a file's contents; NULL for most files. */
-static const char *replaced_file(const char *path)
+static char *replaced_file(const char *path)
 {
     if (!g_atomic_int_get(&host_is_known)) {
         return NULL;
     }
     if (!strcmp(path, "/proc/sys/kernel/random/boot_id")) {
-        return shim_host.id.boot_id;
+        return g_strdup(shim_host.id.boot_id);
+    }
+    if (!strcmp(path, "/sys/module/kvm/parameters/tsc_tolerance_ppm")) {
+        return g_strdup_printf("%u", shim_host.tolerance_ppm);
     }
     if (!strcmp(path, "/sys/devices/system/clocksource/clocksource0/"
                       "current_clocksource")) {
-        return shim_host.id.clocksource;
+        return g_strdup(shim_host.id.clocksource);
     }
     return NULL;
 }
@@ -255,7 +258,7 @@ static int open_text(const char *text)
 
 SHIM_EXPORT int open64(const char *path, int flags, ...)
 {
-    const char *text = replaced_file(path);
+    g_autofree char *text = replaced_file(path);
     va_list values;
     mode_t mode;
 

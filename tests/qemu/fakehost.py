@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fake hosts: programs on this machine's KVM with another host's clocks.
+
+tests/fake-kvm/README.rst tells how. A host is named as in tests/fake-kvm/hosts,
+or declared here, as another one with some keys changed."""
+import atexit
+import functools
+import os
+import shutil
+import tempfile
+from collections import namedtuple
+from fractions import Fraction
+
+import check
+from binaries import MISSING, Missing, Side
+from pvclock import Record, signed64
+
+# One modelled call: when, on which VM ("vm0") or vCPU ("vm0.1"), which one of
+# its name, what came of it (a number or an errno's name), and its values.
+Call = namedtuple("Call", "true_ns where name number result values")
+
+
+def library():
+    path = os.path.join(os.environ.get("CLOCKFERRY_BUILD", ""), "tests",
+                        "fake-kvm", "libfake-kvm.so")
+    if not os.path.exists(path):
+        raise Missing(MISSING, "the fake hosts aren't built (CLOCKFERRY_BUILD)")
+    return path
+
+
+@functools.lru_cache(None)
+def folder():
+    """Where this process keeps its hosts, their libraries' links and logs."""
+    path = tempfile.mkdtemp(prefix="clockferry-hosts-")
+    atexit.register(shutil.rmtree, path, True)
+    return path
+
+
+def _link(name):
+    return os.path.join(folder(), "libfake-kvm-%s.so" % name)
+
+
+def declare(name, like, **keys):
+    """A host like another one but for these keys (with _ for -)."""
+    with open(os.path.join(folder(), "hosts"), "a", encoding="utf-8") as file:
+        print("[%s]\nlike = %s" % (name, like), file=file)
+        for key, value in keys.items():
+            print("%s = %s" % (key.replace("_", "-"), value), file=file)
+    return name
+
+
+def preload(name):
+    """What LD_PRELOAD has to be on that host."""
+    if not os.path.lexists(_link(name)):
+        os.symlink(library(), _link(name))
+    return _link(name)
+
+
+def environment(name):
+    return dict(os.environ, LD_PRELOAD=preload(name))
+
+
+def side(name, **kvmclock):
+    """The patched QEMU on that host."""
+    binary = os.path.join(folder(), "qemu-" + name)
+    with open(binary, "w", encoding="utf-8") as script:
+        script.write('#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n'
+                     % (preload(name), check.patched().binary))
+    os.chmod(binary, 0o755)
+    return Side(name, binary, dict(check.patched().kvmclock, **kvmclock))
+
+
+def sample(things):
+    """All of them, or fewer on wish (CLOCKFERRY_PERCENT)."""
+    return things[::max(1, len(things) // check.tries(len(things)))]
+
+
+# -- What happened there --
+
+def _call(line):
+    true_ns, where, name, _, result, *values = line.split()
+    name, _, number = name.partition("#")
+    values = dict(pair.split("=") for pair in values)
+    return Call(int(true_ns), where, name, int(number or 0),
+                int(result) if result.lstrip("-").isdigit() else result,
+                {key: int(value, 0) for key, value in values.items()})
+
+
+def log(name, pid):
+    """The modelled calls of a program, and first of all the host itself."""
+    path = os.path.join(folder(), "%s.%d.log" % (name, pid))
+    with open(path, encoding="utf-8") as lines:
+        return [_call(line) for line in lines]
+
+
+class Clocks:
+    """What one vCPU's guest sees from a run on: functions of the true time."""
+
+    def __init__(self, host, run):
+        self._host = host.values
+        self.run = run
+        self.values = run.values
+        self.record = Record(0, *(run.values[key] for key in (
+            "tsc_timestamp", "system_time", "mul", "shift", "flags")))
+
+    def tai_ns(self):
+        """What the host's clock says when the true time is 0."""
+        return self._host["realtime_base"] + \
+            self._host["tai_offset"] * 10 ** 9
+
+    def host_tsc(self, true_ns):
+        return self._host["tsc_base"] + true_ns * self._host["khz"] // 10 ** 6
+
+    def frequency(self):
+        """Of the guest TSC, in Hz, exactly."""
+        return Fraction(self._host["khz"] * 1000 * self.values["ratio"],
+                        1 << self._host["frac_bits"])
+
+    def guest_tsc(self, true_ns):
+        scaled = self.host_tsc(true_ns) * self.values["ratio"]
+        return (scaled >> self._host["frac_bits"]) + self.values["offset"] \
+            & (1 << 64) - 1
+
+    def clock_ns(self, true_ns):
+        return self.record.at(self.guest_tsc(true_ns))
+
+
+def clocks(calls, vcpu=0, which=-1):
+    """A vCPU's clocks at one of its runs in a log; the last one's usually."""
+    host = next(call for call in calls if call.where == "host")
+    runs = [call for call in calls if call.name == "KVM_RUN"
+            and call.where == "vm0.%d" % vcpu]
+    return Clocks(host, runs[which])
+
+
+def tsc_step(source, destination):
+    """Ticks, when the guest runs first on the destination."""
+    now = destination.run.true_ns
+    return signed64(destination.guest_tsc(now) - source.guest_tsc(now))
+
+
+def clock_step(source, destination):
+    """kvmclock's step as a function of the guest TSC, in ns, at the instant
+    from which the destination's record counts."""
+    tsc = destination.record.tsc_timestamp
+    return signed64(destination.record.at(tsc) - source.record.at(tsc))
+
+
+def time_step(source, destination):
+    """kvmclock's step against the true time, then, in ns."""
+    now = destination.run.true_ns
+    return signed64(destination.clock_ns(now) - source.clock_ns(now))
