@@ -3,6 +3,7 @@
 #include <cpuid.h>
 #include <string.h>
 #include <sys/timex.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <x86intrin.h>
 #include "internal.h"
@@ -44,6 +45,20 @@ int cf_host_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns)
     return narrowest_ticks == UINT64_MAX ? -EOVERFLOW : 0;
 }
 
+static CfLeap leap_of(int clock_state)
+{
+    switch (clock_state) {
+    case TIME_INS:
+        return CF_LEAP_INSERT;
+    case TIME_DEL:
+        return CF_LEAP_DELETE;
+    case TIME_OOP:
+        return CF_LEAP_NOW;
+    default:
+        return CF_LEAP_NONE;
+    }
+}
+
 int cf_host_get_time(CfHostTime *ret_time)
 {
     struct timex request = { .modes = 0 };
@@ -55,6 +70,7 @@ int cf_host_get_time(CfHostTime *ret_time)
     ret_time->tai_offset_s = request.tai;
     ret_time->max_error_ns = (uint64_t)MAX(request.maxerror, 0) * 1000;
     ret_time->synchronised = clock_state != TIME_ERROR;
+    ret_time->leap = leap_of(clock_state);
     return 0;
 }
 
@@ -71,6 +87,20 @@ static void read_line(const char *path, char *line, size_t size)
     if (strlen(text) < size) {
         g_strlcpy(line, text, size);
     }
+}
+
+int cf_host_get_tolerance(uint32_t *ret_ppm)
+{
+    char text[16];
+    guint64 ppm;
+
+    read_line("/sys/module/kvm/parameters/tsc_tolerance_ppm", text,
+              sizeof(text));
+    if (!g_ascii_string_to_unsigned(text, 10, 0, UINT32_MAX, &ppm, NULL)) {
+        return -ENOENT;
+    }
+    *ret_ppm = (uint32_t)ppm;
+    return 0;
 }
 
 static uint32_t frac_bits_by_vendor(void)
@@ -94,12 +124,45 @@ static uint32_t frac_bits_by_vendor(void)
     return 0;
 }
 
+static CfAnswer answer(bool yes)
+{
+    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
+}
+
+/* A processor without the leaf that says so doesn't have it. */
+static CfAnswer invariant_tsc(void)
+{
+    const unsigned int invariant = 1u << 8;
+    unsigned int eax, ebx, ecx, edx;
+
+    return answer(__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) &&
+                  edx & invariant);
+}
+
+static CfAnswer is_guest(void)
+{
+    const unsigned int hypervisor = 1u << 31;
+    unsigned int eax, ebx, ecx, edx;
+
+    return answer(__get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & hypervisor);
+}
+
 void cf_host_get_id(CfHostId *ret_id)
 {
+    struct utsname names;
+
+    *ret_id = (CfHostId) {
+        .frac_bits = frac_bits_by_vendor(),
+        .invariant_tsc = invariant_tsc(),
+        .is_guest = is_guest(),
+    };
     read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
               sizeof(ret_id->boot_id));
     read_line("/sys/devices/system/clocksource/clocksource0/"
               "current_clocksource",
               ret_id->clocksource, sizeof(ret_id->clocksource));
-    ret_id->frac_bits = frac_bits_by_vendor();
+    if (uname(&names) == 0) {
+        g_strlcpy(ret_id->name, names.nodename, sizeof(ret_id->name));
+        g_strlcpy(ret_id->kernel, names.release, sizeof(ret_id->kernel));
+    }
 }

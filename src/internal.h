@@ -19,14 +19,11 @@
  */
 gboolean cf_fail_call(GError **error, const char *call, int rc);
 
-/* The name of an enumerator; "unknown" if it has none. */
-const char *cf_name_of(const char *const *names, size_t n_names,
-                       unsigned int value);
-
 /* host.c: those members of the real table that aren't KVM's. */
 uint64_t cf_host_read_tsc(void);
 int cf_host_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns);
 int cf_host_get_time(CfHostTime *ret_time);
+int cf_host_get_tolerance(uint32_t *ret_ppm);
 void cf_host_get_id(CfHostId *ret_id);
 
 /**
@@ -102,6 +99,13 @@ bool cf_tsc_reading_fits(const CfTscReading *reading,
  */
 void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
                       CfVcpuState *ret_vcpu, uint64_t *ret_error_ticks);
+
+/* Does KVM claim that it can scale, whatever came of it? */
+static inline bool cf_has_tsc_control(const CfProbe *host)
+{
+    return host->scaling == CF_SCALING_WORKS ||
+           host->scaling == CF_SCALING_FAILS;
+}
 
 /* Are the members of @vm such that it can be worked with? */
 gboolean cf_vm_check(const CfVm *vm, GError **error);

@@ -46,6 +46,34 @@ static void kvm_close(int fd)
     close(fd);
 }
 
+/* Not any number of such threads. */
+#define DROPPING_MAX 8
+
+static int dropping;
+
+static void *drop_thread(void *opaque)
+{
+    close(GPOINTER_TO_INT(opaque));
+    g_atomic_int_add(&dropping, -1);
+    return NULL;
+}
+
+/* KVM waits for RCU when a VM goes, on a busy host for long. We needn't. */
+static void kvm_drop_vm(int vm_fd)
+{
+    GThread *thread = NULL;
+
+    if (g_atomic_int_add(&dropping, 1) < DROPPING_MAX) {
+        thread = g_thread_try_new("cf-drop-vm", drop_thread,
+                                  GINT_TO_POINTER(vm_fd), NULL);
+    }
+    if (thread) {
+        g_thread_unref(thread);
+    } else {
+        drop_thread(GINT_TO_POINTER(vm_fd));
+    }
+}
+
 static int kvm_create_vm(int kvm_fd, int *ret_vm_fd)
 {
     const int rc = call_number(kvm_fd, KVM_CREATE_VM, 0);
@@ -78,6 +106,17 @@ static int kvm_check_extension(int fd, uint32_t capability,
     }
     *ret_value = (uint32_t)rc;
     return 0;
+}
+
+static int kvm_has_clock_guest(int vm_fd, uint32_t *ret_value)
+{
+#ifdef KVM_CAP_CLOCK_GUEST
+    return kvm_check_extension(vm_fd, KVM_CAP_CLOCK_GUEST, ret_value);
+#else
+    (void)vm_fd;
+    (void)ret_value;
+    return -ENOSYS;
+#endif
 }
 
 static int kvm_get_tsc_khz(int vcpu_fd, uint32_t *ret_khz)
@@ -221,9 +260,11 @@ const CfKvmOps *cf_kvm_ops(void)
     static const CfKvmOps ops = {
         .open = kvm_open,
         .close = kvm_close,
+        .drop_vm = kvm_drop_vm,
         .create_vm = kvm_create_vm,
         .create_vcpu = kvm_create_vcpu,
         .check_extension = kvm_check_extension,
+        .has_clock_guest = kvm_has_clock_guest,
         .get_tsc_khz = kvm_get_tsc_khz,
         .set_tsc_khz = kvm_set_tsc_khz,
         .get_tsc_offset = kvm_get_tsc_offset,
@@ -238,6 +279,7 @@ const CfKvmOps *cf_kvm_ops(void)
         .read_tsc = cf_host_read_tsc,
         .read_pair = cf_host_read_pair,
         .get_host_time = cf_host_get_time,
+        .get_tolerance = cf_host_get_tolerance,
         .get_host_id = cf_host_get_id,
     };
 

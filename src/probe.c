@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Probe of this host, by trying everything on a scratch VM. */
 #include "internal.h"
+#include "names.h"
 
 /* About an hour: far more than any doubt about when the TSC was read. */
 #define TRIAL_OFFSET_TICKS (1ULL << 43)
+
+/* Long enough to see a rate. */
+#define TRIAL_WAIT_US 20
 
 typedef struct Scratch {
     const CfKvmOps *ops;
@@ -14,13 +18,14 @@ typedef struct Scratch {
 
 static void scratch_close(Scratch *scratch)
 {
-    const int fds[] = { scratch->vcpu_fd, scratch->vm_fd, scratch->kvm_fd };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(fds); i++) {
-        if (fds[i] >= 0) {
-            scratch->ops->close(fds[i]);
-        }
+    if (scratch->vcpu_fd >= 0) {
+        scratch->ops->close(scratch->vcpu_fd);
+    }
+    if (scratch->vm_fd >= 0) {
+        scratch->ops->drop_vm(scratch->vm_fd);
+    }
+    if (scratch->kvm_fd >= 0) {
+        scratch->ops->close(scratch->kvm_fd);
     }
 }
 
@@ -38,6 +43,23 @@ static gboolean fail_open(const char *device, int rc, GError **error)
     return FALSE;
 }
 
+/* KVM is there, but makes no VM. */
+static gboolean fail_create(const char *call, int rc, GError **error)
+{
+    const char *cure = rc == -EBUSY
+                       ? "another hypervisor holds the processor: stop it"
+                       : rc == -EPERM || rc == -EACCES || rc == -ENOSYS
+                       ? "a sandbox forbids it: allow KVM's ioctls there"
+                       : rc == -ENOMEM ? "the host is out of memory"
+                       : rc == -EMFILE || rc == -ENFILE
+                       ? "too many files are open" : "see the kernel's log";
+
+    g_set_error(error, CF_ERROR, CF_ERROR_NO_KVM,
+                "KVM can't make a scratch VM: %s failed: %s (%s)", call,
+                g_strerror(-rc), cure);
+    return FALSE;
+}
+
 static gboolean scratch_open(Scratch *scratch, const char *device,
                              GError **error)
 {
@@ -49,11 +71,11 @@ static gboolean scratch_open(Scratch *scratch, const char *device,
     }
     rc = ops->create_vm(scratch->kvm_fd, &scratch->vm_fd);
     if (rc < 0) {
-        return cf_fail_call(error, "KVM_CREATE_VM", rc);
+        return fail_create("KVM_CREATE_VM", rc, error);
     }
     rc = ops->create_vcpu(scratch->vm_fd, 0, &scratch->vcpu_fd);
     if (rc < 0) {
-        return cf_fail_call(error, "KVM_CREATE_VCPU", rc);
+        return fail_create("KVM_CREATE_VCPU", rc, error);
     }
     return TRUE;
 }
@@ -68,38 +90,58 @@ static uint32_t capability(const Scratch *scratch, uint32_t number)
     return value;
 }
 
-static void probe_scale(const Scratch *scratch, CfProbe *probe)
+static CfAnswer answer(bool yes)
+{
+    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
+}
+
+static void probe_ratio(const Scratch *scratch, CfProbe *probe)
 {
     uint64_t ratio, frac_bits;
 
-    probe->tsc_control = capability(scratch, CF_KVM_CAP_TSC_CONTROL) != 0;
+    probe->scaling = capability(scratch, CF_KVM_CAP_TSC_CONTROL)
+                     ? CF_SCALING_FAILS : CF_SCALING_NONE;
     probe->frac_bits = probe->id.frac_bits;
+    probe->has_scale = CF_ANSWER_NO;
     if (scratch->ops->get_tsc_scale(scratch->vcpu_fd, &ratio,
                                     &frac_bits) == 0 &&
         frac_bits <= CF_FRAC_BITS_MAX) {
-        probe->has_scale = true;
+        probe->has_scale = CF_ANSWER_YES;
         probe->frac_bits = (uint32_t)frac_bits;
     }
 }
 
-/* How KVM answers when there is no master clock tells its revision. */
-static void probe_clock_guest_early(const Scratch *scratch, CfProbe *probe)
+/* The capability tells, where its number is known; else what the call says
+ * while there is no master clock, if there isn't. */
+static void probe_style(const Scratch *scratch, CfProbe *probe)
 {
     struct cf_clock_fn fn;
+    uint32_t value = 0;
+    int rc;
 
-    probe->clock_guest_errno =
-        -cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+    if (scratch->ops->has_clock_guest(scratch->vm_fd, &value) == 0) {
+        probe->clock_guest_style = value ? CF_CLOCK_GUEST_STYLE_CAPABILITY
+                                         : CF_CLOCK_GUEST_STYLE_V6;
+        return;
+    }
+    rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+    if (rc == -ENODATA || rc == -EBUSY) {
+        probe->clock_guest_style = CF_CLOCK_GUEST_STYLE_CAPABILITY;
+    } else if (rc == -EINVAL) {
+        probe->clock_guest_style = CF_CLOCK_GUEST_STYLE_V6;
+    }
 }
 
 static void probe_master_clock(const Scratch *scratch, CfProbe *probe)
 {
     CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
 
-    probe->adjust_clock = capability(scratch, CF_KVM_CAP_ADJUST_CLOCK);
-    if (scratch->ops->set_clock(scratch->vm_fd, &clock) == 0 &&
-        scratch->ops->get_clock(scratch->vm_fd, &clock) == 0) {
-        probe->clock_flags = clock.flags;
-    }
+    probe->set_realtime = answer(capability(scratch, CF_KVM_CAP_ADJUST_CLOCK) &
+                                 CF_KVM_CLOCK_REALTIME);
+    probe->master_clock =
+        answer(scratch->ops->set_clock(scratch->vm_fd, &clock) == 0 &&
+               scratch->ops->get_clock(scratch->vm_fd, &clock) == 0 &&
+               (clock.flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT);
 }
 
 /*
@@ -111,15 +153,17 @@ static void probe_clock_guest(const Scratch *scratch, CfProbe *probe)
     struct cf_clock_fn fn;
     int rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
 
+    if (rc == -EINVAL || rc == -ENOTTY) {
+        probe->clock_guest = CF_CLOCK_GUEST_ABSENT;
+        probe->clock_guest_style = CF_CLOCK_GUEST_STYLE_UNKNOWN;
+        return;
+    }
     if (rc == 0) {
         rc = cf_set_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
-        probe->clock_guest = rc == 0 ? CF_CLOCK_GUEST_PRESENT
-                                     : CF_CLOCK_GUEST_UNUSABLE;
-    } else if (rc == -EINVAL || rc == -ENOTTY) {
-        probe->clock_guest = CF_CLOCK_GUEST_ABSENT;
-    } else {
-        probe->clock_guest = CF_CLOCK_GUEST_UNUSABLE;
     }
+    probe->clock_guest = rc == 0 ? CF_CLOCK_GUEST_PRESENT
+                                 : CF_CLOCK_GUEST_UNUSABLE;
+    probe->clock_guest_errno = -rc;
 }
 
 /* Write an offset, read it back, and see whether the TSC obeys as well. */
@@ -173,10 +217,48 @@ static void probe_offset(const Scratch *scratch, CfProbe *probe)
 
     cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &vcpu,
                      &error_ticks);
-    probe->has_offset = vcpu.offset_origin == CF_OFFSET_ATTRIBUTE;
-    probe->offset = probe->has_offset
+    probe->has_offset = answer(vcpu.offset_origin == CF_OFFSET_ATTRIBUTE);
+    probe->offset_known = true;
+    probe->offset = vcpu.offset_origin == CF_OFFSET_ATTRIBUTE
                     ? try_offset(scratch, vcpu.offset_ticks, &vcpu.freq)
                     : try_tsc_write(scratch, &vcpu, probe);
+}
+
+/* Does the guest's TSC run at about half the host's rate? */
+static bool runs_at_half(const Scratch *scratch, uint32_t host_khz)
+{
+    const uint64_t wait_ticks = (uint64_t)host_khz * TRIAL_WAIT_US / 1000;
+    CfTscReading first, last;
+    uint64_t host_ticks, guest_ticks;
+
+    if (cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &first) < 0) {
+        return false;
+    }
+    do {
+        if (cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &last) < 0) {
+            return false;
+        }
+        host_ticks = last.before_ticks - first.before_ticks;
+    } while (host_ticks < wait_ticks);
+    guest_ticks = last.guest_ticks - first.guest_ticks;
+    return guest_ticks > host_ticks / 4 && guest_ticks < host_ticks / 4 * 3;
+}
+
+/*
+ * Half the host's frequency is beyond any tolerance. Only with TSC control,
+ * for without it KVM would switch catch-up mode on; and last of all, for the
+ * vCPU is out of step with itself afterwards. An unstable TSC, which is
+ * rewound at each reading, can't show its rate.
+ */
+static void probe_frequency(const Scratch *scratch, CfProbe *probe)
+{
+    if (probe->scaling != CF_SCALING_NONE &&
+        scratch->ops->set_tsc_khz(scratch->vcpu_fd,
+                                  probe->host_khz / 2) == 0 &&
+        (probe->offset == CF_OFFSET_REWINDS ||
+         runs_at_half(scratch, probe->host_khz))) {
+        probe->scaling = CF_SCALING_WORKS;
+    }
 }
 
 static enum cf_rung best_rung(const CfProbe *probe)
@@ -184,10 +266,20 @@ static enum cf_rung best_rung(const CfProbe *probe)
     if (probe->clock_guest == CF_CLOCK_GUEST_PRESENT) {
         return CF_RUNG_EXACT;
     }
-    if ((probe->clock_flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT) {
+    if (probe->master_clock == CF_ANSWER_YES &&
+        probe->set_realtime == CF_ANSWER_YES) {
         return CF_RUNG_CLOSED_LOOP;
     }
     return CF_RUNG_PLAIN;
+}
+
+static void probe_time(const CfKvmOps *ops, CfProbe *probe)
+{
+    probe->time_known = ops->get_host_time(&probe->time) == 0;
+    probe->instant_known = ops->read_pair(&probe->instant.host_ticks,
+                                          &probe->instant.realtime_ns) == 0;
+    probe->instant.tai_offset_s = probe->time_known ? probe->time.tai_offset_s
+                                                    : 0;
 }
 
 gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
@@ -208,13 +300,16 @@ gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
         goto out;
     }
     ops->get_host_id(&probe.id);
-    probe.time_known = ops->get_host_time(&probe.time) == 0;
-    probe_scale(&scratch, &probe);
-    probe_clock_guest_early(&scratch, &probe);
+    probe_time(ops, &probe);
+    probe.tolerance_known = ops->get_tolerance(&probe.tolerance_ppm) == 0;
+    probe_ratio(&scratch, &probe);
+    probe_style(&scratch, &probe);
     probe_master_clock(&scratch, &probe);
     probe_clock_guest(&scratch, &probe);
     probe_offset(&scratch, &probe);
+    probe_frequency(&scratch, &probe);
     probe.best_rung = best_rung(&probe);
+    probe.rung_known = true;
     done = TRUE;
 out:
     scratch_close(&scratch);
@@ -224,4 +319,9 @@ out:
         *ret_probe = probe;
     }
     return done;
+}
+
+const char *cf_scaling_name(CfScaling scaling)
+{
+    return cf_name_of(&cf_scaling_names, scaling);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a restore achieved: the bound of the step, and names. */
 #include "internal.h"
+#include "names.h"
 
 /* As long as a busy host may take from the restore to the first run. */
 #define FIRST_RUN_NS 50000000
@@ -78,14 +79,5 @@ bool cf_report_bound(const CfVm *vm, const CfReport *report,
 
 const char *cf_tsc_outcome_name(CfTscOutcome outcome)
 {
-    static const char *const names[] = {
-        [CF_TSC_UNCHANGED] = "unchanged",
-        [CF_TSC_COPIED] = "copied",
-        [CF_TSC_COMPUTED] = "computed",
-        [CF_TSC_UNVERIFIED] = "unverified",
-        [CF_TSC_NOT_SET] = "not-set",
-        [CF_TSC_UNKNOWN] = "unknown",
-    };
-
-    return cf_name_of(names, G_N_ELEMENTS(names), outcome);
+    return cf_name_of(&cf_tsc_outcome_names, outcome);
 }

@@ -60,7 +60,7 @@ static void set_freq(Restore *restore, uint32_t i)
     uint32_t khz;
 
     read_vcpu(restore, i);
-    if (!vm->host->tsc_control || wanted->freq_origin == CF_FREQ_UNKNOWN ||
+    if (!cf_has_tsc_control(vm->host) || wanted->freq_origin == CF_FREQ_UNKNOWN ||
         freq_near(&restore->vcpus[i], wanted) ||
         !cf_tsc_freq_khz(&wanted->freq, &khz) ||
         vm->ops->set_tsc_khz(vm->vcpu_fds[i], khz) < 0) {

@@ -2,6 +2,7 @@
 /* The state: its memory, its invariants, and names. */
 #include <string.h>
 #include "internal.h"
+#include "names.h"
 
 /* How far function and anchor may be apart: a second, and 1 permille of the
  * function's age, far more than any kernel's arithmetic. */
@@ -121,32 +122,17 @@ gboolean cf_state_validate(const CfState *state, GError **error)
            check_fn(state, error);
 }
 
-const char *cf_name_of(const char *const *names, size_t n_names,
-                       unsigned int value)
+const char *cf_policy_name(enum cf_policy policy)
 {
-    return value < n_names ? names[value] : "unknown";
+    return cf_name_of(&cf_policy_names, policy);
 }
 
 const char *cf_rung_name(enum cf_rung rung)
 {
-    static const char *const names[] = {
-        [CF_RUNG_EXACT] = "exact",
-        [CF_RUNG_REANCHORED] = "reanchored",
-        [CF_RUNG_CLOSED_LOOP] = "closed-loop",
-        [CF_RUNG_REALTIME] = "realtime",
-        [CF_RUNG_PLAIN] = "plain",
-    };
-
-    return cf_name_of(names, G_N_ELEMENTS(names), rung);
+    return cf_name_of(&cf_rung_names, rung);
 }
 
 const char *cf_offset_name(enum cf_offset offset)
 {
-    static const char *const names[] = {
-        [CF_OFFSET_STICKS] = "sticks",
-        [CF_OFFSET_IGNORED] = "ignored",
-        [CF_OFFSET_REWINDS] = "rewinds",
-    };
-
-    return cf_name_of(names, G_N_ELEMENTS(names), offset);
+    return cf_name_of(&cf_offset_names, offset);
 }

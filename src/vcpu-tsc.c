@@ -104,7 +104,7 @@ static void read_freq(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
         vcpu->freq.host_khz = host->host_khz;
         vcpu->freq.frac_bits = (uint32_t)frac_bits;
         vcpu->freq.ratio = ratio;
-    } else if (host->tsc_control) {
+    } else if (cf_has_tsc_control(host)) {
         derive_freq(ops, host, vcpu_fd, vcpu);
     } else {
         /* KVM_GET_TSC_KHZ may tell a frequency that the host refused. */

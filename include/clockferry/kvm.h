@@ -33,6 +33,17 @@
 
 #define CF_BOOT_ID_SIZE 37      /* 36 characters and the final 0 */
 #define CF_CLOCKSOURCE_SIZE 32
+#define CF_HOST_NAME_SIZE 65
+#define CF_KERNEL_SIZE 65
+
+/**
+ * CfAnswer - to a question that may have no answer
+ */
+typedef enum CfAnswer {
+    CF_ANSWER_UNKNOWN,
+    CF_ANSWER_NO,
+    CF_ANSWER_YES,
+} CfAnswer;
 
 /**
  * CfKvmClock - what KVM_GET_CLOCK and KVM_SET_CLOCK exchange
@@ -66,37 +77,65 @@ typedef struct CfPvclockRecord {
 } CfPvclockRecord;
 
 /**
+ * CfLeap - what the kernel is going to do with the last second of the day
+ * @CF_LEAP_NONE: nothing
+ * @CF_LEAP_INSERT: repeat it
+ * @CF_LEAP_DELETE: leave it out
+ * @CF_LEAP_NOW: it is being repeated just now
+ */
+typedef enum CfLeap {
+    CF_LEAP_NONE,
+    CF_LEAP_INSERT,
+    CF_LEAP_DELETE,
+    CF_LEAP_NOW,
+} CfLeap;
+
+/**
  * CfHostTime - what the kernel knows of its CLOCK_REALTIME
  * @tai_offset_s: TAI - UTC in seconds; 0 when nobody told the kernel
  * @max_error_ns: the kernel's bound of the clock's error
  * @synchronised: a time daemon steers the clock
+ * @leap: a leap second is near
  */
 typedef struct CfHostTime {
     int32_t tai_offset_s;
     uint64_t max_error_ns;
     bool synchronised;
+    CfLeap leap;
 } CfHostTime;
 
 /**
  * CfHostId - what tells one host, and one boot of it, from another
  * @boot_id: /proc/sys/kernel/random/boot_id; empty when it can't be read
  * @clocksource: the current clocksource; empty when it can't be read
+ * @name: the host's name; empty when unknown
+ * @kernel: the kernel's release; empty when unknown
  * @frac_bits: fraction bits of the CPU's TSC scaling by its vendor: 32 (AMD),
  *             48 (Intel); 0 when the vendor isn't known
+ * @invariant_tsc: the CPU says that its TSC never changes its rate or stops
+ * @is_guest: this host is a virtual machine itself
  */
 typedef struct CfHostId {
     char boot_id[CF_BOOT_ID_SIZE];
     char clocksource[CF_CLOCKSOURCE_SIZE];
+    char name[CF_HOST_NAME_SIZE];
+    char kernel[CF_KERNEL_SIZE];
     uint32_t frac_bits;
+    CfAnswer invariant_tsc;
+    CfAnswer is_guest;
 } CfHostId;
 
 /**
  * CfKvmOps - the calls
  * @open: open a KVM device node, check that it speaks the KVM API
  * @close: close any of the descriptors
+ * @drop_vm: close a VM whose vCPUs are closed; the kernel may still be at it
+ *           when this returns, for it can take it long
  * @create_vm: KVM_CREATE_VM
  * @create_vcpu: KVM_CREATE_VCPU
  * @check_extension: KVM_CHECK_EXTENSION on a device or VM
+ * @has_clock_guest: KVM_CAP_CLOCK_GUEST of a VM; -ENOSYS where the library
+ *                   was built without knowing its number
  * @get_tsc_khz: KVM_GET_TSC_KHZ of a vCPU; may be a value that was refused
  * @set_tsc_khz: KVM_SET_TSC_KHZ of a vCPU; never without TSC control, where
  *               it switches catch-up mode on for the vCPU's life
@@ -114,14 +153,17 @@ typedef struct CfHostId {
  * @read_pair: a host TSC and the CLOCK_REALTIME that goes with it, to within
  *             some tens of nanoseconds
  * @get_host_time: read-only adjtimex
+ * @get_tolerance: module parameter kvm.tsc_tolerance_ppm
  * @get_host_id: which host this is; never fails, members may be unknown
  */
 typedef struct CfKvmOps {
     int (*open)(const char *path, int *ret_kvm_fd);
     void (*close)(int fd);
+    void (*drop_vm)(int vm_fd);
     int (*create_vm)(int kvm_fd, int *ret_vm_fd);
     int (*create_vcpu)(int vm_fd, uint32_t id, int *ret_vcpu_fd);
     int (*check_extension)(int fd, uint32_t capability, uint32_t *ret_value);
+    int (*has_clock_guest)(int vm_fd, uint32_t *ret_value);
     int (*get_tsc_khz)(int vcpu_fd, uint32_t *ret_khz);
     int (*set_tsc_khz)(int vcpu_fd, uint32_t khz);
     int (*get_tsc_offset)(int vcpu_fd, uint64_t *ret_offset_ticks);
@@ -137,6 +179,7 @@ typedef struct CfKvmOps {
     uint64_t (*read_tsc)(void);
     int (*read_pair)(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns);
     int (*get_host_time)(CfHostTime *ret_time);
+    int (*get_tolerance)(uint32_t *ret_ppm);
     void (*get_host_id)(CfHostId *ret_id);
 } CfKvmOps;
 

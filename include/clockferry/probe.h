@@ -8,58 +8,104 @@
 #ifndef CLOCKFERRY_PROBE_H
 #define CLOCKFERRY_PROBE_H
 
+#include <stddef.h>
 #include <clockferry/clock-math.h>
 #include <clockferry/clock-policy.h>
 #include <clockferry/kvm.h>
 
 /**
+ * CfScaling - can KVM give a guest's TSC another frequency?
+ * @CF_SCALING_UNKNOWN: nobody tried
+ * @CF_SCALING_NONE: no
+ * @CF_SCALING_WORKS: yes; one was set, and the TSC obeyed
+ * @CF_SCALING_FAILS: KVM says so, but the TSC ran on as before
+ */
+typedef enum CfScaling {
+    CF_SCALING_UNKNOWN,
+    CF_SCALING_NONE,
+    CF_SCALING_WORKS,
+    CF_SCALING_FAILS,
+} CfScaling;
+
+/**
  * CfClockGuest - does KVM have KVM_GET_CLOCK_GUEST and KVM_SET_CLOCK_GUEST?
+ * @CF_CLOCK_GUEST_UNKNOWN: nobody tried
  * @CF_CLOCK_GUEST_ABSENT: no
- * @CF_CLOCK_GUEST_PRESENT: yes, and setting a record reads back
- * @CF_CLOCK_GUEST_UNUSABLE: yes, but they failed here; errno tells why
+ * @CF_CLOCK_GUEST_PRESENT: yes, and a record that was read could be set
+ * @CF_CLOCK_GUEST_UNUSABLE: yes, but they failed here
  */
 typedef enum CfClockGuest {
+    CF_CLOCK_GUEST_UNKNOWN,
     CF_CLOCK_GUEST_ABSENT,
     CF_CLOCK_GUEST_PRESENT,
     CF_CLOCK_GUEST_UNUSABLE,
 } CfClockGuest;
 
 /**
+ * CfClockGuestStyle - how these calls say what is wrong
+ * @CF_CLOCK_GUEST_STYLE_UNKNOWN: nothing was wrong, so it didn't show
+ * @CF_CLOCK_GUEST_STYLE_V6: EINVAL for everything, no capability
+ * @CF_CLOCK_GUEST_STYLE_CAPABILITY: an errno for each reason, and the
+ *                                   capability KVM_CAP_CLOCK_GUEST
+ */
+typedef enum CfClockGuestStyle {
+    CF_CLOCK_GUEST_STYLE_UNKNOWN,
+    CF_CLOCK_GUEST_STYLE_V6,
+    CF_CLOCK_GUEST_STYLE_CAPABILITY,
+} CfClockGuestStyle;
+
+/**
  * CfProbe - the facts about one host
- * @host_khz: frequency of the host TSC as KVM knows it; not 0
- * @tsc_control: KVM can scale guest TSCs
- * @has_offset: attribute KVM_VCPU_TSC_OFFSET exists
- * @offset: what became of an offset that was written
+ * @host_khz: frequency of the host TSC as KVM knows it; 0 when unknown
+ * @scaling: what became of a frequency that was set
+ * @frac_bits: fraction bits of a ratio: by KVM_VCPU_TSC_SCALE, else by the
+ *             CPU's vendor; 0 when unknown
  * @has_scale: attribute KVM_VCPU_TSC_SCALE exists
- * @frac_bits: fraction bits of a ratio: by that attribute, else by the CPU's
- *             vendor; 0 when unknown
- * @adjust_clock: value of KVM_CAP_ADJUST_CLOCK: flags that the clock calls
- *                know
- * @clock_flags: flags of KVM_GET_CLOCK after KVM_SET_CLOCK; CF_KVM_CLOCK_EXACT
- *               if the master clock is on
+ * @tolerance_known: @tolerance_ppm is known
+ * @tolerance_ppm: kvm.tsc_tolerance_ppm: a guest's TSC isn't scaled if the
+ *                 host's own frequency is this near to the wanted one
+ * @has_offset: attribute KVM_VCPU_TSC_OFFSET exists
+ * @offset_known: @offset is known
+ * @offset: what became of an offset that was written
+ * @master_clock: KVM_GET_CLOCK tells clock, real time and host TSC of one
+ *                instant, once the clock has been set
+ * @set_realtime: KVM_SET_CLOCK takes CF_KVM_CLOCK_REALTIME
  * @clock_guest: the newer calls
- * @clock_guest_errno: errno of KVM_GET_CLOCK_GUEST before the master clock was
- *                     activated, 0 if it worked even then
+ * @clock_guest_style: their revision
+ * @clock_guest_errno: why they are unusable; else 0
+ * @rung_known: @best_rung is known
  * @best_rung: the best rung that this host can reach
+ * @time_known: @time is known
  * @time: TAI offset and error of CLOCK_REALTIME
- * @time_known: @time could be read
- * @id: boot id and clocksource
+ * @instant_known: @instant is known
+ * @instant: a host TSC and the real time that went with it, when the host was
+ *           probed: proves later that it is the same host
+ * @id: boot id, name, clocksource and the like
  * @duration_ns: how long the probe took
+ *
+ * All bytes 0 means that everything is unknown.
  */
 typedef struct CfProbe {
     uint32_t host_khz;
-    bool tsc_control;
-    bool has_offset;
-    enum cf_offset offset;
-    bool has_scale;
+    CfScaling scaling;
     uint32_t frac_bits;
-    uint32_t adjust_clock;
-    uint32_t clock_flags;
+    CfAnswer has_scale;
+    bool tolerance_known;
+    uint32_t tolerance_ppm;
+    CfAnswer has_offset;
+    bool offset_known;
+    enum cf_offset offset;
+    CfAnswer master_clock;
+    CfAnswer set_realtime;
     CfClockGuest clock_guest;
+    CfClockGuestStyle clock_guest_style;
     int clock_guest_errno;
+    bool rung_known;
     enum cf_rung best_rung;
-    CfHostTime time;
     bool time_known;
+    CfHostTime time;
+    bool instant_known;
+    struct cf_instant instant;
     CfHostId id;
     uint64_t duration_ns;
 } CfProbe;
@@ -84,14 +130,32 @@ CF_API gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
  * cf_probe_to_json - a probe for other programs
  * @probe: the facts
  *
- * An object with "format": "clockferry-probe", "version" and "min_version": a
- * reader refuses if min_version is above what it knows, and ignores members
- * that it doesn't know. 64-bit numbers are decimal strings; a member that is
- * absent is unknown.
+ * In the format clockferry-probe of docs/wire-format.rst. What is unknown
+ * stays away.
  *
  * Return: the text, to be freed with g_free().
  */
 CF_API char *cf_probe_to_json(const CfProbe *probe);
+
+/**
+ * cf_probe_from_json - the facts that cf_probe_to_json() wrote
+ * @json: the text, from anywhere; need not end in a zero byte
+ * @size: its size in bytes
+ * @ret_probe: the facts, written on success
+ * @error: what is wrong with it
+ *
+ * Return: true on success. Errors: CF_ERROR_INVALID.
+ */
+CF_API gboolean cf_probe_from_json(const char *json, size_t size,
+                                   CfProbe *ret_probe, GError **error);
+
+/**
+ * cf_scaling_name - a word for whether KVM can scale
+ * @scaling: the fact
+ *
+ * Return: "none", "works" or "fails"; "unknown" else.
+ */
+CF_API const char *cf_scaling_name(CfScaling scaling);
 
 G_END_DECLS
 

@@ -8,6 +8,7 @@
 #ifndef CLOCKFERRY_STATE_H
 #define CLOCKFERRY_STATE_H
 
+#include <stddef.h>
 #include <clockferry/clock-math.h>
 #include <clockferry/clock-policy.h>
 #include <clockferry/kvm.h>
@@ -138,6 +139,38 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfState, cf_state_free)
  * Return: true if it can be used. Errors: CF_ERROR_INVALID.
  */
 CF_API gboolean cf_state_validate(const CfState *state, GError **error);
+
+/**
+ * cf_state_to_json - a state as text that can be carried or stored
+ * @state: a valid state
+ *
+ * In the format clockferry-state of docs/wire-format.rst. What is unknown
+ * stays away.
+ *
+ * Return: the text, to be freed with g_free().
+ */
+CF_API char *cf_state_to_json(const CfState *state);
+
+/**
+ * cf_state_from_json - the state that cf_state_to_json() wrote
+ * @json: the text, from anywhere; need not end in a zero byte
+ * @size: its size in bytes
+ * @ret_state: the state, validated, to be freed with cf_state_free(); written
+ *             on success
+ * @error: what is wrong with it
+ *
+ * Return: true on success. Errors: CF_ERROR_INVALID.
+ */
+CF_API gboolean cf_state_from_json(const char *json, size_t size,
+                                   CfState **ret_state, GError **error);
+
+/**
+ * cf_policy_name - a policy's name as users see it
+ * @policy: the policy
+ *
+ * Return: "auto", "strict" or "lax"; "unknown" if out of range.
+ */
+CF_API const char *cf_policy_name(enum cf_policy policy);
 
 /**
  * cf_rung_name - a rung's name as users see it

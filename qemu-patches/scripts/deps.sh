@@ -4,7 +4,10 @@
 
 packages_for() {
     case $1 in
-    helper) echo gcc g++ clang libc6-dev ninja-build pkg-config libglib2.0-dev libjson-c-dev python3 binutils ;;
+    helper)
+        echo gcc g++ clang libc6-dev ninja-build pkg-config libglib2.0-dev libjson-c-dev python3 binutils strace \
+            python3-jsonschema python3-docutils
+        ;;
     source) echo git dpkg-dev xz-utils perl debian-archive-keyring ;;
     meson) echo meson ;;
     qemu)

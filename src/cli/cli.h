@@ -15,20 +15,43 @@ typedef enum CfExit {
 
 #define CF_CLI_DEVICE "/dev/kvm"
 
+/* cli_parse() says so: the command goes on. */
+#define CLI_GO_ON (-1)
+
 /**
- * cli_parse - parse a subcommand's arguments, which must all be options
+ * CliSyntax - what a subcommand takes
+ * @arguments: how the arguments read in --help, "" if there are none
+ * @summary: some sentences for --help
+ * @min: fewest arguments
+ * @max: most of them
+ * @options: ends with an empty entry
+ */
+typedef struct CliSyntax {
+    const char *arguments;
+    const char *summary;
+    int min;
+    int max;
+    const GOptionEntry *options;
+} CliSyntax;
+
+/**
+ * cli_parse - parse a subcommand's arguments
+ * @syntax: what it takes
  * @argc: number of arguments, the subcommand's name being the first
  * @argv: they
- * @entries: its options
- * @summary: one sentence for --help
+ * @ret_arguments: those that aren't options, ending with NULL; to be freed
+ *                 with g_strfreev(); NULL if it takes none
  *
- * Return: true on success; false after it has said what is wrong.
+ * Return: CLI_GO_ON; else the exit status, and it has said why.
  */
-gboolean cli_parse(int argc, char **argv, const GOptionEntry *entries,
-                   const char *summary);
+int cli_parse(const CliSyntax *syntax, int argc, char **argv,
+              char ***ret_arguments);
 
 /* Says what is wrong in one sentence; returns CF_EXIT_FAILURE. */
 int cli_fail(const GError *error);
+
+/* The same for a wrong argument; returns CF_EXIT_USAGE. */
+int cli_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 int cli_probe(int argc, char **argv);
 int cli_selftest(int argc, char **argv);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command: finds the subcommand. */
+/* The command: finds the subcommand, and parses its arguments. */
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli.h"
+#include "files.h"
 
 typedef struct Command {
     const char *name;
@@ -17,72 +18,150 @@ static const Command commands[] = {
       "carry the clocks of a test guest between two VMs and measure" },
 };
 
-static void print_usage(FILE *stream)
+static char *usage(void)
 {
+    GString *text = g_string_new(
+        "Usage: clockferry COMMAND [OPTION...]\n"
+        "       clockferry COMMAND --help\n\n");
     size_t i;
 
-    fputs("Usage: clockferry COMMAND [OPTION...]\n"
-          "       clockferry COMMAND --help\n\n", stream);
     for (i = 0; i < G_N_ELEMENTS(commands); i++) {
-        fprintf(stream, "  %-10s %s\n", commands[i].name,
-                commands[i].summary);
+        g_string_append_printf(text, "  %-10s %s\n", commands[i].name,
+                               commands[i].summary);
     }
-    fputs("\nExit status: 0 fine, 1 failure, 2 usage, 3 refused, "
-          "4 works but not exactly.\n", stream);
+    g_string_append(text, "\nExit status: 0 fine, 1 failure, 2 usage, "
+                    "3 refused, 4 works but not exactly.\n");
+    return g_string_free(text, FALSE);
 }
 
-gboolean cli_parse(int argc, char **argv, const GOptionEntry *entries,
-                   const char *summary)
+static int print(const char *text)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
 
-    g_option_context_set_summary(context, summary);
-    g_option_context_add_main_entries(context, entries, NULL);
+    return files_write(NULL, text, &error) ? CF_EXIT_FINE : cli_fail(error);
+}
+
+static int check_count(const CliSyntax *syntax, char **arguments)
+{
+    const int n = arguments ? (int)g_strv_length(arguments) : 0;
+
+    if (n > syntax->max) {
+        return cli_usage("unexpected argument '%s'", arguments[syntax->max]);
+    }
+    if (n < syntax->min) {
+        return cli_usage("too few arguments; it takes %s", syntax->arguments);
+    }
+    return CLI_GO_ON;
+}
+
+static int parse(GOptionContext *context, const CliSyntax *syntax, int argc,
+                 char **argv, char ***ret_arguments)
+{
+    g_auto(GStrv) arguments = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean help = FALSE;
+    const GOptionEntry common[] = {
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments,
+          NULL, NULL },
+        { 0 },
+    };
+    int status;
+
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_summary(context, syntax->summary);
+    g_option_context_add_main_entries(context, syntax->options, NULL);
+    g_option_context_add_main_entries(context, common, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        fprintf(stderr, "clockferry: %s\n", error->message);
-        return FALSE;
+        return cli_usage("%s", error->message);
     }
-    if (argc > 1) {
-        fprintf(stderr, "clockferry: unexpected argument '%s'\n", argv[1]);
-        return FALSE;
+    if (help) {
+        g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
+
+        return print(text);
     }
-    return TRUE;
+    status = check_count(syntax, arguments);
+    if (status == CLI_GO_ON && ret_arguments) {
+        *ret_arguments = g_steal_pointer(&arguments);
+    }
+    return status;
+}
+
+int cli_parse(const CliSyntax *syntax, int argc, char **argv,
+              char ***ret_arguments)
+{
+    g_autoptr(GOptionContext) context =
+        g_option_context_new(syntax->arguments);
+
+    return parse(context, syntax, argc, argv, ret_arguments);
+}
+
+/* Names from the command line and from files stand in messages: whatever is
+ * in them, it stays one line, and nothing plays tricks on the terminal. */
+static void complain(const char *message)
+{
+    g_autofree char *valid = g_utf8_make_valid(message, -1);
+    g_autoptr(GString) line = g_string_new("clockferry: ");
+    const char *c;
+
+    for (c = valid; *c; c += g_utf8_skip[(guchar)*c]) {
+        const gunichar character = g_utf8_get_char(c);
+
+        g_string_append_unichar(line, g_unichar_isprint(character) ? character
+                                                                   : '?');
+    }
+    fprintf(stderr, "%s\n", line->str);
 }
 
 int cli_fail(const GError *error)
 {
-    fprintf(stderr, "clockferry: %s\n", error->message);
+    complain(error->message);
     return CF_EXIT_FAILURE;
 }
 
-int main(int argc, char **argv)
+int cli_usage(const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list values;
+
+    va_start(values, format);
+    message = g_strdup_vprintf(format, values);
+    va_end(values);
+    complain(message);
+    return CF_EXIT_USAGE;
+}
+
+static int run(int argc, char **argv)
 {
     size_t i;
 
-    setlocale(LC_ALL, "");
-    if (argc < 2) {
-        print_usage(stderr);
-        return CF_EXIT_USAGE;
-    }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-        print_usage(stdout);
-        return CF_EXIT_FINE;
-    }
-    if (!strcmp(argv[1], "--version")) {
-        puts("clockferry " CF_VERSION);
-        return CF_EXIT_FINE;
-    }
     for (i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (!strcmp(argv[1], commands[i].name)) {
-            g_autofree char *name =
-                g_strdup_printf("clockferry %s", argv[1]);
+            g_autofree char *name = g_strdup_printf("clockferry %s", argv[1]);
 
             g_set_prgname(name);
             return commands[i].run(argc - 1, argv + 1);
         }
     }
-    fprintf(stderr, "clockferry: no command '%s', see clockferry --help\n",
-            argv[1]);
-    return CF_EXIT_USAGE;
+    return cli_usage("no command '%s', see clockferry --help", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *text = usage();
+
+    /* Figures in files and on the screen have a point in all countries. */
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C");
+    if (argc < 2) {
+        fputs(text, stderr);
+        return CF_EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        return print(text);
+    }
+    if (!strcmp(argv[1], "--version")) {
+        return print("clockferry " CF_VERSION "\n");
+    }
+    return run(argc, argv);
 }

@@ -74,3 +74,32 @@ Distribution measure_distribution(GArray *values)
         .p99_size = p99_size(value, n),
     };
 }
+
+/* The first value of each bin but the lowest: 5 decades, 11 single values
+ * around 0, 5 decades. */
+static const int64_t edges[HISTOGRAM_BINS - 1] = {
+    -9999, -999, -99, -9, -5, -4, -3, -2, -1, 0,
+    1, 2, 3, 4, 5, 6, 10, 100, 1000, 10000,
+};
+
+Histogram measure_histogram(const GArray *values)
+{
+    const int64_t *value = (const int64_t *)(const void *)values->data;
+    Histogram histogram = { .first = HISTOGRAM_BINS };
+    guint i, bin;
+
+    for (i = 0; i < HISTOGRAM_BINS; i++) {
+        histogram.bins[i].from = i ? edges[i - 1] : INT64_MIN;
+        histogram.bins[i].to = i < HISTOGRAM_BINS - 1 ? edges[i] - 1
+                                                      : INT64_MAX;
+    }
+    for (i = 0; i < values->len; i++) {
+        for (bin = 0; value[i] > histogram.bins[bin].to; bin++) {
+            continue;
+        }
+        histogram.bins[bin].count++;
+        histogram.first = MIN(histogram.first, bin);
+        histogram.last = MAX(histogram.last, bin);
+    }
+    return histogram;
+}

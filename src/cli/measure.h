@@ -39,4 +39,28 @@ typedef struct Distribution {
 /* Of the int64_t in @values, at least one; sorts them. */
 Distribution measure_distribution(GArray *values);
 
+/* From and to belong to it, too. */
+typedef struct Bin {
+    int64_t from;
+    int64_t to;
+    guint count;
+} Bin;
+
+#define HISTOGRAM_BINS 21
+
+/**
+ * Histogram - of signed values, fine near 0 and by powers of ten beyond
+ * @bins: from the lowest to the highest
+ * @first: the first bin that isn't empty
+ * @last: the last one
+ */
+typedef struct Histogram {
+    Bin bins[HISTOGRAM_BINS];
+    guint first;
+    guint last;
+} Histogram;
+
+/* Of the int64_t in @values, at least one. */
+Histogram measure_histogram(const GArray *values);
+
 #endif /* CF_MEASURE_H */

@@ -1,138 +1,130 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clockferry probe: what this host can do, one line a check. */
-#include <stdio.h>
+/* clockferry probe: what this host can do for guests' clocks. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <clockferry/probe.h>
-#include <clockferry/state.h>
 #include "cli.h"
+#include "files.h"
+#include "hosts.h"
+#include "probe-formats.h"
 
-/* One check's line; @cure says what follows and what to do about it. */
-static void check(const char *what, gboolean passed, const char *cure)
+typedef struct Options {
+    char *device;
+    char *from;
+    char *output;
+    char *format;
+} Options;
+
+static bool wants_colour(const Options *options)
 {
-    static const char *const green = "\033[32m", *const yellow = "\033[33m";
-    const gboolean colour = isatty(STDOUT_FILENO);
+    return !options->output && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}
 
-    printf("  Checking %-49s: %s%s%s", what,
-           !colour ? "" : passed ? green : yellow, passed ? "PASS" : "WARN",
-           colour ? "\033[0m" : "");
-    if (!passed) {
-        printf(" (%s)", cure);
+static char *print(const CfProbe *probe, const Options *options)
+{
+    if (!strcmp(options->format, "json")) {
+        return cf_probe_to_json(probe);
     }
-    putchar('\n');
-}
-
-static gboolean has_master_clock(const CfProbe *probe)
-{
-    return (probe->clock_flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT;
-}
-
-static void check_tsc(const CfProbe *probe)
-{
-    g_autofree char *clocksource = g_strdup_printf(
-        "it is '%s', so the kernel distrusts the TSC: the kernel log says why",
-        *probe->id.clocksource ? probe->id.clocksource : "unknown");
-
-    check("that the host's clocksource is its TSC",
-          !strcmp(probe->id.clocksource, "tsc"), clocksource);
-    check("that a guest's TSC can be given an offset",
-          probe->offset == CF_OFFSET_STICKS,
-          probe->offset == CF_OFFSET_REWINDS
-          ? "the host's TSC is unstable, guests' TSCs are rewound: mend that "
-            "first"
-          : "offsets are accepted and ignored: guests' TSCs can only go on "
-            "within one boot of this host");
-    check("that a guest's TSC can be scaled", probe->tsc_control,
-          "guests can only go between hosts of one TSC frequency");
-    if (probe->tsc_control) {
-        check("that the ratio of a scaled TSC can be read", probe->has_scale,
-              "it is derived from the frequency in kHz and checked; newer "
-              "kernels tell it");
+    if (!strcmp(options->format, "prometheus")) {
+        return probe_to_prometheus(probe);
     }
-}
-
-static void check_kvmclock(const CfProbe *probe)
-{
-    check("for the master clock", has_master_clock(probe),
-          "kvmclock can't be read back exactly; it needs the TSC as the "
-          "host's clocksource");
-    check("that KVM_SET_CLOCK takes the real time",
-          probe->adjust_clock & CF_KVM_CLOCK_REALTIME,
-          "needs Linux 5.16");
-    check("for KVM_SET_CLOCK_GUEST",
-          probe->clock_guest == CF_CLOCK_GUEST_PRESENT,
-          probe->clock_guest == CF_CLOCK_GUEST_UNUSABLE
-          ? "this kernel has it, but it failed"
-          : has_master_clock(probe)
-          ? "kvmclock will be restored to within 2 ns instead of exactly; "
-            "needs a newer kernel"
-          : "needs a newer kernel");
-}
-
-static void check_time(const CfProbe *probe)
-{
-    check("that the host's time is synchronised",
-          probe->time_known && probe->time.synchronised,
-          "guests' TSCs are off by as much as the hosts' times: run chronyd "
-          "or phc2sys");
-    check("for the host's TAI offset",
-          probe->time_known && probe->time.tai_offset_s,
-          "a leap second would count: have chronyd set it, leapsectz "
-          "right/UTC");
-    check("for the boot id", *probe->id.boot_id,
-          "two VMs on this host look like two hosts: make "
-          "/proc/sys/kernel/random/boot_id readable");
-}
-
-static void print_checks(const CfProbe *probe)
-{
-    check("that KVM can be used", TRUE, "");
-    check_tsc(probe);
-    check_kvmclock(probe);
-    check_time(probe);
-    printf("  TSC %" G_GUINT32_FORMAT " kHz", probe->host_khz);
-    if (probe->time_known && probe->time.synchronised) {
-        printf(", time within %.3f ms", (double)probe->time.max_error_ns / 1e6);
+    if (!strcmp(options->format, "kubevirt")) {
+        return probe_to_kubevirt(probe);
     }
-    printf(", best rung for kvmclock: %s\n", cf_rung_name(probe->best_rung));
+    return probe_to_text(probe, wants_colour(options));
 }
 
+/* Can guests come here by the default policy, and exactly? */
 static int verdict(const CfProbe *probe)
 {
-    return probe->offset == CF_OFFSET_STICKS &&
-           probe->best_rung <= CF_RUNG_CLOSED_LOOP ? CF_EXIT_FINE
-                                                   : CF_EXIT_INEXACT;
+    return probe->offset_known && probe->offset == CF_OFFSET_STICKS &&
+           probe->rung_known && probe->best_rung <= CF_RUNG_CLOSED_LOOP
+           ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+}
+
+static gboolean get_facts(const Options *options, CfProbe *probe,
+                          GError **error)
+{
+    const char *device = options->device ? options->device : CF_CLI_DEVICE;
+
+    return options->from
+           ? hosts_read(options->from, probe, error)
+           : cf_probe_host(cf_kvm_ops(), device, probe, error);
+}
+
+static int probe(const Options *options)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    CfProbe facts;
+
+    if (!get_facts(options, &facts, &error)) {
+        return cli_fail(error);
+    }
+    text = print(&facts, options);
+    if (!files_write(options->output, text, &error)) {
+        return cli_fail(error);
+    }
+    return verdict(&facts);
+}
+
+static int choose_format(Options *options, gboolean json)
+{
+    static const char *const formats[] = {
+        "text", "json", "prometheus", "kubevirt", NULL,
+    };
+
+    if (json && options->format && strcmp(options->format, "json") != 0) {
+        return cli_usage("--json and --format %s contradict",
+                         options->format);
+    }
+    if (!options->format) {
+        options->format = g_strdup(json ? "json" : "text");
+    }
+    if (!g_strv_contains(formats, options->format)) {
+        return cli_usage("no format '%s': there are text, json, prometheus "
+                         "and kubevirt", options->format);
+    }
+    return CLI_GO_ON;
 }
 
 int cli_probe(int argc, char **argv)
 {
+    Options options = { 0 };
     gboolean json = FALSE;
-    g_autofree char *device = NULL;
     const GOptionEntry entries[] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print JSON", NULL },
-        { "device", 0, 0, G_OPTION_ARG_FILENAME, &device,
+        { "format", 'f', 0, G_OPTION_ARG_STRING, &options.format,
+          "text (default), json, prometheus or kubevirt", "FORMAT" },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "The same as --format json",
+          NULL },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
+          "Write to this file, whole or not at all", "FILE" },
+        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device,
           "The KVM device (" CF_CLI_DEVICE ")", "PATH" },
+        { "from", 0, 0, G_OPTION_ARG_FILENAME, &options.from,
+          "Don't probe, show the facts in this file (- is the standard input)",
+          "FILE" },
         { 0 },
     };
-    g_autoptr(GError) error = NULL;
-    CfProbe probe;
+    const CliSyntax syntax = {
+        .arguments = "",
+        .summary = "Tells what this host can do for guests' clocks, by trying "
+                   "it on a scratch VM.\nExit status 4: guests of other hosts "
+                   "can't come here exactly.",
+        .options = entries,
+    };
+    int status = cli_parse(&syntax, argc, argv, NULL);
 
-    if (!cli_parse(argc, argv, entries,
-                   "Tells what this host can do for guests' clocks, by trying "
-                   "it on a scratch VM.\nExit status 4: guests' TSCs can't be "
-                   "moved here exactly, or no master clock.")) {
-        return CF_EXIT_USAGE;
+    if (status == CLI_GO_ON) {
+        status = choose_format(&options, json);
     }
-    if (!cf_probe_host(cf_kvm_ops(), device ? device : CF_CLI_DEVICE, &probe,
-                       &error)) {
-        return cli_fail(error);
+    if (status == CLI_GO_ON) {
+        status = probe(&options);
     }
-    if (json) {
-        g_autofree char *text = cf_probe_to_json(&probe);
-
-        puts(text);
-    } else {
-        print_checks(&probe);
-    }
-    return verdict(&probe);
+    g_free(options.format);
+    g_free(options.output);
+    g_free(options.device);
+    g_free(options.from);
+    return status;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the selftest found, and how it is printed. */
-#include <stdio.h>
+#include "../json.h"
 #include "results.h"
 
 #define GOAL_NS 3
+#define BAR_WIDTH 40
 
 void results_init(Results *results)
 {
@@ -21,40 +22,11 @@ void results_deinit(Results *results)
     g_array_unref(results->restores_ns);
 }
 
-static void print_json_distribution(const char *name, Distribution d)
+bool results_goal_met(Results *results)
 {
-    printf("  \"%s\": { \"min\": %" G_GINT64_FORMAT ", \"median\": %"
-           G_GINT64_FORMAT ", \"p99_size\": %" G_GINT64_FORMAT
-           ", \"max\": %" G_GINT64_FORMAT " },\n",
-           name, d.min, d.median, d.p99_size, d.max);
-}
-
-static void print_text_distribution(const char *name, Distribution d)
-{
-    printf("  %-26s min %" G_GINT64_FORMAT ", median %" G_GINT64_FORMAT
-           ", p99 +-%" G_GINT64_FORMAT ", max %" G_GINT64_FORMAT
-           " ns\n", name, d.min, d.median, d.p99_size, d.max);
-}
-
-static void print_text_cost(const char *name, Distribution d)
-{
-    printf("  %-26s median %.1f, p99 %.1f us\n", name, (double)d.median / 1e3,
-           (double)d.p99_size / 1e3);
-}
-
-static void print_rungs(const Results *results, const char *before_count,
-                        const char *quote)
-{
-    const char *between = "";
-    guint i;
-
-    for (i = 0; i < G_N_ELEMENTS(results->rungs); i++) {
-        if (results->rungs[i]) {
-            printf("%s%s%s%s%s%u", between, quote, cf_rung_name(i), quote,
-                   before_count, results->rungs[i]);
-            between = ", ";
-        }
-    }
+    return measure_distribution(results->residuals_ns).p99_size <= GOAL_NS &&
+           measure_distribution(results->steps_ns).p99_size <= GOAL_NS &&
+           !results->tsc_step_ticks;
 }
 
 static enum cf_rung worst_rung(const Results *results)
@@ -67,57 +39,148 @@ static enum cf_rung worst_rung(const Results *results)
     return rung;
 }
 
-/* Plain numbers and names of ours: nothing here needs escaping. */
-static void print_json(const Results *results, int rounds, int vcpus,
-                       Distribution residual, Distribution step)
+static void add_distribution(CfJson *object, const char *name, GArray *values)
 {
-    printf("{\n  \"format\": \"clockferry-selftest\",\n  \"version\": 1,\n"
-           "  \"min_version\": 1,\n  \"rounds\": %d,\n  \"vcpus\": %d,\n"
-           "  \"rung\": \"%s\",\n  \"rungs\": { ",
-           rounds, vcpus,
-           cf_rung_name(worst_rung(results)));
-    print_rungs(results, ": ", "\"");
-    printf(" },\n  \"tries\": %d,\n  \"tsc\": \"%s\",\n"
-           "  \"tsc_step_ticks\": \"%" G_GUINT64_FORMAT "\",\n",
-           results->tries, cf_tsc_outcome_name(results->tsc),
-           results->tsc_step_ticks);
-    print_json_distribution("residual_ns", residual);
-    print_json_distribution("step_ns", step);
-    print_json_distribution("capture_ns",
-                            measure_distribution(results->captures_ns));
-    print_json_distribution("restore_ns",
-                            measure_distribution(results->restores_ns));
-    printf("  \"goal_ns\": %d\n}\n", GOAL_NS);
+    const Distribution d = measure_distribution(values);
+    CfJson *json = cf_json_object();
+
+    cf_json_add_int(json, "min", d.min);
+    cf_json_add_int(json, "median", d.median);
+    cf_json_add_int(json, "p99_size", d.p99_size);
+    cf_json_add_int(json, "max", d.max);
+    cf_json_add(object, name, json);
 }
 
-static void print_text(const Results *results, int rounds, int vcpus,
-                       Distribution residual, Distribution step)
+static void add_rungs(CfJson *object, const Results *results)
 {
-    printf("%d rounds with %d vCPU%s\n  rung%-22s ", rounds,
-           vcpus, vcpus == 1 ? "" : "s", "");
-    print_rungs(results, " ", "");
-    printf("; %.1f tries each\n  TSC%-23s %s, step %" G_GUINT64_FORMAT
-           " ticks\n", (double)results->tries / rounds, "",
-           cf_tsc_outcome_name(results->tsc), results->tsc_step_ticks);
-    print_text_distribution("residual as reported", residual);
-    print_text_distribution("step as the guest sees it", step);
-    print_text_cost("cost of capture",
-                    measure_distribution(results->captures_ns));
-    print_text_cost("cost of restore",
-                    measure_distribution(results->restores_ns));
-}
+    CfJson *json = cf_json_object();
+    guint i;
 
-bool results_print(Results *results, int rounds, int vcpus, bool json)
-{
-    const Distribution residual =
-        measure_distribution(results->residuals_ns);
-    const Distribution step = measure_distribution(results->steps_ns);
-
-    if (json) {
-        print_json(results, rounds, vcpus, residual, step);
-    } else {
-        print_text(results, rounds, vcpus, residual, step);
+    for (i = 0; i < G_N_ELEMENTS(results->rungs); i++) {
+        if (results->rungs[i]) {
+            cf_json_add_int(json, cf_rung_name(i), results->rungs[i]);
+        }
     }
-    return residual.p99_size <= GOAL_NS && step.p99_size <= GOAL_NS &&
-           !results->tsc_step_ticks;
+    cf_json_add(object, "rungs", json);
+}
+
+static void add_histogram(CfJson *object, const Results *results)
+{
+    const Histogram histogram = measure_histogram(results->steps_ns);
+    CfJson *json = cf_json_array();
+    guint i;
+
+    for (i = histogram.first; i <= histogram.last; i++) {
+        CfJson *bin = cf_json_object();
+
+        cf_json_add_int(bin, "from", histogram.bins[i].from);
+        cf_json_add_int(bin, "to", histogram.bins[i].to);
+        cf_json_add_int(bin, "rounds", histogram.bins[i].count);
+        cf_json_append(json, bin);
+    }
+    cf_json_add(object, "step_histogram", json);
+}
+
+char *results_to_json(Results *results, int rounds, int vcpus)
+{
+    g_autoptr(CfJson) json = cf_json_new_format("clockferry-selftest", 1, 1);
+
+    cf_json_add_int(json, "rounds", rounds);
+    cf_json_add_int(json, "vcpus", vcpus);
+    cf_json_add_text(json, "rung", cf_rung_name(worst_rung(results)));
+    add_rungs(json, results);
+    cf_json_add_int(json, "tries", results->tries);
+    cf_json_add_text(json, "tsc", cf_tsc_outcome_name(results->tsc));
+    cf_json_add_u64(json, "tsc_step_ticks", results->tsc_step_ticks);
+    add_distribution(json, "residual_ns", results->residuals_ns);
+    add_distribution(json, "step_ns", results->steps_ns);
+    add_histogram(json, results);
+    add_distribution(json, "capture_ns", results->captures_ns);
+    add_distribution(json, "restore_ns", results->restores_ns);
+    cf_json_add_int(json, "goal_ns", GOAL_NS);
+    return cf_json_print(json);
+}
+
+static void print_rungs(GString *out, const Results *results)
+{
+    const char *between = "";
+    guint i;
+
+    for (i = 0; i < G_N_ELEMENTS(results->rungs); i++) {
+        if (results->rungs[i]) {
+            g_string_append_printf(out, "%s%s %u", between, cf_rung_name(i),
+                                   results->rungs[i]);
+            between = ", ";
+        }
+    }
+}
+
+static void print_distribution(GString *out, const char *name, GArray *values)
+{
+    const Distribution d = measure_distribution(values);
+
+    g_string_append_printf(out, "  %-26s min %" G_GINT64_FORMAT ", median %"
+                           G_GINT64_FORMAT ", p99 +-%" G_GINT64_FORMAT
+                           ", max %" G_GINT64_FORMAT " ns\n", name, d.min,
+                           d.median, d.p99_size, d.max);
+}
+
+static void print_cost(GString *out, const char *name, GArray *values)
+{
+    const Distribution d = measure_distribution(values);
+
+    g_string_append_printf(out, "  %-26s median %.1f, p99 %.1f us\n", name,
+                           (double)d.median / 1e3, (double)d.p99_size / 1e3);
+}
+
+static void print_bin(GString *out, const Bin *bin, guint most)
+{
+    g_autofree char *from = g_strdup_printf("%" G_GINT64_FORMAT, bin->from);
+    g_autofree char *range =
+        bin->from == bin->to ? g_strdup(from)
+        : bin->from == INT64_MIN
+        ? g_strdup_printf("to %" G_GINT64_FORMAT, bin->to)
+        : bin->to == INT64_MAX ? g_strdup_printf("%s on", from)
+        : g_strdup_printf("%s to %" G_GINT64_FORMAT, from, bin->to);
+    g_autofree char *bar = NULL;
+    const guint width = (bin->count * BAR_WIDTH + most - 1) / most;
+
+    bar = g_strnfill(width, '#');
+    g_string_append_printf(out, "  %26s %-*s %u\n", range, BAR_WIDTH, bar,
+                           bin->count);
+}
+
+static void print_histogram(GString *out, const Results *results)
+{
+    const Histogram histogram = measure_histogram(results->steps_ns);
+    guint most = 1;
+    guint i;
+
+    for (i = histogram.first; i <= histogram.last; i++) {
+        most = MAX(most, histogram.bins[i].count);
+    }
+    g_string_append_printf(out, "\n  %26s rounds\n", "step, ns");
+    for (i = histogram.first; i <= histogram.last; i++) {
+        print_bin(out, &histogram.bins[i], most);
+    }
+}
+
+char *results_to_text(Results *results, int rounds, int vcpus)
+{
+    GString *out = g_string_new(NULL);
+
+    g_string_append_printf(out, "%d rounds with %d vCPU%s\n  rung%-22s ",
+                           rounds, vcpus, vcpus == 1 ? "" : "s", "");
+    print_rungs(out, results);
+    g_string_append_printf(out, "; %.1f tries each\n  TSC%-23s %s, step %"
+                           G_GUINT64_FORMAT " ticks\n",
+                           (double)results->tries / rounds, "",
+                           cf_tsc_outcome_name(results->tsc),
+                           results->tsc_step_ticks);
+    print_distribution(out, "residual as reported", results->residuals_ns);
+    print_distribution(out, "step as the guest sees it", results->steps_ns);
+    print_cost(out, "cost of capture", results->captures_ns);
+    print_cost(out, "cost of restore", results->restores_ns);
+    print_histogram(out, results);
+    return g_string_free(out, FALSE);
 }

@@ -32,15 +32,16 @@ void results_init(Results *results);
 void results_deinit(Results *results);
 
 /**
- * results_print - print what was found
- * @results: of all rounds; their values get sorted
- * @rounds: number of rounds
- * @vcpus: number of vCPUs
- * @json: as JSON
+ * results_goal_met - was the goal met?
+ * @results: of all rounds, at least one; their values get sorted
  *
- * Return: true if the goal was met: no TSC stepped, and 99 % of residuals and
- * steps within 3 ns.
+ * Return: true if no TSC stepped, and 99 % of residuals and steps are within
+ * 3 ns.
  */
-bool results_print(Results *results, int rounds, int vcpus, bool json);
+bool results_goal_met(Results *results);
+
+/* For programs and for people; to be freed with g_free(). Sorts, too. */
+char *results_to_json(Results *results, int rounds, int vcpus);
+char *results_to_text(Results *results, int rounds, int vcpus);
 
 #endif /* CF_RESULTS_H */

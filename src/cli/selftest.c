@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "cli.h"
+#include "files.h"
 #include "results.h"
 #include "test-vm.h"
 
@@ -16,6 +17,7 @@ extern const size_t guest_rom_size;
 typedef struct Options {
     char *device;
     char *rom;
+    char *output;
     int rounds;
     int vcpus;
     gboolean json;
@@ -161,13 +163,12 @@ static void end_progress(void)
     }
 }
 
-static gboolean run_rounds(const Options *options, const CfProbe *host,
-                           const unsigned char *rom, size_t rom_size,
-                           Results *results, GError **error)
+static gboolean run_rounds(const Options *options, const char *device,
+                           const CfProbe *host, const unsigned char *rom,
+                           size_t rom_size, Results *results, GError **error)
 {
     const uint32_t n_vcpus = (uint32_t)options->vcpus;
-    g_autoptr(TestVm) a = test_vm_new(options->device, rom, rom_size, n_vcpus,
-                                      error);
+    g_autoptr(TestVm) a = test_vm_new(device, rom, rom_size, n_vcpus, error);
     g_autoptr(TestVm) b = NULL;
     gint64 progress_us = g_get_monotonic_time();
     gboolean done;
@@ -176,7 +177,7 @@ static gboolean run_rounds(const Options *options, const CfProbe *host,
     if (!a) {
         return FALSE;
     }
-    b = test_vm_new(options->device, rom, rom_size, n_vcpus, error);
+    b = test_vm_new(device, rom, rom_size, n_vcpus, error);
     done = b && test_vm_run(a, error);
     for (i = 0; done && i < options->rounds; i++) {
         done = i % 2 ? one_round(b, a, false, host, results, error)
@@ -187,8 +188,23 @@ static gboolean run_rounds(const Options *options, const CfProbe *host,
     return done;
 }
 
+static int print(Results *results, const Options *options)
+{
+    g_autofree char *text =
+        options->json
+        ? results_to_json(results, options->rounds, options->vcpus)
+        : results_to_text(results, options->rounds, options->vcpus);
+    g_autoptr(GError) error = NULL;
+
+    if (!files_write(options->output, text, &error)) {
+        return cli_fail(error);
+    }
+    return results_goal_met(results) ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+}
+
 static int selftest(const Options *options)
 {
+    const char *device = options->device ? options->device : CF_CLI_DEVICE;
     g_autofree char *rom = NULL;
     g_autoptr(GError) error = NULL;
     Results results = { 0 };
@@ -196,18 +212,16 @@ static int selftest(const Options *options)
     gsize rom_size = guest_rom_size;
     int status;
 
-    if (!cf_probe_host(cf_kvm_ops(), options->device, &host, &error) ||
+    if (!cf_probe_host(cf_kvm_ops(), device, &host, &error) ||
         (options->rom &&
-         !g_file_get_contents(options->rom, &rom, &rom_size, &error))) {
+         !files_read(options->rom, &rom, &rom_size, &error))) {
         return cli_fail(error);
     }
     results_init(&results);
-    if (run_rounds(options, &host,
+    if (run_rounds(options, device, &host,
                    rom ? (const unsigned char *)rom : guest_rom, rom_size,
                    &results, &error)) {
-        status = results_print(&results, options->rounds, options->vcpus,
-                               options->json)
-                 ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+        status = print(&results, options);
     } else {
         status = cli_fail(error);
     }
@@ -215,37 +229,50 @@ static int selftest(const Options *options)
     return status;
 }
 
+static int check_numbers(const Options *options)
+{
+    if (options->rounds < 1 || options->rounds > MAX_ROUNDS ||
+        options->vcpus < 1 || options->vcpus > (int)TEST_VM_MAX_VCPUS) {
+        return cli_usage("--rounds takes 1 to %d, --vcpus 1 to %u",
+                         MAX_ROUNDS, TEST_VM_MAX_VCPUS);
+    }
+    return CLI_GO_ON;
+}
+
 int cli_selftest(int argc, char **argv)
 {
-    g_autofree char *device = NULL;
-    g_autofree char *rom = NULL;
     Options options = { .rounds = 200, .vcpus = 1 };
     const GOptionEntry entries[] = {
         { "rounds", 0, 0, G_OPTION_ARG_INT, &options.rounds,
           "How often to carry the clocks (200)", "N" },
         { "vcpus", 0, 0, G_OPTION_ARG_INT, &options.vcpus,
           "vCPUs of the test guest (1)", "N" },
-        { "rom", 0, 0, G_OPTION_ARG_FILENAME, &rom,
+        { "rom", 0, 0, G_OPTION_ARG_FILENAME, &options.rom,
           "Another image of the test guest", "FILE" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
-        { "device", 0, 0, G_OPTION_ARG_FILENAME, &device,
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
+          "Write to this file, whole or not at all", "FILE" },
+        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device,
           "The KVM device (" CF_CLI_DEVICE ")", "PATH" },
         { 0 },
     };
-
-    if (!cli_parse(argc, argv, entries,
-                   "Carries the clocks of a test guest between two VMs on "
+    const CliSyntax syntax = {
+        .arguments = "",
+        .summary = "Carries the clocks of a test guest between two VMs on "
                    "this host, there and back,\nand measures by how much they "
-                   "step. Exit status 4: by more than 3 ns.")) {
-        return CF_EXIT_USAGE;
+                   "step. Exit status 4: by more than 3 ns.",
+        .options = entries,
+    };
+    int status = cli_parse(&syntax, argc, argv, NULL);
+
+    if (status == CLI_GO_ON) {
+        status = check_numbers(&options);
     }
-    if (options.rounds < 1 || options.rounds > MAX_ROUNDS ||
-        options.vcpus < 1 || options.vcpus > (int)TEST_VM_MAX_VCPUS) {
-        fprintf(stderr, "clockferry: --rounds takes 1 to %d, --vcpus 1 to %u\n",
-                MAX_ROUNDS, TEST_VM_MAX_VCPUS);
-        return CF_EXIT_USAGE;
+    if (status == CLI_GO_ON) {
+        status = selftest(&options);
     }
-    options.device = device ? device : (char[]){ CF_CLI_DEVICE };
-    options.rom = rom;
-    return selftest(&options);
+    g_free(options.device);
+    g_free(options.rom);
+    g_free(options.output);
+    return status;
 }

@@ -78,6 +78,16 @@ FakeVm *fake_vm(int vm_fd)
     return &model_vms[vm_fd - MODEL_VM_FD];
 }
 
+int fake_open_vms(void)
+{
+    int open = 0, i;
+
+    for (i = 0; i < MODEL_MAX_VMS; i++) {
+        open += model_vms[i].open;
+    }
+    return open;
+}
+
 int fake_vm_fd(const FakeVm *vm)
 {
     return MODEL_VM_FD + (int)(vm - model_vms);

@@ -22,6 +22,9 @@ typedef enum FakeClockGuest {
 
 /**
  * FakeHost - one host; tests change what they want after fake_reset()
+ * @master_clock_late: it isn't there before KVM_SET_CLOCK or the first run
+ * @capability_known: the library knows the number of its capability
+ * @scaling_fails: a frequency that is set isn't taken
  * @noise_ns: KVM_SET_CLOCK misses by @bias_ns plus up to this, at random
  * @cold_ns: the next @cold_sets of them miss by this, too
  * @busy: how many CLOCK_GUEST calls will still be answered with "busy"
@@ -39,9 +42,12 @@ typedef struct FakeHost {
     bool has_scale;
     uint32_t frac_bits;
     uint32_t tolerance_ppm;
+    bool scaling_fails;
     enum cf_offset offset;
     FakeClockGuest clock_guest;
+    bool capability_known;
     bool master_clock;
+    bool master_clock_late;
     bool unequal_offsets_allowed;
     uint32_t adjust_clock;
     uint64_t bias_ns;
@@ -100,6 +106,9 @@ void fake_enter(FakeHost *host);
 FakeVm *fake_vm(int vm_fd);
 int fake_vcpu_fd(const FakeVm *vm, uint32_t vcpu);
 int fake_vm_fd(const FakeVm *vm);
+
+/* How many VMs are open. */
+int fake_open_vms(void);
 
 /* Guest TSC of a vCPU now, and kvmclock as its guest computes it now. */
 uint64_t fake_guest_ticks(const FakeVm *vm, uint32_t vcpu);

@@ -71,6 +71,17 @@ static int fake_check_extension(int fd, uint32_t capability,
     return 0;
 }
 
+static int fake_has_clock_guest(int vm_fd, uint32_t *ret_value)
+{
+    const FakeHost *host = fake_vm(vm_fd)->host;
+
+    if (!host->capability_known) {
+        return -ENOSYS;
+    }
+    *ret_value = host->clock_guest == FAKE_CLOCK_GUEST_NEWEST;
+    return 0;
+}
+
 static int fake_get_tsc_khz(int vcpu_fd, uint32_t *ret_khz)
 {
     if (model_fails(model_vcpu_vm(vcpu_fd)->host)) {
@@ -93,7 +104,8 @@ static int fake_set_tsc_khz(int vcpu_fd, uint32_t khz)
     }
     vcpu->virtual_khz = khz;
     vcpu->ratio = 1ULL << host->frac_bits;
-    if (apart * 1000000 > (uint64_t)host->khz * host->tolerance_ppm &&
+    if (!host->scaling_fails &&
+        apart * 1000000 > (uint64_t)host->khz * host->tolerance_ppm &&
         !cf_tsc_ratio_from_khz(khz, host->khz, host->frac_bits,
                                &vcpu->ratio)) {
         return -EINVAL;
@@ -257,7 +269,9 @@ static int clock_guest_state(FakeVm *vm)
         host->busy--;
         return v6 ? -EINVAL : -EBUSY;
     }
-    model_update_master(vm);
+    if (!host->master_clock_late) {
+        model_update_master(vm);
+    }
     return vm->master ? 0 : v6 ? -EINVAL : -ENODATA;
 }
 
@@ -336,6 +350,12 @@ static int fake_get_host_time(CfHostTime *ret_time)
     return 0;
 }
 
+static int fake_get_tolerance(uint32_t *ret_ppm)
+{
+    *ret_ppm = current_host->tolerance_ppm;
+    return 0;
+}
+
 static void fake_get_host_id(CfHostId *ret_id)
 {
     *ret_id = current_host->id;
@@ -349,9 +369,11 @@ void fake_enter(FakeHost *host)
 const CfKvmOps fake_ops = {
     .open = fake_open,
     .close = fake_close,
+    .drop_vm = fake_close,
     .create_vm = fake_create_vm,
     .create_vcpu = fake_create_vcpu,
     .check_extension = fake_check_extension,
+    .has_clock_guest = fake_has_clock_guest,
     .get_tsc_khz = fake_get_tsc_khz,
     .set_tsc_khz = fake_set_tsc_khz,
     .get_tsc_offset = fake_get_tsc_offset,
@@ -366,5 +388,6 @@ const CfKvmOps fake_ops = {
     .read_tsc = fake_read_tsc,
     .read_pair = fake_read_pair,
     .get_host_time = fake_get_host_time,
+    .get_tolerance = fake_get_tolerance,
     .get_host_id = fake_get_host_id,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Test of cf_capture(), cf_state_validate() and cf_probe_host() on model
- * hosts: what is believed of a hostile guest's page and of a hostile state. */
-#include <errno.h>
+/* Test of cf_capture() and cf_state_validate() on model hosts: what is
+ * believed of a hostile guest's page and of a hostile state. */
 #include <string.h>
 #include "crossing.h"
 
@@ -182,57 +181,6 @@ static void test_hostile_state(void)
     state_is_refused(endless_boot_id);
 }
 
-static CfProbe probe_host(void)
-{
-    g_autoptr(GError) error = NULL;
-    CfProbe probe;
-
-    fake_enter(&fake_hosts[0]);
-    g_assert_true(cf_probe_host(&fake_ops, "0", &probe, &error));
-    g_assert_no_error(error);
-    return probe;
-}
-
-static void test_probe(void)
-{
-    g_autofree char *json = NULL;
-    CfProbe probe;
-
-    fake_reset();
-    probe = probe_host();
-    g_assert_cmpuint(probe.host_khz, ==, 2500000);
-    g_assert_cmpint(probe.offset, ==, CF_OFFSET_STICKS);
-    g_assert_cmpint(probe.clock_guest, ==, CF_CLOCK_GUEST_PRESENT);
-    g_assert_cmpint(probe.clock_guest_errno, ==, 0);
-    g_assert_cmpint(probe.best_rung, ==, CF_RUNG_EXACT);
-    g_assert_cmpuint(probe.frac_bits, ==, 48);
-    json = cf_probe_to_json(&probe);
-    g_assert_nonnull(strstr(json, "\"best_rung\": \"exact\""));
-
-    fake_hosts[0].offset = CF_OFFSET_IGNORED;
-    fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
-    probe = probe_host();
-    g_assert_cmpint(probe.offset, ==, CF_OFFSET_IGNORED);
-    g_assert_cmpint(probe.best_rung, ==, CF_RUNG_CLOSED_LOOP);
-
-    fake_hosts[0].offset = CF_OFFSET_REWINDS;
-    fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_NEWEST;
-    fake_hosts[0].master_clock = false;
-    probe = probe_host();
-    g_assert_cmpint(probe.offset, ==, CF_OFFSET_REWINDS);
-    g_assert_cmpint(probe.clock_guest, ==, CF_CLOCK_GUEST_UNUSABLE);
-    g_assert_cmpint(probe.clock_guest_errno, ==, ENODATA);
-    g_assert_cmpint(probe.best_rung, ==, CF_RUNG_PLAIN);
-
-    fake_hosts[0].offset = CF_OFFSET_STICKS;
-    fake_hosts[0].has_offset = false;
-    probe = probe_host();
-    g_assert_false(probe.has_offset);
-    g_assert_cmpint(probe.offset, ==, CF_OFFSET_STICKS);
-    fake_hosts[0].offset = CF_OFFSET_IGNORED;
-    g_assert_cmpint(probe_host().offset, ==, CF_OFFSET_IGNORED);
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -241,6 +189,5 @@ int main(int argc, char **argv)
     g_test_add_func("/capture/reads-only", test_reads_only);
     g_test_add_func("/capture/any-failure", test_any_failure);
     g_test_add_func("/state/hostile", test_hostile_state);
-    g_test_add_func("/probe/hosts", test_probe);
     return g_test_run();
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The names of enumerators, as users and files see them. */
+#ifndef CF_NAMES_H
+#define CF_NAMES_H
+
+/**
+ * CfNames - of one enumeration, by value
+ * @n: how many
+ * @of: the names; NULL where a value means "unknown", which isn't written
+ */
+typedef struct CfNames {
+    unsigned int n;
+    const char *of[8];
+} CfNames;
+
+extern const CfNames cf_policy_names;
+extern const CfNames cf_rung_names;
+extern const CfNames cf_offset_names;
+extern const CfNames cf_scaling_names;
+extern const CfNames cf_clock_guest_names;
+extern const CfNames cf_clock_guest_style_names;
+extern const CfNames cf_leap_names;
+extern const CfNames cf_freq_origin_names;
+extern const CfNames cf_offset_origin_names;
+extern const CfNames cf_fn_origin_names;
+extern const CfNames cf_tsc_outcome_names;
+
+/* The name of a value; "unknown" if it has none. */
+const char *cf_name_of(const CfNames *names, unsigned int value);
+
+/* The value of a name, or -1. */
+int cf_name_find(const CfNames *names, const char *name);
+
+#endif /* CF_NAMES_H */

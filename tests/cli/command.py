@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs the command, and says what must hold of every run."""
+import os
+import subprocess
+
+import places
+
+FINE, FAILURE, USAGE, REFUSED, INEXACT = range(5)
+
+
+def program():
+    return places.build("src/cli/clockferry")
+
+
+def run(*arguments, **options):
+    """One run, with its output as text."""
+    return subprocess.run([program(), *map(str, arguments)],
+                          capture_output=True, text=True, timeout=60,
+                          **options)
+
+
+def output(*arguments, status=(FINE, INEXACT), **options):
+    """What a run prints that ends well."""
+    done = run(*arguments, **options)
+    assert done.returncode in status, (done.returncode, done.stderr)
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
+def fails(status, *arguments, words=(), **options):
+    """It ends with that status, one sentence, and prints nothing else."""
+    done = run(*arguments, **options)
+    assert done.returncode == status, (done.returncode, done.stderr)
+    assert not done.stdout, done.stdout
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("clockferry: "), lines[0]
+    assert lines[0].isprintable(), repr(lines[0])
+    for word in words:
+        assert word in lines[0], lines[0]
+    return lines[0]
+
+
+def leftovers(folder, *allowed):
+    """Nothing stays behind in the folder but these files."""
+    found = set(os.listdir(folder)) - set(allowed)
+    assert not found, "left behind: %s" % sorted(found)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What every command does alike: help, wrong arguments, outputs that fail."""
+import os
+import re
+import resource
+import subprocess
+import tempfile
+
+import places
+from command import (FAILURE, FINE, USAGE, fails, leftovers, output, program,
+                     run)
+
+NEEDS_KVM = "probe", "selftest"
+QUICK = {"selftest": ["--rounds", "2"]}
+
+
+def commands():
+    """The commands that --help lists."""
+    found = re.findall(r"^  (\w+) +\S", output("--help"), re.M)
+    assert len(found) >= 2, found
+    return found
+
+
+def test_help():
+    """--help of the program and of each command, and --version"""
+    assert re.fullmatch(r"clockferry \d+\.\d+\.\d+\n",
+                        output("--version", status=[FINE]))
+    for command in commands():
+        text = output(command, "--help", status=[FINE])
+        assert "clockferry %s" % command in text and "--help" in text, text
+        assert max(map(len, text.splitlines())) <= 100, text
+
+
+def test_usage():
+    """Without a command, with an unknown one, with unknown options"""
+    done = run()
+    assert done.returncode == USAGE and "Usage" in done.stderr
+    fails(USAGE, "none", words=["none", "--help"])
+    for command in commands():
+        fails(USAGE, command, "--none", words=["--none"])
+
+
+def test_too_many():
+    """More arguments than a command takes"""
+    for command in commands():
+        fails(USAGE, command, *["x"] * 40 if command != "matrix"
+              else ["--none"])
+
+
+def test_device():
+    """No KVM device, or something else in its place"""
+    with tempfile.TemporaryDirectory() as folder:
+        for command in NEEDS_KVM:
+            fails(FAILURE, command, "--device", folder + "/none",
+                  words=["load the kernel module"])
+            fails(FAILURE, command, "--device", "/dev/null",
+                  words=["is it a KVM device?"])
+            fails(FAILURE, command, "--device", folder)
+            fails(FAILURE, command, "--device", folder + "/evil\033[2J\nname")
+
+
+def test_too_many_files():
+    """No file descriptor left for a VM"""
+    places.need_kvm()
+
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))
+
+    fails(FAILURE, "probe", preexec_fn=few_files, words=["too many files"])
+
+
+def test_output_file():
+    """--output writes the whole file, through a link too"""
+    places.need_kvm()
+    with tempfile.TemporaryDirectory() as folder:
+        file, link = folder + "/facts", folder + "/link"
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write("old")
+        os.symlink("facts", link)
+        for target in file, link, folder + "/new":
+            for command in NEEDS_KVM:
+                options = QUICK.get(command, [])
+                assert not output(command, *options, "-o", target)
+                with open(target, encoding="utf-8") as stream:
+                    text = stream.read()
+                assert text.endswith("\n") and text != "old"
+        assert os.path.islink(link)
+        leftovers(folder, "facts", "link", "new")
+
+
+def test_output_fails():
+    """A file that can't be written stays as it was"""
+    places.need_kvm()
+    with tempfile.TemporaryDirectory() as folder:
+        fails(FAILURE, "probe", "-o", folder + "/none/facts")
+        fails(FAILURE, "probe", "-o", folder)
+        fails(FAILURE, "probe", "-o", "/dev/full", words=["No space left"])
+        assert os.stat("/dev/full").st_rdev == os.makedev(1, 7)
+
+        def small_files():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        file = folder + "/facts"
+        with open(file, "w", encoding="utf-8") as stream:
+            stream.write("old")
+        # SIGXFSZ would end it; ignored, as in services, there is an error
+        fails(FAILURE, "probe", "--json", "-o", file,
+              preexec_fn=lambda: (small_files(), ignore("SIGXFSZ")))
+        with open(file, encoding="utf-8") as stream:
+            assert stream.read() == "old"
+        leftovers(folder, "facts")
+
+
+def ignore(name):
+    import signal
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def test_full_disk():
+    """The standard output on a full disk: one sentence, not success"""
+    wanted = [["--help"], ["--version"]]
+    wanted += [[command, "--help"] for command in commands()]
+    if places.kvm_works():
+        wanted += [[command, *QUICK.get(command, [])]
+                   for command in NEEDS_KVM]
+    for arguments in wanted:
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([program(), *arguments], stdout=full,
+                                  stderr=subprocess.PIPE, text=True)
+        assert done.returncode == FAILURE, (arguments, done)
+        assert done.stderr.startswith("clockferry: can't write") and \
+            done.stderr.count("\n") == 1, done.stderr
+
+
+def test_closed_output():
+    """The standard output is closed"""
+    done = subprocess.run([program(), "--help"], stderr=subprocess.PIPE,
+                          preexec_fn=lambda: os.close(1), text=True)
+    assert done.returncode == FAILURE and done.stderr, done
+
+
+def test_ignored_sigpipe():
+    """A closed pipe where SIGPIPE is ignored is an error like others"""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([program(), "--help"], stdout=write,
+                          stderr=subprocess.PIPE, text=True,
+                          restore_signals=False,
+                          preexec_fn=lambda: ignore("SIGPIPE"))
+    os.close(write)
+    assert done.returncode == FAILURE, done
+    assert "Broken pipe" in done.stderr, done.stderr
