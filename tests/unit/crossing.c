@@ -110,8 +110,8 @@ int64_t crossing_step_ns(const Crossing *crossing)
 
 int64_t crossing_tsc_step(const Crossing *crossing, uint32_t vcpu)
 {
-    return (int64_t)(fake_guest_ticks(crossing->to, vcpu) -
-                     fake_guest_ticks(crossing->from, vcpu));
+    return (int64_t)(fake_guest_ticks(&crossing->to->vcpus[vcpu]) -
+                     fake_guest_ticks(&crossing->from->vcpus[vcpu]));
 }
 
 void assert_within(int64_t value, int64_t limit)

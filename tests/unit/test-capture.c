@@ -25,15 +25,15 @@ static void page_is_refused(void (*break_it)(Crossing *c))
     crossing_end(&c);
 }
 
-static void odd_version(Crossing *c) { c->from->page.version = 3; }
-static void no_mul(Crossing *c) { c->from->page.tsc_to_system_mul = 0; }
-static void shift_high(Crossing *c) { c->from->page.tsc_shift = 127; }
-static void shift_low(Crossing *c) { c->from->page.tsc_shift = -128; }
-static void not_stable(Crossing *c) { c->from->page.flags = 0; }
-static void other_rate(Crossing *c) { c->from->page.tsc_to_system_mul--; }
-static void far_ahead(Crossing *c) { c->from->page.system_time += 1ULL << 40; }
-static void huge(Crossing *c) { c->from->page.system_time = UINT64_MAX; }
-static void future(Crossing *c) { c->from->page.tsc_timestamp = UINT64_MAX; }
+static void odd_version(Crossing *c) { c->from->vcpus[0].record.version = 3; }
+static void no_mul(Crossing *c) { c->from->vcpus[0].record.tsc_to_system_mul = 0; }
+static void shift_high(Crossing *c) { c->from->vcpus[0].record.tsc_shift = 127; }
+static void shift_low(Crossing *c) { c->from->vcpus[0].record.tsc_shift = -128; }
+static void not_stable(Crossing *c) { c->from->vcpus[0].record.flags = 0; }
+static void other_rate(Crossing *c) { c->from->vcpus[0].record.tsc_to_system_mul--; }
+static void far_ahead(Crossing *c) { c->from->vcpus[0].record.system_time += 1ULL << 40; }
+static void huge(Crossing *c) { c->from->vcpus[0].record.system_time = UINT64_MAX; }
+static void future(Crossing *c) { c->from->vcpus[0].record.tsc_timestamp = UINT64_MAX; }
 static void turned_off(Crossing *c) { c->from->vcpus[0].system_time_msr = 0; }
 
 static void outside_ram(Crossing *c)
@@ -43,7 +43,7 @@ static void outside_ram(Crossing *c)
 
 static void slower(Crossing *c)
 {
-    c->from->page.tsc_to_system_mul -= 1 << 20;
+    c->from->vcpus[0].record.tsc_to_system_mul -= 1 << 20;
 }
 
 static void test_hostile_page(void)

@@ -68,7 +68,7 @@ static CfClockGuestStyle style_of(FakeClockGuest clock_guest, bool late,
 {
     fake_reset();
     fake_hosts[0].clock_guest = clock_guest;
-    fake_hosts[0].master_clock_late = late;
+    fake_hosts[0].clock_guest_waits = late;
     fake_hosts[0].capability_known = capability_known;
     return probe_host().clock_guest_style;
 }

@@ -83,15 +83,16 @@ static void test_unverified(void)
 
     fake_reset();
     fake_hosts[1].offset = CF_OFFSET_REWINDS;
+    fake_hosts[1].master_clock = FAKE_MASTER_CLOCK_NEVER;
     crossing_begin(&c, 2);
     crossing_cross(&c);
     g_assert_cmpint(c.report.tsc, ==, CF_TSC_UNVERIFIED);
     g_assert_false(c.report.skew_known);
     g_assert_true(c.report.function_carried);
-    g_assert_false(cf_report_bound(&c.destination, &c.report, &bound_ns));
     assert_within(crossing_tsc_step(&c, 0), 3);
     assert_within(crossing_tsc_step(&c, 1), 3);
-    assert_within(crossing_step_ns(&c), 3);
+    assert_within(crossing_step_ns(&c), 500);
+    g_assert_false(cf_report_bound(&c.destination, &c.report, &bound_ns));
     crossing_end(&c);
 }
 
@@ -124,10 +125,9 @@ static void test_one_second_window(void)
     crossing_capture(&c);
     fake_wait(10 * CF_NS_PER_SEC);
     for (i = 0; i < 3; i++) {
-        c.to->vcpus[i].offset_ticks = fake_guest_ticks(c.from, i) -
-                                      fake_host_ticks(c.to->host) + 1250000000;
+        fake_write_tsc(&c.to->vcpus[i],
+                       fake_guest_ticks(&c.from->vcpus[i]) + 1250000000);
     }
-    c.to->written_ticks = c.to->vcpus[0].offset_ticks;
     crossing_restore(&c);
     g_assert_cmpint(c.report.tsc, ==, CF_TSC_COMPUTED);
     g_assert_false(c.report.skew_known);
@@ -165,14 +165,14 @@ static void test_frozen(void)
     crossing_begin(&c, 2);
     c.options.freeze = true;
     crossing_capture(&c);
-    stopped_ticks = fake_guest_ticks(c.from, 0);
+    stopped_ticks = fake_guest_ticks(&c.from->vcpus[0]);
     stopped_ns = fake_guest_clock(c.from, 0);
     crossing_restore(&c);
     g_assert_true(c.report.frozen);
     g_assert_cmpint(c.report.elapsed_ns, ==, 0);
     assert_within(c.report.passed_ns - (int64_t)(10 * CF_NS_PER_SEC), 100000);
     /* the restore itself takes some microseconds */
-    assert_within((int64_t)(fake_guest_ticks(c.to, 0) - stopped_ticks),
+    assert_within((int64_t)(fake_guest_ticks(&c.to->vcpus[0]) - stopped_ticks),
                   100000);
     assert_within(fake_guest_clock(c.to, 0) - stopped_ns, 40000);
     g_assert_cmpint(c.report.rung, ==, CF_RUNG_EXACT);

@@ -103,9 +103,9 @@ static void test_reanchored_200_ppm(void)
     g_assert_cmpint(c.report.rung, ==, CF_RUNG_REANCHORED);
     assert_within(c.report.residual_ns, 2);
     g_assert_cmpint(c.report.rate_error_ppt, ==, 200000000);
-    g_assert_true(cf_clock_fn_eval(&c.state->fn, c.to->page.tsc_timestamp,
+    g_assert_true(cf_clock_fn_eval(&c.state->fn, c.to->vcpus[0].record.tsc_timestamp,
                                    &intended_ns));
-    g_assert_cmpint((int64_t)c.to->page.system_time - intended_ns, ==,
+    g_assert_cmpint((int64_t)c.to->vcpus[0].record.system_time - intended_ns, ==,
                     c.report.residual_ns);
     crossing_end(&c);
 }
@@ -167,12 +167,12 @@ static void test_bound(void)
     g_assert_cmpuint(c.report.page, ==, FAKE_PAGE);
     before_ns = bound_of(&c);
     fake_wait(CF_NS_PER_SEC / 100);
-    c.to->pending = true;       /* asked for by a write of a TSC offset */
+    c.to->vcpus[0].update_pending = true;       /* asked for by a write of a TSC offset */
     fake_run(c.to);
     /* by the source's function, for the TSC runs at the wrong rate */
-    g_assert_true(cf_clock_fn_eval(&c.state->fn, c.to->page.tsc_timestamp,
+    g_assert_true(cf_clock_fn_eval(&c.state->fn, c.to->vcpus[0].record.tsc_timestamp,
                                    &step_ns));
-    step_ns = (int64_t)c.to->page.system_time - step_ns;
+    step_ns = (int64_t)c.to->vcpus[0].record.system_time - step_ns;
     g_assert_cmpint(ABS(step_ns), >, 1900000);
     assert_within(step_ns, (int64_t)bound_of(&c));
     g_assert_cmpuint(bound_of(&c), <, (uint64_t)ABS(step_ns) + 2000);
