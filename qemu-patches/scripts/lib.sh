@@ -128,12 +128,26 @@ versions() {
     done)
 }
 
+default_version=10.0
+
 # Sets $version and $series_dir from an argument that may be empty.
 choose_version() {
-    version=${1:-10.0}
+    version=${1:-$default_version}
     series_dir=$top/qemu-patches/$version
     [ -f "$series_dir/BASE" ] ||
         usage_error "there is no patch series for QEMU $version; there is: $(versions | tr '\n' ' ')"
+}
+
+# How QEMU may be built; scripts/build says what they are.
+flavours="gcc clang asan"
+
+# Sets $flavour from an argument that may be empty.
+choose_flavour() {
+    flavour=${1:-gcc}
+    case " $flavours " in
+    *" $flavour "*) ;;
+    *) usage_error "there is no flavour \"$flavour\"; there are: $flavours" ;;
+    esac
 }
 
 # One value of BASE.
