@@ -22,6 +22,7 @@ from qmp import QmpClosed, QmpError
 from uprobes import NoUprobes, Uprobes, in_own_mounts
 
 VCPUS = [1, 2, 8, 64, 255]
+TURNS = 3
 PHASE = "vm_state_notify"       # all that is called when the VM stops or runs
 OURS = ["kvmclock_capture", "kvmclock_restore"]
 TARGETS_US = {1: 50, 255: 2000}
@@ -89,6 +90,15 @@ def medians(times):
     return Times(*(statistics.median(column) for column in zip(*times)))
 
 
+def in_turns(sides, vcpus, rounds):
+    """Medians of both; a busy spell of the machine doesn't hit one alone."""
+    found = [[], []]
+    for _ in range(TURNS):
+        for times, side in zip(found, sides):
+            times += measure(side, vcpus, -(-rounds // TURNS))
+    return [medians(times) for times in found]
+
+
 def rounds_for(vcpus, wanted):
     return max(1, min(wanted, 500 // vcpus + 3))
 
@@ -115,15 +125,9 @@ def growth(off, on, vcpus):
             description(with_it) - description(without))
 
 
-def target_us(vcpus):
-    """The targets are for 1 and 255 vCPUs: a line through both."""
-    (low, low_us), (high, high_us) = sorted(TARGETS_US.items())
-    return low_us + (high_us - low_us) * (vcpus - low) / (high - low)
-
-
 def bench_one(sides, vcpus, rounds):
     """One row of the tables, as numbers."""
-    theirs, ours = (medians(measure(side, vcpus, rounds)) for side in sides)
+    theirs, ours = in_turns(sides, vcpus, rounds)
     off = sides[1]._replace(kvmclock={})
     state, description = growth(off, sides[1], vcpus)
     return {"vcpus": vcpus, "rounds": rounds,
@@ -131,7 +135,7 @@ def bench_one(sides, vcpus, rounds):
             "run_us": {"stock": theirs.run, "patched": ours.run},
             "capture_us": ours.capture, "restore_us": ours.restore,
             "added_us": ours.stop + ours.run - theirs.stop - theirs.run,
-            "target_us": target_us(vcpus),
+            "target_us": TARGETS_US.get(vcpus),
             "stream_bytes": state, "description_bytes": description,
             "stream_target_bytes":
                 STREAM_BYTES + STREAM_BYTES_PER_VCPU * vcpus}
@@ -152,15 +156,16 @@ elsewhere. Added = patched - stock.""" % PHASE
 
 def line(row):
     stop, run = row["stop_us"], row["run_us"]
-    return "%5d %8.0f %8.0f %10.0f %8.0f %8.0f %10.0f %8.0f %7.0f  %8d %8d" % (
+    return "%5d %8.0f %8.0f %10.0f %8.0f %8.0f %10.0f %8.0f %7s  %8d %8d" % (
         row["vcpus"], stop["stock"], stop["patched"], row["capture_us"],
         run["stock"], run["patched"], row["restore_us"], row["added_us"],
-        row["target_us"], row["stream_bytes"], row["stream_target_bytes"])
+        row["target_us"] or "-", row["stream_bytes"],
+        row["stream_target_bytes"])
 
 
 def within(row):
-    return row["added_us"] < row["target_us"] \
-        and row["stream_bytes"] < row["stream_target_bytes"]
+    return row["stream_bytes"] < row["stream_target_bytes"] and (
+        row["target_us"] is None or row["added_us"] < row["target_us"])
 
 
 def run(options):

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import check
 from binaries import MISSING, Missing, Side
-from pvclock import Record, signed64
+from pvclock import MASK64, Record, signed64
 
 # One modelled call: when, on which VM ("vm0") or vCPU ("vm0.1"), which one of
 # its name, what came of it (a number or an errno's name), and its values.
@@ -109,7 +109,8 @@ class Clocks:
             self._host["tai_offset"] * 10 ** 9
 
     def host_tsc(self, true_ns):
-        return self._host["tsc_base"] + true_ns * self._host["khz"] // 10 ** 6
+        return self._host["tsc_base"] + true_ns * self._host["khz"] // 10 ** 6 \
+            & MASK64
 
     def frequency(self):
         """Of the guest TSC, in Hz, exactly."""
@@ -119,7 +120,7 @@ class Clocks:
     def guest_tsc(self, true_ns):
         scaled = self.host_tsc(true_ns) * self.values["ratio"]
         return (scaled >> self._host["frac_bits"]) + self.values["offset"] \
-            & (1 << 64) - 1
+            & MASK64
 
     def clock_ns(self, true_ns):
         return self.record.at(self.guest_tsc(true_ns))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Off means off: stream and behaviour are stock's."""
+import bench
 import ioctls
 import stream
 from binaries import start
@@ -42,6 +43,16 @@ def test_stock_differs_from_on():
     found = stream.difference(record(stock()), record(patched()), VOLATILE)
     assert found, "guest-clock=on sent nothing of its own"
     note("\n".join(found))
+
+
+def test_growth():
+    """On, a stream grows by less than 512 bytes, and 64 for each vCPU."""
+    for vcpus in 1, 2, 16:
+        added, description = bench.growth(patched_off(), patched(), vcpus)
+        note("%d vCPUs: %d bytes, and %d of description" % (vcpus, added,
+                                                            description))
+        assert 0 < added < bench.STREAM_BYTES \
+            + bench.STREAM_BYTES_PER_VCPU * vcpus, added
 
 
 def moves(source_side, destination_side):

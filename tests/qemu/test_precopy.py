@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All RAM first, then the rest: over each channel, through each file."""
 import measure
+from binaries import start
 from check import assert_carried, note, patched, patched_off, stock
+from migrate import cross
 from modes import MODES, moved
 
 STOCK_LEAST_NS = 100_000
@@ -55,6 +57,17 @@ def test_return_path():
 def test_auto_converge():
     """auto-converge does, too."""
     crosses("auto-converge")
+
+
+def test_dirty_limit():
+    """dirty-limit does, too; it needs KVM's dirty ring."""
+    ring = {"accel": "kvm,dirty-ring-size=4096"}
+    with start(patched(), vcpus=2, **ring) as source:
+        source.wait_up()
+        crossing = cross(source, patched(), ("dirty-limit",), brackets=False,
+                         **ring)
+        with crossing.destination as destination:
+            assert_carried(crossing.source, destination)
 
 
 def test_file():

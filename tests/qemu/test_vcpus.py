@@ -44,8 +44,8 @@ def test_255():
 
 
 def test_busy():
-    """16 vCPUs that never sleep, on however few CPUs there are."""
-    with start(patched(), vcpus=16) as source:
+    """8 vCPUs that never sleep, on however few CPUs there are."""
+    with start(patched(), vcpus=8) as source:
         source.wait_up(60)
         crossing = cross(source, patched(), brackets=False)
         with crossing.destination as destination:
