@@ -9,6 +9,28 @@
 /* How far a clock that was set may be off to count as right. */
 #define CF_SETTLED_NS 2
 
+/* One rounding in each of two functions. */
+#define CF_ROUNDING_NS 2
+
+/* As long as a busy host may take from the restore to the first run. */
+#define CF_FIRST_RUN_NS 50000000
+
+/* An offset that can only be measured counts as written if it comes back
+ * within this; what takes its time here is one MSR write. */
+#define CF_MEASURED_SLACK_NS 1000000
+
+/* What an update of the master clock adds that comes with the first run, so
+ * long after the clock was set: the difference of two frequencies. KVM's
+ * arithmetic knows these to the kHz: 1 ppm above 1 GHz. */
+static inline cf_u128 cf_pending_ns(int64_t rate_error_ppt, uint64_t wait_ns)
+{
+    const uint64_t size_ppt = rate_error_ppt < 0
+                              ? 0 - (uint64_t)rate_error_ppt
+                              : (uint64_t)rate_error_ppt;
+
+    return ((cf_u128)size_ppt + 1000000) * wait_ns / 1000000000000ULL + 1;
+}
+
 /**
  * cf_fail_call - report a failed call of the table
  * @error: may be NULL

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The names of enumerators, as users and files see them. */
 #include <string.h>
+#include <clockferry/check.h>
 #include <clockferry/vm.h>
 #include "names.h"
 
@@ -10,6 +11,38 @@ const CfNames cf_policy_names = {
         [CF_POLICY_AUTO] = "auto",
         [CF_POLICY_STRICT] = "strict",
         [CF_POLICY_LAX] = "lax",
+    },
+};
+
+const CfNames cf_verdict_names = {
+    .n = 4,
+    .of = {
+        [CF_VERDICT_GO] = "go",
+        [CF_VERDICT_REPORT] = "report",
+        [CF_VERDICT_WARN] = "warn",
+        [CF_VERDICT_REFUSE] = "refuse",
+    },
+};
+
+const CfNames cf_finding_names = {
+    .n = 16,
+    .of = {
+        [CF_FINDING_RATE] = "rate",
+        [CF_FINDING_RATE_UNKNOWN] = "rate-unknown",
+        [CF_FINDING_OFFSET] = "offset",
+        [CF_FINDING_OFFSET_IGNORED] = "offset-ignored",
+        [CF_FINDING_OFFSET_UNKNOWN] = "offset-unknown",
+        [CF_FINDING_TSC_UNSTABLE] = "tsc-unstable",
+        [CF_FINDING_RUNG] = "rung",
+        [CF_FINDING_RUNG_UNKNOWN] = "rung-unknown",
+        [CF_FINDING_TIME] = "time",
+        [CF_FINDING_TIME_UNKNOWN] = "time-unknown",
+        [CF_FINDING_SAME_HOST] = "same-host",
+        [CF_FINDING_UNPROVEN] = "unproven",
+        [CF_FINDING_TOLERANCE] = "tolerance",
+        [CF_FINDING_OFFSET_MEASURED] = "offset-measured",
+        [CF_FINDING_TAI] = "tai",
+        [CF_FINDING_LEAP] = "leap",
     },
 };
 

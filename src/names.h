@@ -10,10 +10,12 @@
  */
 typedef struct CfNames {
     unsigned int n;
-    const char *of[8];
+    const char *of[16];
 } CfNames;
 
 extern const CfNames cf_policy_names;
+extern const CfNames cf_verdict_names;
+extern const CfNames cf_finding_names;
 extern const CfNames cf_rung_names;
 extern const CfNames cf_offset_names;
 extern const CfNames cf_scaling_names;

@@ -3,15 +3,6 @@
 #include "internal.h"
 #include "names.h"
 
-/* As long as a busy host may take from the restore to the first run. */
-#define FIRST_RUN_NS 50000000
-
-/* KVM's arithmetic knows frequencies to the kHz: 1 ppm above 1 GHz. */
-#define KVM_ARITHMETIC_PPT 1000000
-
-/* One rounding in each of two functions. */
-#define ROUNDING_NS 2
-
 /*
  * From the last setting of kvmclock to the guest's first run: its record says
  * when KVM made it. The guest owns that memory, but one that lies in it lies
@@ -25,29 +16,15 @@ static uint64_t first_run_ns(const CfVm *vm, const CfReport *report)
     if (!report->page || !vm->read_guest ||
         !vm->read_guest(report->page, &record, sizeof(record), vm->opaque) ||
         GUINT32_FROM_LE(record.version) & 1) {
-        return FIRST_RUN_NS;
+        return CF_FIRST_RUN_NS;
     }
     run_ticks = GUINT64_FROM_LE(record.tsc_timestamp);
     if (run_ticks < report->set_ticks ||
         !cf_ticks_to_ns(run_ticks - report->set_ticks, report->guest_khz,
                         &ns)) {
-        return FIRST_RUN_NS;
+        return CF_FIRST_RUN_NS;
     }
     return ns;
-}
-
-static uint64_t size_of(int64_t value)
-{
-    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-}
-
-/* What an update of the master clock adds that comes with the first run. */
-static cf_u128 pending_ns(const CfVm *vm, const CfReport *report)
-{
-    const cf_u128 rate_ppt = (cf_u128)size_of(report->rate_error_ppt) +
-                             KVM_ARITHMETIC_PPT;
-
-    return rate_ppt * first_run_ns(vm, report) / 1000000000000ULL + 1;
 }
 
 /* Did the TSC arrive that kvmclock is a function of? */
@@ -60,15 +37,19 @@ static bool tsc_is_known(const CfReport *report)
 bool cf_report_bound(const CfVm *vm, const CfReport *report,
                      uint64_t *ret_bound_ns)
 {
-    cf_u128 bound_ns = (cf_u128)size_of(report->residual_ns) +
-                       report->residual_error_ns + ROUNDING_NS;
+    const uint64_t residual_ns = report->residual_ns < 0
+                                 ? 0 - (uint64_t)report->residual_ns
+                                 : (uint64_t)report->residual_ns;
+    cf_u128 bound_ns = (cf_u128)residual_ns + report->residual_error_ns +
+                       CF_ROUNDING_NS;
 
     if (!report->residual_known || !report->rate_known ||
         !report->function_carried || !tsc_is_known(report)) {
         return false;
     }
     if (report->pending_update) {
-        bound_ns += pending_ns(vm, report);
+        bound_ns += cf_pending_ns(report->rate_error_ppt,
+                                  first_run_ns(vm, report));
     }
     if (bound_ns > UINT64_MAX) {
         return false;

@@ -2,10 +2,6 @@
 /* Restore of the TSCs: frequency first, for the offsets depend on it. */
 #include "restore.h"
 
-/* An offset that can only be measured counts as written if it comes back
- * within this; what takes its time here is one MSR write. */
-#define MEASURED_SLACK_NS 1000000
-
 /* Minutes: farther than any offset that is wanted from the one there is. */
 #define FAR_TICKS (1ULL << 40)
 
@@ -191,7 +187,7 @@ static bool offset_is(const CfVcpuState *vcpu, uint64_t offset_ticks)
 
     if (vcpu->offset_origin == CF_OFFSET_MEASURED) {
         return MIN(apart, 0 - apart) <=
-               (uint64_t)vcpu->freq.host_khz * MEASURED_SLACK_NS / 1000000;
+               (uint64_t)vcpu->freq.host_khz * CF_MEASURED_SLACK_NS / 1000000;
     }
     return !apart;
 }

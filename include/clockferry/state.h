@@ -92,7 +92,8 @@ typedef struct CfAnchor {
  * @anchor: taken when the guest had stopped
  * @host_khz: frequency of the source's TSC, not 0
  * @boot_id: of the source; empty when unknown
- * @max_error_ns: bound of the real time's error, UINT64_MAX when unknown
+ * @max_error_ns: bound of the real time's error, UINT64_MAX when unknown, as
+ *                it is of a clock that isn't synchronised
  * @fn_origin: if not CF_FN_NONE, @fn is valid
  * @fn: kvmclock as a function of the boot vCPU's TSC
  * @n_vcpus: 1 to CF_STATE_MAX_VCPUS

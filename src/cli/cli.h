@@ -53,6 +53,7 @@ int cli_fail(const GError *error);
 /* The same for a wrong argument; returns CF_EXIT_USAGE. */
 int cli_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+int cli_check(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 int cli_selftest(int argc, char **argv);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hosts as files describe them. */
+/* Hosts and guests as files describe them. */
 #include "files.h"
 #include "hosts.h"
 
@@ -12,6 +12,30 @@ gboolean hosts_read(const char *path, CfProbe *ret_probe, GError **error)
         return FALSE;
     }
     if (!cf_probe_from_json(text, size, ret_probe, error)) {
+        g_prefix_error(error, "%s: ", path);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
+                          GError **error)
+{
+    g_autofree char *text = NULL;
+    gsize size;
+    CfProbe host;
+
+    if (tsc_khz) {
+        if (!hosts_read(path, &host, error)) {
+            return FALSE;
+        }
+        cf_guest_from_probe(&host, (uint32_t)tsc_khz, ret_guest);
+        return TRUE;
+    }
+    if (!files_read(path, &text, &size, error)) {
+        return FALSE;
+    }
+    if (!cf_guest_from_json(text, size, ret_guest, error)) {
         g_prefix_error(error, "%s: ", path);
         return FALSE;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hosts as files describe them. */
+/* Hosts and guests as files describe them. */
 #ifndef CF_HOSTS_H
 #define CF_HOSTS_H
 
-#include <clockferry/probe.h>
+#include <clockferry/check.h>
 
 /**
  * hosts_read - the facts about a host from a file
@@ -14,5 +14,18 @@
  * Return: true on success.
  */
 gboolean hosts_read(const char *path, CfProbe *ret_probe, GError **error);
+
+/**
+ * hosts_read_guest - a guest from a file
+ * @path: a host, a running guest or captured clocks; "-" is the standard input
+ * @tsc_khz: the guest's tsc-frequency on that host; 0 for what the file says.
+ *           A file of a guest says it itself.
+ * @ret_guest: the guest, written on success
+ * @error: why not, with the file's name
+ *
+ * Return: true on success.
+ */
+gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
+                          GError **error);
 
 #endif /* CF_HOSTS_H */

@@ -14,6 +14,7 @@ typedef struct Command {
 
 static const Command commands[] = {
     { "probe", cli_probe, "what this host can do for guests' clocks" },
+    { "check", cli_check, "whether a guest may go from one host to another" },
     { "selftest", cli_selftest,
       "carry the clocks of a test guest between two VMs and measure" },
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Quantities as people read them. */
+#include <inttypes.h>
 #include "units.h"
 
 typedef struct Unit {
@@ -28,16 +29,31 @@ char *units_time(uint64_t ns)
     return in_units((double)ns, times);
 }
 
-char *units_rate(int64_t ppt)
+/* value / 10^digits, exactly, with no more digits than needed. */
+static char *decimal(int64_t value, int digits, const char *unit)
 {
-    static const Unit rates[] = {
-        { 1e10, "%" }, { 1e6, "ppm" }, { 1e3, "ppb" }, { 1, "ppt" }, { 0, NULL },
-    };
+    const uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    g_autofree char *fraction = NULL;
+    uint64_t one = 1;
+    int i;
 
-    return ppt ? in_units((double)ppt, rates) : g_strdup("0");
+    for (i = 0; i < digits; i++) {
+        one *= 10;
+    }
+    fraction = g_strdup_printf(".%0*" PRIu64, digits, size % one);
+    for (i = digits; i >= 0 && (fraction[i] == '0' || i == 0); i--) {
+        fraction[i] = '\0';
+    }
+    return g_strdup_printf("%s%" PRIu64 "%s %s", value < 0 ? "-" : "",
+                           size / one, fraction, unit);
 }
 
-char *units_drift(int64_t ppt)
+char *units_ppb(int64_t ppt)
 {
-    return ppt ? in_units((double)ppt * 86.4, times) : g_strdup("0");
+    return ppt ? decimal(ppt, 3, "ppb") : g_strdup("0");
+}
+
+char *units_ms(int64_t ns)
+{
+    return ns ? decimal(ns, 6, "ms") : g_strdup("0");
 }

@@ -9,10 +9,10 @@
 /* "0 ns", "54 ns", "1.204 ms", "16 s"; to be freed with g_free(). */
 char *units_time(uint64_t ns);
 
-/* "0", "0.8 ppm", "-1.5 ppb"; to be freed with g_free(). */
-char *units_rate(int64_t ppt);
+/* "0", "800 ppb", "-0.123 ppb": exact; to be freed with g_free(). */
+char *units_ppb(int64_t ppt);
 
-/* "0", "69.12 ms", with its sign: what that rate adds up to in a day. */
-char *units_drift(int64_t ppt);
+/* "0", "69.12 ms", "-0.000087 ms": exact; to be freed with g_free(). */
+char *units_ms(int64_t ns);
 
 #endif /* CF_UNITS_H */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads texts as one of the formats and writes again what it understood.
- * Usage: codec-tool probe|state; on the standard input any number of texts,
+ * Usage: codec-tool probe|state|guest; on the standard input any number of texts,
  * each after a line with its size. Answers each with a line "ok SIZE" and so
  * many bytes, or with a line "error SENTENCE".
  */
 #include <stdio.h>
 #include <string.h>
-#include <clockferry/probe.h>
-#include <clockferry/state.h>
+#include <clockferry/check.h>
 
 static char *probe_again(const char *text, size_t size, GError **error)
 {
@@ -26,11 +25,20 @@ static char *state_again(const char *text, size_t size, GError **error)
            ? cf_state_to_json(state) : NULL;
 }
 
-static void answer(const char *text, size_t size, bool is_state)
+static char *guest_again(const char *text, size_t size, GError **error)
+{
+    CfGuest guest;
+
+    return cf_guest_from_json(text, size, &guest, error)
+           ? cf_guest_to_json(&guest) : NULL;
+}
+
+typedef char *(*Again)(const char *text, size_t size, GError **error);
+
+static void answer(const char *text, size_t size, Again do_again)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *again = is_state ? state_again(text, size, &error)
-                                      : probe_again(text, size, &error);
+    g_autofree char *again = do_again(text, size, &error);
 
     if (again) {
         printf("ok %zu\n%s", strlen(again), again);
@@ -42,7 +50,9 @@ static void answer(const char *text, size_t size, bool is_state)
 
 int main(int argc, char **argv)
 {
-    const bool is_state = argc > 1 && !strcmp(argv[1], "state");
+    const char *kind = argc > 1 ? argv[1] : "";
+    const Again again = !strcmp(kind, "state") ? state_again
+                        : !strcmp(kind, "guest") ? guest_again : probe_again;
     size_t size;
 
     while (scanf("%zu", &size) == 1 && getchar() == '\n') {
@@ -52,7 +62,7 @@ int main(int argc, char **argv)
         if (fread(text, 1, size, stdin) != size) {
             return 1;
         }
-        answer(text, size, is_state);
+        answer(text, size, again);
     }
     return !feof(stdin);
 }

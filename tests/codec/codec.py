@@ -6,7 +6,7 @@ import subprocess
 import places
 from tap import Missing
 
-SOURCES = ["codec.c", "codec-probe.c", "codec-state.c", "error.c", "json.c",
+SOURCES = ["check.c", "codec.c", "codec-guest.c", "codec-probe.c", "codec-state.c", "error.c", "json.c",
            "names.c", "probe.c", "report.c", "state.c", "vcpu-tsc.c",
            "clock-guest.c", "host.c", "kvm.c"]
 

@@ -67,7 +67,8 @@ def test_too_new():
 
 def test_other_format():
     """A file of another format is refused by its name"""
-    for kind, other in ("probe", "state"), ("state", "probe"):
+    for kind, other in ("probe", "state"), ("state", "probe"), \
+            ("state", "guest"):
         text = next(text for k, _, name, text in files()
                     if k == other and name == "full")
         with Codec(kind) as codec:

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * May a guest go to a host, and how exact will its clocks be there?
+ *
+ * Computed from facts alone, by the same table and arithmetic as QEMU's own
+ * check: nothing is asked of any host, and the same facts always give the
+ * same answer.
+ */
+#ifndef CLOCKFERRY_CHECK_H
+#define CLOCKFERRY_CHECK_H
+
+#include <clockferry/probe.h>
+#include <clockferry/state.h>
+
+/**
+ * CfGuest - a guest that shall move, and the host that it is on
+ * @freq: effective frequency of its TSC; all 0 when unknown
+ * @promised: it was given invtsc or a tsc-frequency
+ * @policy: what a destination may take
+ * @require: the worst rung that is accepted; CF_RUNG_PLAIN is any
+ * @host_khz: frequency of its host's TSC, 0 when unknown
+ * @host: name of its host, empty when unknown
+ * @boot_id: of its host, empty when unknown
+ * @instant_known: @instant is known
+ * @instant: some instant of its host
+ * @max_error_ns: bound of the error of its host's clock, UINT64_MAX when
+ *                unknown; what a clock says that isn't synchronised is unknown
+ * @tai_offset_s: TAI - UTC on its host, 0 when unknown
+ * @leap: of its host
+ */
+typedef struct CfGuest {
+    struct cf_tsc_freq freq;
+    bool promised;
+    enum cf_policy policy;
+    enum cf_rung require;
+    uint32_t host_khz;
+    char host[CF_HOST_NAME_SIZE];
+    char boot_id[CF_BOOT_ID_SIZE];
+    bool instant_known;
+    struct cf_instant instant;
+    uint64_t max_error_ns;
+    int32_t tai_offset_s;
+    CfLeap leap;
+} CfGuest;
+
+/**
+ * CfFindingKind - what there is to say of a move
+ * @CF_FINDING_RATE: the guest's TSC there against here
+ * @CF_FINDING_RATE_UNKNOWN: that can't be told
+ * @CF_FINDING_OFFSET: the guest's TSC goes on where it was
+ * @CF_FINDING_OFFSET_IGNORED: it jumps, for the host ignores offsets
+ * @CF_FINDING_OFFSET_UNKNOWN: nobody tried whether it does
+ * @CF_FINDING_TSC_UNSTABLE: it is rewound again and again
+ * @CF_FINDING_RUNG: how kvmclock is restored
+ * @CF_FINDING_RUNG_UNKNOWN: that isn't known, so the worst is assumed
+ * @CF_FINDING_TIME: by how much both clocks may step
+ * @CF_FINDING_TIME_UNKNOWN: that can't be told
+ *
+ * One of each of these groups is in every check. The others only if they
+ * apply; they don't decide anything:
+ * @CF_FINDING_SAME_HOST: both are one host
+ * @CF_FINDING_UNPROVEN: the boot ids are equal, the TSCs aren't one
+ * @CF_FINDING_TOLERANCE: kvm.tsc_tolerance_ppm isn't known, 250 is assumed
+ * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, or
+ *                              nobody tried
+ * @CF_FINDING_TAI: a leap second would count
+ * @CF_FINDING_LEAP: one is near
+ */
+typedef enum CfFindingKind {
+    CF_FINDING_RATE,
+    CF_FINDING_RATE_UNKNOWN,
+    CF_FINDING_OFFSET,
+    CF_FINDING_OFFSET_IGNORED,
+    CF_FINDING_OFFSET_UNKNOWN,
+    CF_FINDING_TSC_UNSTABLE,
+    CF_FINDING_RUNG,
+    CF_FINDING_RUNG_UNKNOWN,
+    CF_FINDING_TIME,
+    CF_FINDING_TIME_UNKNOWN,
+    CF_FINDING_SAME_HOST,
+    CF_FINDING_UNPROVEN,
+    CF_FINDING_TOLERANCE,
+    CF_FINDING_OFFSET_MEASURED,
+    CF_FINDING_TAI,
+    CF_FINDING_LEAP,
+} CfFindingKind;
+
+/**
+ * CfFinding - one thing to say of a move
+ * @kind: what it is about
+ * @verdict: of this alone
+ */
+typedef struct CfFinding {
+    CfFindingKind kind;
+    enum cf_verdict verdict;
+} CfFinding;
+
+#define CF_FINDINGS_MAX 10u
+
+/**
+ * CfCheck - the answer
+ * @verdict: the worst verdict of all findings
+ * @guest: the guest that was asked for; not owned, as long as it lives
+ * @destination: the host that was asked for, likewise
+ * @same_host: both hosts are proven to be one
+ * @freq: effective frequency of the guest's TSC there; all 0 when unknown
+ * @rate_known: frequencies could be compared
+ * @rate_error_ppt: (destination - source) / source in 10^-12, rounded away
+ *                  from zero
+ * @drift_ns: what that adds up to in a day, rounded away from zero; at most
+ *            what 63 bits hold
+ * @rung: the rung that is expected
+ * @time_known: @time_bound_ns is known
+ * @time_bound_ns: how far both clocks may step, together, because the hosts'
+ *                 clocks differ
+ * @kvmclock_known: @kvmclock_bound_ns is known
+ * @kvmclock_bound_ns: how far kvmclock may be off as a function of the guest
+ *                     TSC, if the guest runs within 50 ms of the restore
+ * @n_findings: how many
+ * @findings: the deciding ones first
+ */
+typedef struct CfCheck {
+    enum cf_verdict verdict;
+    const CfGuest *guest;
+    const CfProbe *destination;
+    bool same_host;
+    struct cf_tsc_freq freq;
+    bool rate_known;
+    int64_t rate_error_ppt;
+    int64_t drift_ns;
+    enum cf_rung rung;
+    bool time_known;
+    uint64_t time_bound_ns;
+    bool kvmclock_known;
+    uint64_t kvmclock_bound_ns;
+    unsigned int n_findings;
+    CfFinding findings[CF_FINDINGS_MAX];
+} CfCheck;
+
+G_BEGIN_DECLS
+
+/**
+ * cf_guest_from_probe - a guest on a host that was probed
+ * @host: the facts about its host
+ * @guest_khz: its tsc-frequency in kHz; 0: it has the host's
+ * @ret_guest: the guest: not promised, policy auto, any rung
+ *
+ * Its effective frequency is what KVM makes of that tsc-frequency there.
+ */
+CF_API void cf_guest_from_probe(const CfProbe *host, uint32_t guest_khz,
+                                CfGuest *ret_guest);
+
+/**
+ * cf_guest_from_state - a guest whose clocks were captured
+ * @state: a valid state
+ * @ret_guest: the guest: not promised, policy auto, any rung
+ *
+ * The frequency is unknown if it isn't known of all vCPUs, or differs.
+ */
+CF_API void cf_guest_from_state(const CfState *state, CfGuest *ret_guest);
+
+/**
+ * cf_guest_to_json - a guest as text
+ * @guest: the guest
+ *
+ * In the format clockferry-guest of docs/wire-format.rst.
+ *
+ * Return: the text, to be freed with g_free().
+ */
+CF_API char *cf_guest_to_json(const CfGuest *guest);
+
+/**
+ * cf_guest_from_json - a guest from any text that tells enough
+ * @json: a clockferry-guest, clockferry-state or clockferry-probe, from
+ *        anywhere; need not end in a zero byte
+ * @size: its size in bytes
+ * @ret_guest: the guest, written on success
+ * @error: what is wrong with it
+ *
+ * Return: true on success. Errors: CF_ERROR_INVALID.
+ */
+CF_API gboolean cf_guest_from_json(const char *json, size_t size,
+                                   CfGuest *ret_guest, GError **error);
+
+/**
+ * cf_tsc_freq_on - the frequency that a guest's TSC would have on a host
+ * @host: the facts about the host
+ * @wanted: the frequency that it should have
+ * @ret_freq: the one that KVM would give it
+ *
+ * KVM takes whole kHz, leaves a TSC unscaled within its tolerance, and
+ * computes the ratio from kHz. An unknown tolerance counts as 250 ppm.
+ *
+ * Return: false if it can't be told from these facts.
+ */
+CF_API bool cf_tsc_freq_on(const CfProbe *host,
+                           const struct cf_tsc_freq *wanted,
+                           struct cf_tsc_freq *ret_freq);
+
+/**
+ * cf_check - may this guest go to that host?
+ * @guest: the guest, and where it is
+ * @destination: the facts about the host
+ * @ret_check: the answer
+ *
+ * What isn't known counts as bad. Thread: any. Allocates nothing.
+ */
+CF_API void cf_check(const CfGuest *guest, const CfProbe *destination,
+                     CfCheck *ret_check);
+
+/**
+ * cf_check_text - a finding in a sentence
+ * @check: an answer
+ * @i: which finding, below check->n_findings
+ *
+ * Return: the sentence, without a final stop; to be freed with g_free().
+ */
+CF_API char *cf_check_text(const CfCheck *check, unsigned int i);
+
+/**
+ * cf_check_cure - what to do about a finding
+ * @check: an answer
+ * @i: which finding, below check->n_findings
+ *
+ * Return: the advice, to be freed with g_free(); NULL if nothing need be done.
+ */
+CF_API char *cf_check_cure(const CfCheck *check, unsigned int i);
+
+/**
+ * cf_verdict_name - a verdict's name as users see it
+ * @verdict: the verdict
+ *
+ * Return: "go", "report", "warn" or "refuse"; "unknown" if out of range.
+ */
+CF_API const char *cf_verdict_name(enum cf_verdict verdict);
+
+/**
+ * cf_finding_name - one word for what a finding is about
+ * @kind: the kind
+ *
+ * Return: a static string such as "rate"; "unknown" if out of range.
+ */
+CF_API const char *cf_finding_name(CfFindingKind kind);
+
+G_END_DECLS
+
+#endif /* CLOCKFERRY_CHECK_H */

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An answer of cf_check() for programs. */
+#ifndef CF_CHECK_JSON_H
+#define CF_CHECK_JSON_H
+
+#include <clockferry/check.h>
+#include "../json.h"
+
+/* Adds what was found to an object: verdict, rung, figures, and with @texts
+ * each finding in a sentence. */
+void check_add_json(CfJson *object, const CfCheck *check, bool texts);
+
+#endif /* CF_CHECK_JSON_H */

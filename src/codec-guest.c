@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A guest that shall move as JSON: format clockferry-guest. */
+#include <string.h>
+#include <clockferry/check.h>
+#include "codec.h"
+
+#define FORMAT "clockferry-guest"
+#define VERSION 1
+#define MIN_VERSION 1
+
+static void add_host(CfJson *object, const CfGuest *guest)
+{
+    cf_json_add_text(object, "host", guest->host);
+    cf_json_add_text(object, "boot_id", guest->boot_id);
+    if (guest->host_khz) {
+        cf_json_add_int(object, "host_khz", guest->host_khz);
+    }
+    if (guest->instant_known) {
+        cf_json_add(object, "instant", cf_instant_to_json(&guest->instant));
+    }
+    if (guest->max_error_ns != UINT64_MAX) {
+        cf_json_add_u64(object, "max_error_ns", guest->max_error_ns);
+    }
+    if (guest->tai_offset_s) {
+        cf_json_add_int(object, "tai_offset_s", guest->tai_offset_s);
+    }
+    cf_json_add_name(object, "leap", &cf_leap_names, guest->leap);
+}
+
+CfJson *cf_guest_to_object(const CfGuest *guest)
+{
+    CfJson *object = cf_json_new_format(FORMAT, VERSION, MIN_VERSION);
+
+    add_host(object, guest);
+    if (cf_tsc_freq_valid(&guest->freq)) {
+        cf_json_add_u64(object, "ratio", guest->freq.ratio);
+        cf_json_add_int(object, "frac_bits", guest->freq.frac_bits);
+    }
+    cf_json_add_bool(object, "promised", guest->promised);
+    cf_json_add_name(object, "policy", &cf_policy_names, guest->policy);
+    cf_json_add_name(object, "require", &cf_rung_names, guest->require);
+    return object;
+}
+
+char *cf_guest_to_json(const CfGuest *guest)
+{
+    g_autoptr(CfJson) object = cf_guest_to_object(guest);
+
+    return cf_json_print(object);
+}
+
+static void get_host(CfJsonReader *reader, const CfJson *object,
+                     CfGuest *guest)
+{
+    CfJson *instant;
+    int64_t khz;
+    int leap;
+
+    cf_json_get_text(reader, object, "host", guest->host,
+                     sizeof(guest->host));
+    cf_json_get_text(reader, object, "boot_id", guest->boot_id,
+                     sizeof(guest->boot_id));
+    if (cf_json_get_int(reader, object, "host_khz", 1, UINT32_MAX, &khz)) {
+        guest->host_khz = (uint32_t)khz;
+    }
+    if (cf_json_get_object(reader, object, "instant", &instant)) {
+        guest->instant_known = cf_instant_from_json(reader, instant,
+                                                    &guest->instant);
+    }
+    cf_json_get_u64(reader, object, "max_error_ns", &guest->max_error_ns);
+    cf_json_get_tai(reader, object, &guest->tai_offset_s);
+    if (cf_json_get_name(reader, object, "leap", &cf_leap_names, &leap)) {
+        guest->leap = (CfLeap)leap;
+    }
+}
+
+static void get_freq(CfJsonReader *reader, const CfJson *object,
+                     CfGuest *guest)
+{
+    struct cf_tsc_freq freq = { .host_khz = guest->host_khz };
+    uint32_t khz;
+
+    if (!cf_json_get_u64(reader, object, "ratio", &freq.ratio)) {
+        return;
+    }
+    if (cf_json_get_u32(reader, object, "frac_bits", &freq.frac_bits) &&
+        cf_tsc_freq_khz(&freq, &khz)) {
+        guest->freq = freq;
+    } else {
+        cf_json_fail(reader, "host_khz, ratio and frac_bits give no "
+                     "frequency");
+    }
+}
+
+static void get_guest(CfJsonReader *reader, const CfJson *object,
+                      CfGuest *guest)
+{
+    int value;
+
+    if (!cf_json_check_format(reader, object, FORMAT, VERSION)) {
+        return;
+    }
+    get_host(reader, object, guest);
+    get_freq(reader, object, guest);
+    cf_json_get_bool(reader, object, "promised", &guest->promised);
+    if (cf_json_get_name(reader, object, "policy", &cf_policy_names,
+                         &value)) {
+        guest->policy = (enum cf_policy)value;
+    }
+    if (cf_json_get_name(reader, object, "require", &cf_rung_names, &value)) {
+        guest->require = (enum cf_rung)value;
+    }
+}
+
+static gboolean guest_from_object(CfJsonReader *reader, const CfJson *object,
+                                  CfGuest *ret_guest, GError **error)
+{
+    CfGuest guest = {
+        .policy = CF_POLICY_AUTO,
+        .require = CF_RUNG_PLAIN,
+        .max_error_ns = UINT64_MAX,
+    };
+
+    if (object) {
+        get_guest(reader, object, &guest);
+    }
+    if (reader->problem) {
+        return cf_fail_json(error, "the description of a guest", reader);
+    }
+    *ret_guest = guest;
+    return TRUE;
+}
+
+gboolean cf_guest_from_json(const char *json, size_t size, CfGuest *ret_guest,
+                            GError **error)
+{
+    CfJsonReader reader = { NULL };
+    g_autoptr(CfJson) object = cf_json_parse(&reader, json, size);
+    const char *format = object ? cf_json_get_format(object) : NULL;
+    g_autoptr(CfState) state = NULL;
+    CfProbe probe;
+
+    if (!g_strcmp0(format, "clockferry-probe")) {
+        if (!cf_probe_from_json(json, size, &probe, error)) {
+            return FALSE;
+        }
+        cf_guest_from_probe(&probe, 0, ret_guest);
+        return TRUE;
+    }
+    if (!g_strcmp0(format, "clockferry-state")) {
+        if (!cf_state_from_json(json, size, &state, error)) {
+            return FALSE;
+        }
+        cf_guest_from_state(state, ret_guest);
+        return TRUE;
+    }
+    return guest_from_object(&reader, object, ret_guest, error);
+}
