@@ -340,7 +340,13 @@ bool fake_vcpu_enter(FakeVcpu *vcpu)
     if (!vcpu->ran) {
         begin_guest(vcpu);
     }
-    if (!vcpu->record_pending) {
+    vcpu->running = true;
+    return fake_vcpu_refresh(vcpu);
+}
+
+bool fake_vcpu_refresh(FakeVcpu *vcpu)
+{
+    if (!vcpu->running || !vcpu->record_pending) {
         return false;
     }
     write_record(vcpu);
@@ -349,5 +355,6 @@ bool fake_vcpu_enter(FakeVcpu *vcpu)
 
 void fake_vcpu_leave(FakeVcpu *vcpu)
 {
+    vcpu->running = false;
     vcpu->last_ticks = fake_guest_ticks(vcpu);
 }

@@ -109,6 +109,7 @@ typedef struct FakeTscWrite {
  * @record_pending: the guest's record will be written with the next run
  * @was_loaded: there was a vCPU call before
  * @ran: there was a run before
+ * @running: it runs now
  * @deadline_armed_ticks: offset with which the deadline's timer was armed
  * @paused: the record will tell the guest that it was paused
  * @record: the guest's record as KVM wrote it last
@@ -126,6 +127,7 @@ typedef struct FakeVcpu {
     bool record_pending;
     bool was_loaded;
     bool ran;
+    bool running;
     uint64_t tsc_adjust;
     uint64_t deadline_ticks;
     uint64_t deadline_armed_ticks;
@@ -184,6 +186,10 @@ void fake_vcpu_load(FakeVcpu *vcpu);
  * Entering tells whether the guest's record was written. */
 bool fake_vcpu_enter(FakeVcpu *vcpu);
 void fake_vcpu_leave(FakeVcpu *vcpu);
+
+/* A vCPU that runs and whose record is due is interrupted for it, if another
+ * call made it due. Tells whether it was. */
+bool fake_vcpu_refresh(FakeVcpu *vcpu);
 
 /* The calls. @capability: as the kernel's number; false: not modelled. */
 bool fake_check_extension(const FakeHost *host, uint32_t capability,

@@ -48,9 +48,15 @@ void shim_vm_write_record(const ShimHandle *handle)
     CfPvclockRecord *record = guest_memory(handle->vm, msr & ~1ULL,
                                            sizeof(*record));
 
-    if (msr & 1 && record) {
-        *record = handle->vcpu->record;
+    if (!(msr & 1) || !record) {
+        return;
     }
+    /* The guest may be reading it: the version is odd meanwhile. */
+    __atomic_store_n(&record->version, record->version | 1, __ATOMIC_SEQ_CST);
+    memcpy(&record->pad0, &handle->vcpu->record.pad0,
+           sizeof(*record) - sizeof(record->version));
+    __atomic_store_n(&record->version, handle->vcpu->record.version,
+                     __ATOMIC_SEQ_CST);
 }
 
 /* -- MSRs -- */
@@ -190,6 +196,20 @@ void shim_before_run(ShimHandle *handle)
     if (fake_vcpu_enter(handle->vcpu)) {
         shim_vm_write_record(handle);
         log_run(handle);
+    }
+}
+
+void shim_vm_refresh(const ShimVm *vm)
+{
+    uint32_t i;
+
+    for (i = 0; i < vm->model.n_vcpus; i++) {
+        const ShimHandle *handle = vm->vcpus[i];
+
+        if (handle && fake_vcpu_refresh(handle->vcpu)) {
+            shim_vm_write_record(handle);
+            log_run(handle);
+        }
     }
 }
 

@@ -28,6 +28,9 @@ static void add(int fd, ShimVm *vm, FakeVcpu *vcpu, uint32_t id)
     vm->n_handles++;
     handle->vcpu = vcpu;
     handle->id = id;
+    if (vcpu) {
+        vm->vcpus[vcpu - vm->model.vcpus] = handle;
+    }
     pthread_mutex_init(&handle->busy, NULL);
     if (!handles) {
         handles = g_hash_table_new(NULL, NULL);
@@ -41,6 +44,9 @@ static void forget(int fd)
 
     if (handle) {
         g_hash_table_remove(handles, GINT_TO_POINTER(fd));
+        if (handle->vcpu) {
+            handle->vm->vcpus[handle->vcpu - handle->vm->model.vcpus] = NULL;
+        }
         if (!--handle->vm->n_handles) {
             g_array_free(handle->vm->slots, TRUE);
             g_free(handle->vm);
@@ -317,6 +323,7 @@ static int run(ShimHandle *handle)
 
     pthread_mutex_lock(&lock);
     shim_before_run(handle);
+    shim_vm_refresh(handle->vm);
     pthread_mutex_unlock(&lock);
     rc = shim_kernel(handle->fd, KVM_RUN, NULL);
     pthread_mutex_lock(&lock);
@@ -346,6 +353,9 @@ static int locked_call(ShimHandle *handle, int fd, unsigned long request,
     rc = !handle ? system_call(fd, request, argument)
          : handle->vcpu ? vcpu_call(handle, request, argument)
                         : vm_call(handle, request, argument);
+    if (handle) {
+        shim_vm_refresh(handle->vm);
+    }
     pthread_mutex_unlock(&lock);
     return rc;
 }

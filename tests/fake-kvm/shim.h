@@ -19,16 +19,20 @@
 /* What a function of the shim returns that leaves a call to the kernel. */
 #define SHIM_PASS INT32_MIN
 
+struct ShimHandle;
+
 /**
  * ShimVm - a VM of the program
  * @number: VMs count from 0 in the order of their creation
  * @n_handles: file descriptors of it and its vCPUs
+ * @vcpus: the latter; NULL when they are closed
  * @slots: the guest's memory, array of struct kvm_userspace_memory_region
  */
 typedef struct ShimVm {
     FakeVm model;
     int number;
     int n_handles;
+    struct ShimHandle *vcpus[FAKE_MAX_VCPUS];
     GArray *slots;
 } ShimVm;
 
@@ -71,6 +75,9 @@ int shim_set_msrs(ShimHandle *handle, const struct kvm_msrs *list);
 /* Around the kernel's KVM_RUN, which returned @rc. */
 void shim_before_run(ShimHandle *handle);
 void shim_after_run(ShimHandle *handle, int rc);
+
+/* After each call: what it changed for vCPUs that run. */
+void shim_vm_refresh(const ShimVm *vm);
 
 /* -- shim-log.c -- */
 

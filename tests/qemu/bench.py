@@ -10,7 +10,6 @@ import argparse
 import json
 import statistics
 import sys
-from collections import namedtuple
 
 sys.dont_write_bytecode = True
 
@@ -23,14 +22,10 @@ from uprobes import NoUprobes, Uprobes, in_own_mounts
 
 VCPUS = [1, 2, 8, 64, 255]
 TURNS = 3
-PHASE = "vm_state_notify"       # all that is called when the VM stops or runs
+PHASE = ["vm_state_notify"]     # all that is called when the VM stops or runs
 OURS = ["kvmclock_capture", "kvmclock_restore"]
 TARGETS_US = {1: 50, 255: 2000}
 STREAM_BYTES, STREAM_BYTES_PER_VCPU = 512, 64
-
-# Microseconds of one migration: at the source's stop, at the destination's run.
-Times = namedtuple("Times", "stop run capture restore")
-
 
 def arguments():
     parser = argparse.ArgumentParser(
@@ -56,47 +51,44 @@ def idle_guest(side, vcpus):
     return source
 
 
-def one_round(probes, source, side):
-    """(Times, the destination): the source stops, then the other one runs."""
+def one_round(probes, functions, source, side):
+    """([us of two calls], the destination): at the source's stop, and at the
+    destination's run."""
     probes.clear()
     destination = cross(source, side, brackets=False).destination
-    calls = probes.calls()
-    took = {name: [call.took_us for call in calls if call.function == name]
-            for name in [PHASE] + OURS}
-    if len(took[PHASE]) != 2:
-        raise guest.GuestError("QEMU stopped and ran %d times in a migration"
-                               % len(took[PHASE]))
-    return Times(*took[PHASE], *(sum(took[name]) for name in OURS)), destination
+    calls = [call for call in probes.calls() if call.function in functions]
+    if len(calls) != 2:
+        raise guest.GuestError("%s: called %d times in a migration"
+                               % (" and ".join(functions), len(calls)))
+    return [call.took_us for call in calls], destination
 
 
-def measure(side, vcpus, rounds):
-    """Times of many migrations of one guest; the first, cold one is left out
-    as its binary has to be read first."""
+def measure(side, functions, vcpus, rounds):
+    """One pair of numbers for each migration. Of one guest; its first, cold
+    one is left out."""
     found = []
-    with Uprobes(side.binary, [PHASE] + OURS) as probes:
+    with Uprobes(side.binary, functions) as probes:
         source = idle_guest(side, vcpus)
         try:
             for _ in range(rounds + 1):
-                times, destination = one_round(probes, source, side)
+                took, destination = one_round(probes, functions, source, side)
                 source.close()
                 source = destination
-                found.append(times)
+                found.append(took)
         finally:
             source.close()
     return found[1:]
 
 
-def medians(times):
-    return Times(*(statistics.median(column) for column in zip(*times)))
-
-
-def in_turns(sides, vcpus, rounds):
-    """Medians of both; a busy spell of the machine doesn't hit one alone."""
-    found = [[], []]
+def in_turns(tasks, vcpus, rounds):
+    """Medians of each task, (side, functions): a busy spell of the machine
+    doesn't hit one alone, and no probe is in what another one times."""
+    found = [[] for _ in tasks]
     for _ in range(TURNS):
-        for times, side in zip(found, sides):
-            times += measure(side, vcpus, -(-rounds // TURNS))
-    return [medians(times) for times in found]
+        for times, (side, functions) in zip(found, tasks):
+            times += measure(side, functions, vcpus, -(-rounds // TURNS))
+    return [[statistics.median(column) for column in zip(*times)]
+            for times in found]
 
 
 def rounds_for(vcpus, wanted):
@@ -127,14 +119,15 @@ def growth(off, on, vcpus):
 
 def bench_one(sides, vcpus, rounds):
     """One row of the tables, as numbers."""
-    theirs, ours = in_turns(sides, vcpus, rounds)
-    off = sides[1]._replace(kvmclock={})
-    state, description = growth(off, sides[1], vcpus)
+    stock, patched = sides
+    theirs, ours, parts = in_turns([(stock, PHASE), (patched, PHASE),
+                                    (patched, OURS)], vcpus, rounds)
+    state, description = growth(patched._replace(kvmclock={}), patched, vcpus)
     return {"vcpus": vcpus, "rounds": rounds,
-            "stop_us": {"stock": theirs.stop, "patched": ours.stop},
-            "run_us": {"stock": theirs.run, "patched": ours.run},
-            "capture_us": ours.capture, "restore_us": ours.restore,
-            "added_us": ours.stop + ours.run - theirs.stop - theirs.run,
+            "stop_us": {"stock": theirs[0], "patched": ours[0]},
+            "run_us": {"stock": theirs[1], "patched": ours[1]},
+            "capture_us": parts[0], "restore_us": parts[1],
+            "added_us": sum(ours) - sum(theirs),
             "target_us": TARGETS_US.get(vcpus),
             "stream_bytes": state, "description_bytes": description,
             "stream_target_bytes":
@@ -151,7 +144,7 @@ vCPUs    stock  patched  (capture)    stock  patched  (restore)\
 EXPLANATION = """
 Medians. Stop and run are all that QEMU does for it (%s); capture
 and restore are the patches' part of it, in which they also do what stock does
-elsewhere. Added = patched - stock.""" % PHASE
+elsewhere. Added = patched - stock.""" % PHASE[0]
 
 
 def line(row):

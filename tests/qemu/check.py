@@ -73,7 +73,8 @@ def assert_unharmed(result, frozen=False, worst_ns=WORST_NS):
 
     frozen: both stood still meanwhile, which sets the TSC back."""
     steps = result.steps_ns
-    assert abs(measure.worst(steps)) <= worst_ns, "kvmclock stepped %s" % steps
+    assert abs(measure.worst(steps)) <= worst_ns, \
+        "kvmclock stepped %s" % steps
     assert result.spread_ns == 0, \
         "vCPUs' clocks are %d ns apart" % result.spread_ns
     assert result.same_slope, "the clock's rate changed"

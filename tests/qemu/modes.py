@@ -68,8 +68,8 @@ def live(listen, *capabilities):
         with destination_for(source, side, **options) as destination:
             for guest in source, destination:
                 set_capabilities(guest, *capabilities)
-            destination.qmp.execute("migrate-incoming",
-                                    {"uri": listen.replace("%s", destination.dir)})
+            uri = listen.replace("%s", destination.dir)
+            destination.qmp.execute("migrate-incoming", {"uri": uri})
             source.qmp.execute("migrate", {"uri": listening_at(destination)})
             completed(source, destination)
             before = measure.view(source)
@@ -79,7 +79,7 @@ def live(listen, *capabilities):
 
 
 def descriptors(pair):
-    """From QEMU to QEMU through file descriptors; pair() makes {there, here}."""
+    """From QEMU to QEMU through file descriptors: pair() makes both ends."""
     def move(source, side, **options):
         with destination_for(source, side, **options) as destination:
             there, here = pair()

@@ -111,15 +111,21 @@ def _ram_sent(source):
     return status(source).get("ram", {}).get("transferred", 0)
 
 
+def stop_at_once(source):
+    """Let the next migration stop the guest before most RAM is sent."""
+    set_parameters(source, **{"downtime-limit": AT_ONCE_MS,
+                              "max-bandwidth": SLOW})
+
+
 @contextlib.contextmanager
 def switchover(source):
     """The guest has stopped; with nearly all RAM still to be sent."""
     with _to(source, "pause-before-switchover") as (guest, uri):
-        set_parameters(source, **{"downtime-limit": AT_ONCE_MS})
+        stop_at_once(source)
         source.qmp.execute("migrate", {"uri": uri})
         wait_status(source, ("pre-switchover",))
         yield Destination(guest)
-        set_parameters(source, **{"downtime-limit": 300})
+        set_parameters(source, **{"downtime-limit": 300, "max-bandwidth": 0})
 
 
 @contextlib.contextmanager

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Migrations that don't happen leave the source's clocks alone."""
+import os
 import time
 
 import stages
 from binaries import start
 from check import Untouched, assert_carried, patched
-from migrate import (cross, go, incoming, set_capabilities, wait_running)
+from migrate import cross, go, incoming, set_capabilities, wait_running
+
+PIPES = [1, 1000, 1 << 20, 10 << 20]    # bytes after which a pipe closes
 
 # Up to here the guest need not even be stopped.
 RUNS_ON = {stages.connecting, stages.setup, stages.ram}
@@ -67,6 +70,22 @@ def test_refused_late():
             set_capabilities(source, "return-path")
             info = go(source, uri)
             assert info["status"] == "failed", info
+            wait_running(source)
+            untouched.assert_still(may_stop=True)
+
+
+def test_nowhere_to_save():
+    """A full disk, a pipe that closes at any point: the guest runs on."""
+    with start(patched()) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        address, size = stages.BALLAST
+        source.write(address, os.urandom(size))
+        stages.stop_at_once(source)
+        for uri in ["exec:cat >/dev/full"] + [
+                "exec:head -c %d >/dev/null" % most for most in PIPES]:
+            info = go(source, uri)
+            assert info["status"] == "failed", (uri, info)
             wait_running(source)
             untouched.assert_still(may_stop=True)
 

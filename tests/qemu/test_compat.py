@@ -101,7 +101,7 @@ def test_on_to_off():
 
 
 def test_stock_there_and_back():
-    """From stock to patched (on) and on to patched: from then on it's exact."""
+    """From stock to patched, and on to patched: from then on it's exact."""
     with start(stock()) as source:
         source.wait_up()
         first = cross(source, patched(), brackets=False)
@@ -166,7 +166,7 @@ def complaints(source, destination):
 
 
 def test_sections():
-    """By QEMU's checker nothing changed but for one subsection, sent when on."""
+    """By QEMU's own checker only one subsection is new, and sent when on."""
     with start(stock(), extra=["-S"]) as guest:
         theirs, ours = guest.path("stock.json"), guest.path("patched.json")
         for machine in "pc-i440fx-10.0", "pc-q35-9.2":

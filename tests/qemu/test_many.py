@@ -43,7 +43,7 @@ def distribution(steps):
 
 
 def test_modes():
-    """Over 200 migrations, all modes: none lost, step 5 ns at most, median 1."""
+    """Over 200 moves, all modes: none lost, steps 5 ns at most, median 1."""
     found = {}
     for name, mode in MODES.items():
         found[name] = list(hops(mode, tries(EACH)))

@@ -3,6 +3,7 @@
 import time
 
 import measure
+import stages
 from binaries import start
 from check import Untouched, assert_carried, note, patched
 from migrate import arrive, cross, go, incoming, wait_loaded
@@ -45,6 +46,21 @@ def test_paused_twice():
             third.qmp.execute("cont")
             arrive(third)
             assert_carried(before, third)
+
+
+def test_paused_cancelled():
+    """Paused, its migration cancelled: with cont both clocks agree."""
+    with start(patched()) as source:
+        source.wait_up()
+        before = measure.view(source)
+        source.qmp.execute("stop")
+        with stages.setup(source) as destination:
+            stages.cancel(source, stages.setup, destination)
+        state = source.qmp.execute("query-status")["status"]
+        assert state == "paused", state
+        source.qmp.execute("cont")
+        source.wait_beating()
+        assert_carried(before, source)
 
 
 def test_autostart_off():

@@ -45,8 +45,8 @@ def crosses_without(address, vcpus, count=1):
         use(source, address, vcpus)
         crossing = cross(source, patched(), brackets=False)
         with crossing.destination as destination:
-            use(destination, lambda index: destination.slot_address(index) | ON,
-                vcpus)
+            use(destination,
+                lambda index: destination.slot_address(index) | ON, vcpus)
             destination.wait_beating()
             assert_carried(before, destination)
 

@@ -5,10 +5,16 @@ import time
 import measure
 from binaries import start
 from check import Untouched, assert_carried, note, patched
-from migrate import (arrive, load, set_capabilities, wait_loaded, wait_running,
-                     wait_status)
+from migrate import (arrive, cross, load, set_capabilities, wait_loaded,
+                     wait_running, wait_status)
 from modes import moved
 from snapshot import add_disk, monitor, snapshot
+
+
+def saved(source, path):
+    source.qmp.execute("migrate", {"uri": "file:" + path})
+    info = wait_status(source)
+    assert info["status"] == "completed", info
 
 
 def test_savevm():
@@ -126,14 +132,27 @@ def test_clones():
     with start(patched()) as source:
         source.wait_up()
         path = source.path("stream")
-        source.qmp.execute("migrate", {"uri": "file:" + path})
-        assert wait_status(source)["status"] == "completed"
+        saved(source, path)
         before = measure.view(source)
         for _ in range(3):
             with load(patched(), "file:" + path) as clone:
                 assert wait_loaded(clone), clone.stderr()
                 arrive(clone)
                 assert_carried(before, clone)
+
+
+def test_saved_and_resumed():
+    """Saved to a file, goes on at home untouched, and then moves."""
+    with start(patched()) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        saved(source, source.path("stream"))
+        time.sleep(0.1)
+        source.qmp.execute("cont")
+        untouched.assert_still(may_stop=True)
+        crossing = cross(source, patched(), brackets=False)
+        with crossing.destination as destination:
+            assert_carried(crossing.source, destination)
 
 
 def test_beyond_the_limit():
@@ -143,8 +162,7 @@ def test_beyond_the_limit():
     with start(patched()) as source:
         source.wait_up()
         path = source.path("stream")
-        source.qmp.execute("migrate", {"uri": "file:" + path})
-        assert wait_status(source)["status"] == "completed"
+        saved(source, path)
         before = measure.view(source)
         time.sleep(1.5 * limit_s)
         with load(patched(), "file:" + path, **options) as guest:

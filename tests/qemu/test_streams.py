@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 
-from binaries import start
 from check import crashed, note, patched, patched_off, stock
 from migrate import arrive, load, wait_loaded
 
@@ -14,7 +13,7 @@ LAX = {"policy": "lax"}     # they come from other hosts, at other times
 
 
 def recipes(wanted):
-    """[(name, recipe)] of the streams with the feature on, or those without."""
+    """[(name, recipe)] of the streams with the feature, or of the others."""
     with open(os.path.join(FOLDER, "streams.json"), encoding="utf-8") as file:
         found = json.load(file)
     return [(name, recipe) for name, recipe in sorted(found.items())

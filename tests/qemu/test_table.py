@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table: every kind of source host, destination host and policy.
 
-tests/fake-kvm/table says what becomes of the guest. What its clocks did is
-computed from what both hosts' models say; QEMU's report is held against it."""
+tests/fake-kvm/table says what becomes of the guest, and fakejudge.py whether
+that is so."""
 import os
 import re
 import time
-from collections import namedtuple
 
 import fakehost
 import measure
 from binaries import start
 from check import Untouched, crashed, note
-from migrate import arrive, go, incoming, wait_loaded
+from fakejudge import Row, calls, differs, look, problems
+from migrate import go, incoming, wait_loaded
 from test_refused import sentences
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
@@ -25,17 +25,7 @@ KHZ = 2596120       # of most hosts
 REASONS = {"rate": "would run at", "offset": "ignores TSC offsets",
            "ignored": "ignores TSC offsets", "unstable": "TSC is unstable",
            "rung": "no better than"}
-
-# How far kvmclock may be off as a function of the guest TSC, in ns. Of the
-# other rungs nothing is promised but that the report says how far.
-STEPS_NS = {"exact": 1, "reanchored": 2, "closed-loop": 3}
-ROUGH_NS = 100000
-ROUGH_TICKS = 250000
 PAUSE_S = 0.05      # much longer than a restore takes
-
-Row = namedtuple("Row", "source destination guest outcomes")
-Arrived = namedtuple("Arrived", "report source destination steps_ns words "
-                                "pids")
 
 
 def rows(section):
@@ -100,25 +90,6 @@ def refused(row, policy, source, destination, reason, untouched):
     assert not own, "%s: the clock was set all the same: %s" % (where, own)
 
 
-def calls(host, pid, vm, name):
-    return [call for call in fakehost.log(host, pid)
-            if call.where.startswith(vm) and call.name.startswith(name)]
-
-
-def look(row, source, destination):
-    """Both sides of a guest that arrived."""
-    arrive(destination)
-    before = fakehost.log(row.source, source.pid)
-    after = fakehost.log(row.destination, destination.pid)
-    vcpus = range(source.vcpus)
-    pages = measure.compare(measure.view(source), measure.view(destination))
-    return Arrived(measure.own_report(destination),
-                   [fakehost.clocks(before, vcpu) for vcpu in vcpus],
-                   [fakehost.clocks(after, vcpu, which=0) for vcpu in vcpus],
-                   pages.steps_ns, destination.stderr(),
-                   (source.pid, destination.pid))
-
-
 def attempt(row, policy, source, qemu, kvmclock, wanted):
     """One migration; whether the guest is still at the source."""
     side = fakehost.side(row.destination, policy=policy, **kvmclock)
@@ -140,182 +111,28 @@ def attempt(row, policy, source, qemu, kvmclock, wanted):
                                       info["status"], destination.stderr())
         if row.guest == "paused":
             destination.qmp.execute("cont")
-        inspect(row, policy, look(row, source, destination), wanted)
+        inspect(policy, look(row, source, destination), wanted)
         return False
 
 
-# -- What is expected of one that went --
-
-def inspect(row, policy, arrived, wanted):
-    report = arrived.report
+def inspect(policy, arrived, wanted):
+    """Of one that went: is it as it should be, and as the table says?"""
+    row, report = arrived.row, arrived.report
     rung, tsc, *warned = wanted.split()
-    problems = list(filter(None, [
+    wrong = problems(arrived) + list(filter(None, [
         None if report["rung"] in rung.split("|")
         else "rung is %s, not %s" % (report["rung"], rung),
         differs("tsc", report["tsc"], tsc),
         differs("warned", "taking the guest all the same" in arrived.words,
-                bool(warned)),
-        differs("same-host", report["same-host"],
-                row.source == row.destination),
-        differs("frozen", report["frozen"], freezes(row)),
-        wrong_step(row, report, arrived), wrong_page(arrived),
-        wrong_tsc(row, report, arrived), wrong_skew(arrived),
-        wrong_rate(report, arrived), wrong_deadline(arrived),
-        wrong_order(row, arrived)]))
-    step = fakehost.clock_step(arrived.source[0], arrived.destination[0])
-    note("%s to %s, %s, %s: %s %s, step %d ns, TSC %d ticks" % (
-        row.source, row.destination, row.guest, policy, report["rung"],
-        report["tsc"], step, fakehost.tsc_step(arrived.source[0],
-                                               arrived.destination[0])))
-    assert not problems, "%s to %s, %s, %s: %s\n%s\n%s" % (
-        row.source, row.destination, row.guest, policy, "; ".join(problems),
-        report, arrived.words)
-
-
-def differs(name, found, wanted):
-    return None if found == wanted else "%s is %s, not %s" % (name, found,
-                                                              wanted)
-
-
-def freezes(row):
-    """Doesn't the blackout count? Where offsets are ignored it has to."""
-    return row.guest.split("=")[0] in ("blackout", "blackout-limit",
-                                       "paused") \
-        and row.destination != "ignoring"
-
-
-def rate_error(arrived):
-    """Of the boot vCPU's TSC, as an exact fraction would have it, in 10^-12."""
-    there, here = (side[0].frequency() for side in (arrived.source,
-                                                    arrived.destination))
-    return (here - there) / there * 10 ** 12
-
-
-def wrong_rate(report, arrived):
-    wanted = rate_error(arrived)
-    found = report.get("rate-error-ppt", 0)
-    # It is rounded away from zero.
-    return None if abs(wanted) <= abs(found) < abs(wanted) + 1 else \
-        "rate error %s, not %s" % (found, float(wanted))
-
-
-def wrong_step(row, report, arrived):
-    """Is kvmclock where it should be, and does the report know how far off?"""
-    step = fakehost.clock_step(arrived.source[0], arrived.destination[0])
-    if report["tsc"] == "not-set":
-        step = fakehost.time_step(arrived.source[0], arrived.destination[0])
-    bound = report.get("bound-ns", ROUGH_NS)
-    if abs(step) > bound:
-        return "kvmclock stepped %d ns, and the bound is %d" % (step, bound)
-    # Where it isn't in the guest's page, the function was read like a clock.
-    if report["rung"] not in STEPS_NS or row.source.startswith("hpet"):
-        return None
-    # A clock of another rate is off by that until KVM's first update, too,
-    # for which 0.1 s is long.
-    slack = abs(rate_error(arrived)) / 10 ** 12 * 10 ** 8
-    limit = STEPS_NS[report["rung"]] + slack
-    return None if abs(step) <= limit else "kvmclock stepped %d ns" % step
-
-
-def wrong_page(arrived):
-    """The records in both guests' memories tell the same as the models."""
-    for index, step in enumerate(arrived.steps_ns):
-        there, here = arrived.source[index], arrived.destination[index]
-        if here.record.mul == there.record.mul and \
-                abs(step - fakehost.clock_step(there, here)) > 2:
-            return "by the pages vCPU %d's clock stepped %d ns" % (index, step)
-    return None
-
-
-def wrong_tsc(row, report, arrived):
-    """The TSC goes on by the time that passed, as the hosts' clocks tell it,
-    or stands still when frozen."""
-    there, here = arrived.source[0], arrived.destination[0]
-    if report["tsc"] == "not-set":
-        return None
-    ahead_ns = 0 if lost(report) or report["same-host"] \
-        else here.tai_ns() - there.tai_ns()
-    now = here.guest_tsc(here.run.true_ns) - \
-        round(ahead_ns * there.frequency() / 10 ** 9)
-    first, last = [there.guest_tsc(at) for at in (
-        stood_still_ns(row, arrived) if lost(report)
-        else (here.run.true_ns, here.run.true_ns))]
-    drift = abs(rate_error(arrived)) / 10 ** 12 * there.frequency() / 10
-    exact = exact_anchors(row.source, row.destination)
-    limit = (3 if exact else ROUGH_TICKS) + drift
-    return None if first - limit <= now <= last + limit else \
-        "the TSC stepped %d ticks" % (now - last)
-
-
-def exact_anchors(*hosts):
-    """Do these kernels read real time and TSC at one instant?"""
-    return {"hpet", "old", "unstable"}.isdisjoint(host.split("-")[0]
-                                                  for host in hosts)
-
-
-def lost(report):
-    """Does the blackout not count?"""
-    return report["frozen"] or not report["elapsed-ns"]
-
-
-def stood_still_ns(row, arrived):
-    """Of which true times may a guest that lost its blackout have the TSC?
-    From its stop on, until its last clock was read; and then it went on from
-    when the destination read its own."""
-    there, here = arrived.pids
-    stopped = calls(row.source, there, "vm0", "KVM_GET_MSRS(TSC)")[-1]
-    read = calls(row.source, there, "vm0", "KVM_GET_CLOCK")[-1]
-    loaded = calls(row.destination, here, "vm0", "KVM_SET_MSRS(...TSC...)")[-1]
-    ran = arrived.destination[0].run
-    return stopped.true_ns, read.true_ns + ran.true_ns - loaded.true_ns
-
-
-def wrong_skew(arrived):
-    steps = [fakehost.tsc_step(there, here)
-             for there, here in zip(arrived.source, arrived.destination)]
-    now = arrived.destination[0].run.true_ns
-    apart = [side[-1].guest_tsc(now) - side[0].guest_tsc(now)
-             for side in (arrived.source, arrived.destination)]
-    return None if arrived.report["tsc"] in ("not-set", "unverified") or \
-        apart[0] == apart[1] else "TSC steps of the vCPUs: %s" % steps
-
-
-def wrong_deadline(arrived):
-    """A deadline survives, and its timer was armed with the final offset."""
-    for there, here in zip(arrived.source, arrived.destination):
-        there, here = there.values, here.values
-        if there["deadline"] and (here["deadline"] != there["deadline"] or
-                                  here["deadline_armed"] != here["offset"]):
-            return "deadline %s became %s" % (there, here)
-    return None
-
-
-def wrong_order(row, arrived):
-    """Nothing is written on the source; first the TSC, then kvmclock."""
-    pids = arrived.pids
-    ran_ns = arrived.source[0].run.true_ns
-    written = [call for call in fakehost.log(row.source, pids[0])
-               if call.name.startswith("KVM_SET") and call.true_ns > ran_ns
-               and call.where.startswith("vm0")]
-    offsets = calls(row.destination, pids[1], "vm0", "KVM_SET_DEVICE_ATTR")
-    clocks = calls(row.destination, pids[1], "vm0", "KVM_SET_CLOCK")
-    if written:
-        return "written on the source: %s" % written
-    if row.destination.startswith("unscaled") and asked(row, pids[1]):
-        return "asked for a frequency that makes TSCs stutter for good"
-    if not clocks and arrived.report["tries"]:
-        return "kvmclock wasn't set"
-    if offsets and clocks and clocks[-1].true_ns < offsets[-1].true_ns:
-        return "the TSC was set after kvmclock"
-    return None
-
-
-def asked(row, pid):
-    """Was any vCPU told to have a TSC that this host can't give it?"""
-    khz = fakehost.log(row.destination, pid)[0].values["khz"]
-    return [call for call in calls(row.destination, pid, "vm",
-                                   "KVM_SET_TSC_KHZ")
-            if abs(call.values["khz"] - khz) > khz * 250 // 10 ** 6]
+                bool(warned))]))
+    what = "%s to %s, %s, %s" % (row.source, row.destination, row.guest,
+                                 policy)
+    note("%s: %s %s, step %d ns, TSC %d ticks" % (
+        what, report["rung"], report["tsc"],
+        fakehost.clock_step(arrived.source[0], arrived.destination[0]),
+        fakehost.tsc_step(arrived.source[0], arrived.destination[0])))
+    assert not wrong, "%s: %s\n%s\n%s" % (what, "; ".join(wrong), report,
+                                          arrived.words)
 
 
 # -- The table's sections --

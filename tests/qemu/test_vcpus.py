@@ -10,7 +10,7 @@ from qmp import QmpError
 
 
 def crossings(vcpus, rounds):
-    """Idle guests: more busy vCPUs than CPUs would only wait for each other."""
+    """Idle guests: more busy vCPUs than CPUs would wait for each other."""
     source = start(patched(), vcpus=vcpus, extra=["-S"])
     try:
         source.calm()

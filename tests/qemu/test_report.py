@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What QEMU tells of a restore: event, query, monitor, log."""
+import stages
+from binaries import start
+from check import note, patched, patched_off
+from measure import own_report
+from migrate import wait_running
+from modes import moved
+from snapshot import add_disk, monitor
+
+EVENT = "KVM_CLOCK_RESTORED"
+
+
+def restored(guest):
+    """The data of all such events until now."""
+    guest.qmp.event_names()
+    return [event["data"] for event in guest.qmp.events
+            if event["event"] == EVENT]
+
+
+def tells_once(name):
+    with moved(name, patched()) as (_, guest):
+        guest.qmp.wait_event(EVENT)
+        told = restored(guest)
+        assert len(told) == 1, told
+        queried = own_report(guest)
+        for data in told[0], queried:
+            data.pop("bound-ns")        # gets narrower when the guest has run
+        assert told[0] == queried, "%s, but %s" % (told[0], queried)
+        words = guest.stderr()
+        assert words.count("kvmclock: restored by " + queried["rung"]) == 1, \
+            words
+
+
+def test_event():
+    """A guest that arrives is told of once, in the event and in the log."""
+    for name in "unix", "postcopy", "file", "cpr-transfer":
+        note(name)
+        tells_once(name)
+
+
+def test_event_loadvm():
+    """Each loadvm is told of once."""
+    with start(patched()) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        monitor(guest, "savevm here")
+        for number in 1, 2, 3:
+            monitor(guest, "loadvm here")
+            wait_running(guest)
+            guest.wait_beating()
+            assert len(restored(guest)) == number, restored(guest)
+
+
+def test_no_event():
+    """A guest that stays at home isn't: pause, snapshot, cancelled, failed."""
+    with start(patched()) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        for command in "stop", "cont":
+            guest.qmp.execute(command)
+        monitor(guest, "savevm here")
+        for end in stages.cancel, stages.let_fail:
+            with stages.switchover(guest) as destination:
+                end(guest, stages.switchover, destination)
+            wait_running(guest)
+        guest.wait_beating()
+        assert not restored(guest), restored(guest)
+        assert "kvmclock: restored" not in guest.stderr(), guest.stderr()
+
+
+def test_monitor():
+    """info kvm-clock says the same in words."""
+    with moved("unix", patched()) as (_, guest):
+        words = monitor(guest, "info kvm-clock")
+        note(words.replace("\r", ""))
+        rung = own_report(guest)["rung"]
+        assert "guest-clock: on" in words, words
+        assert "last restore: %s" % rung in words, words
+
+
+def test_before():
+    """Before anything was restored nothing is told of."""
+    with start(patched()) as guest:
+        assert own_report(guest) == {}
+        assert "last restore: none" in monitor(guest, "info kvm-clock")
+
+
+def test_off():
+    """Off, it is off by its own word, even after a move."""
+    with moved("unix", patched_off()) as (_, guest):
+        assert guest.qmp.execute("query-kvm-clock")["enabled"] is False
+        assert own_report(guest) == {}
+        assert not restored(guest)
+        words = monitor(guest, "info kvm-clock").strip()
+        assert words == "guest-clock: off", words
