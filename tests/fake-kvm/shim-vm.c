@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VMs under the shim: the guest's memory, MSRs, and how a vCPU runs. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include "shim.h"
 
@@ -174,11 +175,11 @@ int shim_set_msrs(ShimHandle *handle, const struct kvm_msrs *list)
 /* -- Runs -- */
 
 /* All that decides what this guest sees of time from now on. */
-static void log_run(const ShimHandle *handle)
+static void log_run(const ShimHandle *handle, const char *name)
 {
     const FakeVcpu *vcpu = handle->vcpu;
     const CfPvclockRecord *record = &vcpu->record;
-    ShimCall call = shim_call(handle, "KVM_RUN", NULL);
+    ShimCall call = shim_call(handle, name, NULL);
 
     shim_done(&call, 0, "guest_tsc=%" PRIu64 " offset=%" PRIu64 " ratio=%"
               PRIu64 " deadline=%" PRIu64 " deadline_armed=%" PRIu64
@@ -191,11 +192,19 @@ static void log_run(const ShimHandle *handle)
               record->tsc_shift, record->flags);
 }
 
+/* With a signal pending KVM turns back just before it enters the guest. */
+static bool turns_back(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1);
+}
+
 void shim_before_run(ShimHandle *handle)
 {
     if (fake_vcpu_enter(handle->vcpu)) {
         shim_vm_write_record(handle);
-        log_run(handle);
+        log_run(handle, turns_back() ? "KVM_RUN(signal)" : "KVM_RUN");
     }
 }
 
@@ -208,7 +217,7 @@ void shim_vm_refresh(const ShimVm *vm)
 
         if (handle && fake_vcpu_refresh(handle->vcpu)) {
             shim_vm_write_record(handle);
-            log_run(handle);
+            log_run(handle, "KVM_RUN");
         }
     }
 }

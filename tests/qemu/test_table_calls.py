@@ -16,7 +16,7 @@ from migrate import arrive, go, incoming, load, wait_loaded
 from test_refused import sentences
 
 # Not calls, or calls that QEMU always made and whose failure ends it.
-NOT_OURS = ("KVM_RUN", "KVM_SET_MSRS(TSC_DEADLINE)")
+NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MSRS(TSC_DEADLINE)")
 MOST_OF_A_KIND = 8      # the loop's are endless
 ROUGH_NS = 100000
 
