@@ -43,6 +43,13 @@ void cf_json_append(CfJson *array, CfJson *value)
     json_object_array_add(array, value);
 }
 
+void cf_json_append_text(CfJson *array, const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+    cf_json_append(array, json_object_new_string(valid));
+}
+
 void cf_json_add_text(CfJson *object, const char *name, const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);

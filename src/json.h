@@ -30,11 +30,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfJson, cf_json_free)
 /* A new object that says which format it is. */
 CfJson *cf_json_new_format(const char *format, int version, int min_version);
 
-/* These take over @value. */
+/* These take over @value. Text that isn't UTF-8 is made so. */
 void cf_json_add(CfJson *object, const char *name, CfJson *value);
 void cf_json_append(CfJson *array, CfJson *value);
+void cf_json_append_text(CfJson *array, const char *text);
 
-/* Text that isn't UTF-8 is made so; empty text stays away. */
+/* Empty text stays away. */
 void cf_json_add_text(CfJson *object, const char *name, const char *text);
 void cf_json_add_u64(CfJson *object, const char *name, uint64_t value);
 void cf_json_add_s64(CfJson *object, const char *name, int64_t value);

@@ -17,8 +17,8 @@ typedef struct Options {
 } Options;
 
 typedef struct Move {
-    const char *from;
-    const char *to;
+    char *from;
+    char *to;
     CfGuest guest;
     CfProbe destination;
     CfCheck check;
@@ -168,15 +168,24 @@ static void name_hosts(Move *move, char **files)
     const char *from = move->guest.host, *to = move->destination.id.name;
     const bool differ = strcmp(from, to) != 0;
 
-    move->from = *from && differ ? from : files[0];
-    move->to = *to && differ ? to : files[1];
+    move->from = cli_printable(*from && differ ? from : files[0]);
+    move->to = cli_printable(*to && differ ? to : files[1]);
+}
+
+static int print(const Move *move, const Options *options)
+{
+    g_autofree char *text = options->json ? to_json(move) : to_text(move);
+    g_autoptr(GError) error = NULL;
+
+    return files_write(options->output, text, &error)
+           ? status_of(move->check.verdict) : cli_fail(error);
 }
 
 static int check(const Options *options, char **files)
 {
-    g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
     Move move;
+    int status;
 
     if (!hosts_read_guest(files[0], options->wishes.tsc_khz, &move.guest,
                           &error) ||
@@ -186,11 +195,10 @@ static int check(const Options *options, char **files)
     wishes_apply(&options->wishes, &move.guest);
     name_hosts(&move, files);
     cf_check(&move.guest, &move.destination, &move.check);
-    text = options->json ? to_json(&move) : to_text(&move);
-    if (!files_write(options->output, text, &error)) {
-        return cli_fail(error);
-    }
-    return status_of(move.check.verdict);
+    status = print(&move, options);
+    g_free(move.from);
+    g_free(move.to);
+    return status;
 }
 
 int cli_check(int argc, char **argv)

@@ -15,6 +15,7 @@ typedef struct Command {
 static const Command commands[] = {
     { "probe", cli_probe, "what this host can do for guests' clocks" },
     { "check", cli_check, "whether a guest may go from one host to another" },
+    { "matrix", cli_matrix, "which host can take whose guests" },
     { "selftest", cli_selftest,
       "carry the clocks of a test guest between two VMs and measure" },
 };
@@ -97,12 +98,10 @@ int cli_parse(const CliSyntax *syntax, int argc, char **argv,
     return parse(context, syntax, argc, argv, ret_arguments);
 }
 
-/* Names from the command line and from files stand in messages: whatever is
- * in them, it stays one line, and nothing plays tricks on the terminal. */
-static void complain(const char *message)
+char *cli_printable(const char *text)
 {
-    g_autofree char *valid = g_utf8_make_valid(message, -1);
-    g_autoptr(GString) line = g_string_new("clockferry: ");
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *line = g_string_new(NULL);
     const char *c;
 
     for (c = valid; *c; c += g_utf8_skip[(guchar)*c]) {
@@ -111,7 +110,15 @@ static void complain(const char *message)
         g_string_append_unichar(line, g_unichar_isprint(character) ? character
                                                                    : '?');
     }
-    fprintf(stderr, "%s\n", line->str);
+    return g_string_free(line, FALSE);
+}
+
+/* Names from the command line and from files stand in messages. */
+static void complain(const char *message)
+{
+    g_autofree char *line = cli_printable(message);
+
+    fprintf(stderr, "clockferry: %s\n", line);
 }
 
 int cli_fail(const GError *error)

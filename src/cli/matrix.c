@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clockferry matrix: who can take whose guests. */
+#include <stdlib.h>
+#include <unistd.h>
+#include "cli.h"
+#include "files.h"
+#include "matrix.h"
+
+typedef struct Options {
+    Wishes wishes;
+    gboolean json;
+    gboolean pairs;
+    gboolean svg;
+    gboolean html;
+    char *output;
+} Options;
+
+static char *print(const Pool *pool, const Options *options)
+{
+    if (options->json) {
+        return matrix_to_json(pool, options->pairs);
+    }
+    if (options->svg) {
+        return matrix_to_svg(pool);
+    }
+    if (options->html) {
+        return matrix_to_html(pool);
+    }
+    return matrix_to_text(pool, !options->output && isatty(STDOUT_FILENO) &&
+                                !getenv("NO_COLOR"));
+}
+
+/* That of the worst move. */
+static int status_of(const Pool *pool)
+{
+    return pool->counts[CF_VERDICT_REFUSE] ? CF_EXIT_REFUSED
+           : pool->counts[CF_VERDICT_WARN] || pool->counts[CF_VERDICT_REPORT]
+           ? CF_EXIT_INEXACT : CF_EXIT_FINE;
+}
+
+static int matrix(const Options *options, char **files)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Pool) pool = pool_new(files, &options->wishes, &error);
+
+    if (!pool) {
+        return cli_fail(error);
+    }
+    text = print(pool, options);
+    if (!files_write(options->output, text, &error)) {
+        return cli_fail(error);
+    }
+    return status_of(pool);
+}
+
+static int check_form(const Options *options, char **files)
+{
+    if (options->json + options->svg + options->html > 1) {
+        return cli_usage("--json, --svg and --html contradict");
+    }
+    if (options->pairs && !options->json) {
+        return cli_usage("--pairs goes with --json");
+    }
+    if (options->pairs && g_strv_length(files) > MATRIX_MAX_PAIRS_HOSTS) {
+        return cli_usage("--pairs takes up to %u hosts",
+                         MATRIX_MAX_PAIRS_HOSTS);
+    }
+    return CLI_GO_ON;
+}
+
+int cli_matrix(int argc, char **argv)
+{
+    Options options = { 0 };
+    const GOptionEntry entries[] = {
+        WISHES_ENTRIES(options.wishes),
+        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
+        { "pairs", 0, 0, G_OPTION_ARG_NONE, &options.pairs,
+          "In JSON, tell every pair of hosts by itself", NULL },
+        { "svg", 0, 0, G_OPTION_ARG_NONE, &options.svg, "Print a picture",
+          NULL },
+        { "html", 0, 0, G_OPTION_ARG_NONE, &options.html, "Print a web page",
+          NULL },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
+          "Write to this file, whole or not at all", "FILE" },
+        { 0 },
+    };
+    const CliSyntax syntax = {
+        .arguments = "HOST.json...",
+        .summary = "Tells which host can take whose guests, which are fully "
+                   "interchangeable,\nwhich aren't and why, and what TSC "
+                   "frequency would suit most.\nExit status: 0 every guest "
+                   "may go everywhere; 4 not exactly; 3 some are refused.",
+        .min = 1,
+        .max = G_MAXINT,
+        .options = entries,
+    };
+    g_auto(GStrv) files = NULL;
+    int status = cli_parse(&syntax, argc, argv, &files);
+
+    if (status == CLI_GO_ON) {
+        status = wishes_parse(&options.wishes);
+    }
+    if (status == CLI_GO_ON) {
+        status = check_form(&options, files);
+    }
+    if (status == CLI_GO_ON) {
+        status = matrix(&options, files);
+    }
+    wishes_clear(&options.wishes);
+    g_free(options.output);
+    return status;
+}
