@@ -11,6 +11,10 @@ Missing = binaries.Missing
 # What a crossing may do to kvmclock, here where the best rung is closed-loop.
 WORST_NS = 5
 
+# What a QEMU without the feature says of a stream with it: 10.0 says "savevm
+# section".
+UNKNOWN_SECTION = "section or instance 'kvmclock_offer'"
+
 
 def tries(full):
     """`full` repetitions, or fewer on wish (CLOCKFERRY_PERCENT)."""
@@ -99,6 +103,18 @@ def assert_carried(before, guest, busy=False):
     worst_ns = max(WORST_NS, report["bound-ns"]) if busy else WORST_NS
     assert_unharmed(result, report.get("frozen"), worst_ns)
     return report
+
+
+@functools.lru_cache(None)
+def machine_types():
+    """Those that both QEMUs have: newer ones forget old ones."""
+    found = []
+    for side in stock(), patched_off():
+        with binaries.start(side, extra=["-S"]) as guest:
+            found.append({machine.get(key)
+                          for machine in guest.qmp.execute("query-machines")
+                          for key in ("name", "alias")})
+    return found[0] & found[1]
 
 
 def crashed(exit_status):

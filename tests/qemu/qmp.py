@@ -24,6 +24,7 @@ class Qmp:
         self._sock = sock
         self._timeout = timeout
         self._buffer = b""
+        self._number = 0
         self.events = []
         self._receive(time.monotonic() + timeout)       # the greeting
         self.execute("qmp_capabilities")
@@ -32,17 +33,25 @@ class Qmp:
         """The command's return value; QmpError if it failed.
 
         `fds` go with it, for getfd."""
-        request = {"execute": command}
-        if arguments:
-            request["arguments"] = arguments
-        self._send(request, fds)
+        number = self.post(command, arguments, fds)
         deadline = time.monotonic() + (timeout or self._timeout)
         while True:
             message = self._receive(deadline)
+            if message.get("id") != number:
+                continue
             if "return" in message:
                 return message["return"]
             if "error" in message:
                 raise QmpError(command, message["error"])
+
+    def post(self, command, arguments=None, fds=()):
+        """Send a command, whose answer nobody waits for; its number."""
+        self._number += 1
+        request = {"execute": command, "id": self._number}
+        if arguments:
+            request["arguments"] = arguments
+        self._send(request, fds)
+        return self._number
 
     def supports(self, command):
         names = self.execute("query-commands")

@@ -132,11 +132,12 @@ def switchover(source):
 def device(source):
     """The rest of RAM and the devices' state are being sent.
 
-    QEMU holds its big lock then, so nobody can cancel any more."""
+    QEMU holds its big lock then: it may not even answer, and nobody can cancel
+    any more."""
     with switchover(source) as destination:
         destination.guest.signal(signal.SIGSTOP)
         source.qmp.events.clear()
-        source.qmp.execute("migrate-continue", {"state": "pre-switchover"})
+        source.qmp.post("migrate-continue", {"state": "pre-switchover"})
         source.qmp.wait_event("MIGRATION", status="device")
         yield destination
 

@@ -6,8 +6,8 @@ import sys
 
 import measure
 from binaries import MISSING, start
-from check import (Missing, Untouched, assert_carried, note, patched,
-                   patched_off, stock)
+from check import (UNKNOWN_SECTION, Missing, Untouched, assert_carried,
+                   machine_types, note, patched, patched_off, stock)
 from migrate import cross, go, incoming, set_capabilities
 from qmp import QmpError
 
@@ -22,14 +22,8 @@ SYSTEM_TIME_MSR = 0x4b564d01
 
 def machines():
     """Those of MACHINES that both QEMUs have."""
-    found = None
-    for side in stock(), patched():
-        with start(side, extra=["-S"]) as guest:
-            names = {machine.get(key)
-                     for machine in guest.qmp.execute("query-machines")
-                     for key in ("name", "alias")}
-            found = names if found is None else found & names
-    missing = [name for name in MACHINES if name.split(",")[0] not in found]
+    known = machine_types()
+    missing = [name for name in MACHINES if name.split(",")[0] not in known]
     if missing:
         note("not in these QEMUs: %s" % ", ".join(missing))
     return [name for name in MACHINES if name not in missing]
@@ -91,13 +85,13 @@ def refused(source_side, destination_side, machine, words):
 def test_on_to_stock():
     """On, it is refused by stock QEMU; the guest was not even stopped."""
     for machine in machines():
-        refused(patched(), stock(), machine, "Unknown savevm section")
+        refused(patched(), stock(), machine, UNKNOWN_SECTION)
 
 
 def test_on_to_off():
     """On, it is refused where the feature is off, just so."""
     for machine in machines():
-        refused(patched(), patched_off(), machine, "Unknown savevm section")
+        refused(patched(), patched_off(), machine, UNKNOWN_SECTION)
 
 
 def test_stock_there_and_back():
@@ -172,7 +166,11 @@ def test_sections():
         for machine in "pc-i440fx-10.0", "pc-q35-9.2":
             sections(stock(), machine, theirs)
             sections(patched(), machine, ours)
-            forward, back = complaints(theirs, ours), complaints(ours, theirs)
+            # The checker stumbles over some devices even of the same QEMU.
+            always = complaints(theirs, theirs)
+            forward, back = ([line for line in complaints(*pair)
+                              if line not in always]
+                             for pair in ((theirs, ours), (ours, theirs)))
             note("%s, to stock: %s" % (machine, back))
             assert not forward, forward
             assert len(back) == 1 and "kvmclock/guest_clock" in back[0], back

@@ -4,7 +4,7 @@ import bench
 import ioctls
 import stream
 from binaries import start
-from check import note, patched, patched_off, stock
+from check import UNKNOWN_SECTION, note, patched, patched_off, stock
 from migrate import (arrive, cross, go, incoming, set_capabilities,
                      wait_status)
 
@@ -94,7 +94,7 @@ def test_on_to_stock():
             destination.wait_exit()
             words = destination.stderr()
         assert info["status"] == "failed", info
-        assert "Unknown savevm section" in words, words
+        assert UNKNOWN_SECTION in words, words
         assert source.qmp.execute("query-status")["status"] == "running"
         source.wait_beating()
 

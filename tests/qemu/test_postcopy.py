@@ -6,7 +6,7 @@ import measure
 from binaries import start
 from check import Untouched, assert_carried, note, patched
 from migrate import (arrive, cross, incoming, set_capabilities, set_parameters,
-                     status, wait_running, wait_status)
+                     wait_running, wait_status)
 
 SLOW = 1 << 20              # bytes a second
 BALLAST = 0x100000, 16 << 20    # address, bytes: RAM that takes a while
@@ -35,8 +35,7 @@ def early(*capabilities):
             source.qmp.execute("migrate-start-postcopy")
             arrive(destination)
             before = measure.view(source)
-            info = status(source)
-            assert info["status"] == "postcopy-active", info
+            info = wait_status(source, ("postcopy-active",))
             note("%d bytes of RAM missing" % info["ram"]["remaining"])
             assert info["ram"]["remaining"], "it isn't early"
             assert_carried(before, destination)
