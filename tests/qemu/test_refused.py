@@ -7,13 +7,13 @@ import time
 from binaries import start
 from check import Untouched, crashed, note, patched, stock, tries
 from measure import worst
-from migrate import (cross, go, incoming, set_capabilities, status,
-                     wait_status)
+from migrate import cross, go, incoming, set_capabilities, wait_status
+from relay import Relay
 
 FAR_KHZ = "1000000"     # no host of ours has it, and it can't be scaled
 LATE_S = 0.05
 WITHIN_S = 5.0          # a refusal waits for no timeout
-RAM_BYTES = 4096        # "none": not even one page
+SETUP_BYTES = 4096      # set-up, and not even one page of RAM
 TRIES = 50              # for each of the four ways: 200 together
 
 
@@ -32,11 +32,11 @@ def refuse_once(source, late):
     """One try; returns how long the source took to know."""
     destination, uri = incoming(patched(),
                                 kvmclock={"x-pretend-tsc-khz": FAR_KHZ})
-    with destination:
+    with destination, Relay(uri) as relay:
         if late:
             destination.signal(signal.SIGSTOP)
         began = time.monotonic()
-        source.qmp.execute("migrate", {"uri": uri})
+        source.qmp.execute("migrate", {"uri": relay.uri})
         if late:
             time.sleep(LATE_S)
             destination.signal(signal.SIGCONT)
@@ -47,8 +47,7 @@ def refuse_once(source, late):
     assert info["status"] == "failed", info
     assert took < WITHIN_S, "it took %.2f s" % took
     assert "downtime" not in info, info
-    sent = status(source).get("ram", {}).get("transferred", 0)
-    assert sent < RAM_BYTES, "%d bytes of RAM were sent" % sent
+    assert relay.sent < SETUP_BYTES, "%d bytes were sent" % relay.sent
     assert not crashed(ended), "destination died by signal: %s" % words
     assert len(sentences(words)) == 1, "not one sentence: %r" % words
     return took
@@ -84,6 +83,17 @@ def test_late():
 def test_late_return_path():
     """50 refusals 50 ms late with return-path: the same."""
     refuse_many(late=True, return_path=True)
+
+
+def test_relay_counts():
+    """Who isn't refused sends far more than set-up, so the limit is a limit."""
+    with start(patched()) as source:
+        source.wait_up()
+        destination, uri = incoming(patched())
+        with destination, Relay(uri) as relay:
+            assert go(source, relay.uri)["status"] == "completed"
+        note("%d bytes in all, %d is the limit" % (relay.sent, SETUP_BYTES))
+        assert relay.sent > 10 * SETUP_BYTES, relay.sent
 
 
 def test_then_accepted():
