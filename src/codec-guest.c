@@ -27,9 +27,10 @@ static void add_host(CfJson *object, const CfGuest *guest)
     cf_json_add_name(object, "leap", &cf_leap_names, guest->leap);
 }
 
-CfJson *cf_guest_to_object(const CfGuest *guest)
+char *cf_guest_to_json(const CfGuest *guest)
 {
-    CfJson *object = cf_json_new_format(FORMAT, VERSION, MIN_VERSION);
+    g_autoptr(CfJson) object = cf_json_new_format(FORMAT, VERSION,
+                                                  MIN_VERSION);
 
     add_host(object, guest);
     if (cf_tsc_freq_valid(&guest->freq)) {
@@ -39,13 +40,6 @@ CfJson *cf_guest_to_object(const CfGuest *guest)
     cf_json_add_bool(object, "promised", guest->promised);
     cf_json_add_name(object, "policy", &cf_policy_names, guest->policy);
     cf_json_add_name(object, "require", &cf_rung_names, guest->require);
-    return object;
-}
-
-char *cf_guest_to_json(const CfGuest *guest)
-{
-    g_autoptr(CfJson) object = cf_guest_to_object(guest);
-
     return cf_json_print(object);
 }
 

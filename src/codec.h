@@ -3,7 +3,6 @@
 #ifndef CF_CODEC_H
 #define CF_CODEC_H
 
-#include <clockferry/check.h>
 #include "internal.h"
 #include "json.h"
 
@@ -19,9 +18,6 @@ bool cf_instant_from_json(CfJsonReader *reader, const CfJson *object,
 /* The member tai_offset_s, if it is there. */
 void cf_json_get_tai(CfJsonReader *reader, const CfJson *object,
                      int32_t *ret_tai_offset_s);
-
-/* A guest as an object that more can be added to. */
-CfJson *cf_guest_to_object(const CfGuest *guest);
 
 /* Reports the reader's problem, and frees it; returns false. */
 gboolean cf_fail_json(GError **error, const char *what, CfJsonReader *reader);

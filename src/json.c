@@ -189,6 +189,11 @@ bool cf_json_check_format(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
+bool cf_json_has(const CfJson *object, const char *name)
+{
+    return json_object_object_get_ex(object, name, NULL);
+}
+
 /* A member of the right type. Wrong, also null, is a problem. */
 static bool get(CfJsonReader *reader, const CfJson *object, const char *name,
                 json_type type, json_object **ret_member)

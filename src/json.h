@@ -78,6 +78,9 @@ bool cf_json_check_format(CfJsonReader *reader, const CfJson *object,
 /* The object's word for its format; NULL if it has none. Owned by it. */
 const char *cf_json_get_format(const CfJson *object);
 
+/* Is there such a member? */
+bool cf_json_has(const CfJson *object, const char *name);
+
 /*
  * One member each. They return true if it is there and right, and write it
  * only then. If it is there and wrong they keep the problem.

@@ -58,8 +58,10 @@ int cli_fail(const GError *error);
 int cli_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 int cli_check(int argc, char **argv);
+int cli_diff(int argc, char **argv);
 int cli_matrix(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 int cli_selftest(int argc, char **argv);
+int cli_state(int argc, char **argv);
 
 #endif /* CF_CLI_H */

@@ -18,6 +18,8 @@ static const Command commands[] = {
     { "matrix", cli_matrix, "which host can take whose guests" },
     { "selftest", cli_selftest,
       "carry the clocks of a test guest between two VMs and measure" },
+    { "state", cli_state, "a running guest's clocks and its last restore" },
+    { "diff", cli_diff, "what happened to a guest's clocks meanwhile" },
 };
 
 static char *usage(void)

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happened to a guest's clocks between two captures. */
+#ifndef CF_DIFFERENCE_H
+#define CF_DIFFERENCE_H
+
+#include <clockferry/state.h>
+
+/**
+ * Difference - after minus before
+ * @same_host: both were captured on one host, and that is proven
+ * @elapsed_ns: time between the captures: by the host's TSC on one host, else
+ *              by the hosts' clocks
+ * @elapsed_error_known: @elapsed_error_ns is known
+ * @elapsed_error_ns: @elapsed_ns is right to within this
+ * @tsc_known: the TSC steps are known
+ * @tsc_step_ticks: the boot vCPU's TSC minus what @elapsed_ns made of it at
+ *                  its former rate
+ * @tsc_step_ns: the same in time
+ * @clock_known: @clock_step_ns is known
+ * @clock_step_ns: kvmclock minus what it was and @elapsed_ns
+ * @mismatch_known: @mismatch_ns is known
+ * @mismatch_ns: kvmclock minus what it would be as the former function of the
+ *               guest's TSC; no host's clock plays a part in it
+ * @skew_known: @skew_ticks is known
+ * @skew_ticks: by how much the vCPUs' TSCs came apart from each other
+ * @rate_known: @rate_error_ppt is known
+ * @rate_error_ppt: how much faster the boot vCPU's TSC runs, in 10^-12
+ */
+typedef struct Difference {
+    bool same_host;
+    int64_t elapsed_ns;
+    bool elapsed_error_known;
+    uint64_t elapsed_error_ns;
+    bool tsc_known;
+    int64_t tsc_step_ticks;
+    int64_t tsc_step_ns;
+    bool clock_known;
+    int64_t clock_step_ns;
+    bool mismatch_known;
+    int64_t mismatch_ns;
+    bool skew_known;
+    uint64_t skew_ticks;
+    bool rate_known;
+    int64_t rate_error_ppt;
+} Difference;
+
+/**
+ * difference_of - compare two captures of one guest
+ * @before: the earlier one, valid
+ * @after: the later one, valid
+ * @ret_difference: what happened, written on success
+ * @error: why they can't be compared
+ *
+ * Return: true on success.
+ */
+gboolean difference_of(const CfState *before, const CfState *after,
+                       Difference *ret_difference, GError **error);
+
+/* Did the clocks stay what they were, as far as one can see? */
+bool difference_is_exact(const Difference *difference);
+
+#endif /* CF_DIFFERENCE_H */

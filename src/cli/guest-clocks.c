@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asks QEMU for a guest's clocks, and this host about itself. */
+#include <string.h>
+#include "guest-clocks.h"
+
+static const CfNames blackouts = {
+    .n = 2,
+    .of = { "count", "freeze" },
+};
+
+/* QEMU's numbers are JSON numbers. */
+static bool get_s64(CfJsonReader *reader, const CfJson *object,
+                    const char *name, int64_t *ret_value)
+{
+    return cf_json_get_int(reader, object, name, INT64_MIN, INT64_MAX,
+                           ret_value);
+}
+
+static void get_restore(CfJsonReader *reader, const CfJson *json,
+                        LastRestore *restore)
+{
+    if (!cf_json_get_name(reader, json, "rung", &cf_rung_names,
+                          &restore->rung) ||
+        !cf_json_get_u32(reader, json, "tries", &restore->tries) ||
+        !cf_json_get_name(reader, json, "tsc", &cf_tsc_outcome_names,
+                          &restore->tsc)) {
+        cf_json_fail(reader, "rung, tries or tsc is missing");
+    }
+    restore->residual_known = get_s64(reader, json, "residual-ns",
+                                      &restore->residual_ns);
+    restore->bound_known = get_s64(reader, json, "bound-ns",
+                                   &restore->bound_ns);
+    restore->rate_known = get_s64(reader, json, "rate-error-ppt",
+                                  &restore->rate_error_ppt);
+    restore->skew_known = get_s64(reader, json, "skew-ticks",
+                                  &restore->skew_ticks);
+    cf_json_get_bool(reader, json, "same-host", &restore->same_host);
+    cf_json_get_bool(reader, json, "frozen", &restore->frozen);
+    get_s64(reader, json, "elapsed-ns", &restore->elapsed_ns);
+    get_s64(reader, json, "duration-ns", &restore->duration_ns);
+}
+
+bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
+{
+    CfJsonReader reader = { NULL };
+    LastRestore restore = { 0 };
+    CfJson *data;
+
+    if (!cf_json_get_object(&reader, event, "data", &data)) {
+        return false;
+    }
+    get_restore(&reader, data, &restore);
+    if (reader.problem) {
+        g_free(reader.problem);
+        return false;
+    }
+    *ret_restore = restore;
+    return true;
+}
+
+static void get_wishes(CfJsonReader *reader, const CfJson *json,
+                       GuestClocks *clocks)
+{
+    int word;
+
+    if (cf_json_get_name(reader, json, "policy", &cf_policy_names, &word)) {
+        clocks->guest.policy = (enum cf_policy)word;
+    }
+    if (cf_json_get_name(reader, json, "require", &cf_rung_names, &word)) {
+        clocks->guest.require = (enum cf_rung)word;
+    }
+    if (cf_json_get_name(reader, json, "blackout", &blackouts, &word)) {
+        clocks->freeze = word == 1;
+    }
+    cf_json_get_u32(reader, json, "blackout-limit",
+                    &clocks->blackout_limit_s);
+}
+
+static void get_info(CfJsonReader *reader, const CfJson *reply,
+                     GuestClocks *clocks)
+{
+    CfJson *json, *restore;
+
+    if (!cf_json_get_object(reader, reply, "return", &json) ||
+        !cf_json_get_bool(reader, json, "enabled", &clocks->enabled)) {
+        cf_json_fail(reader, "enabled is missing");
+        return;
+    }
+    get_wishes(reader, json, clocks);
+    cf_json_get_u32(reader, json, "host-tsc-khz", &clocks->host_khz);
+    cf_json_get_u32(reader, json, "guest-tsc-khz", &clocks->guest_khz);
+    if (cf_json_get_object(reader, json, "restore", &restore)) {
+        clocks->restored = true;
+        get_restore(reader, restore, &clocks->restore);
+    }
+}
+
+static gboolean ask_clocks(Qmp *qmp, GuestClocks *clocks, GError **error)
+{
+    CfJsonReader reader = { NULL };
+    g_autoptr(GError) why = NULL;
+    g_autoptr(CfJson) reply = qmp_execute(qmp, "query-kvm-clock", NULL, &why);
+
+    if (!reply) {
+        if (g_error_matches(why, QMP_ERROR, QMP_ERROR_NO_COMMAND)) {
+            g_set_error_literal(
+                error, QMP_ERROR, QMP_ERROR_NO_COMMAND,
+                "this QEMU can't carry a guest's clocks: it doesn't know "
+                "query-kvm-clock, so it is without the Clockferry series");
+        } else {
+            g_propagate_error(error, g_steal_pointer(&why));
+        }
+        return FALSE;
+    }
+    get_info(&reader, reply, clocks);
+    if (reader.problem) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_PROTOCOL,
+                    "can't read QEMU's answer to query-kvm-clock: %s",
+                    reader.problem);
+        g_free(reader.problem);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* One member of what a command returns; it stays empty if that fails. */
+static void ask_word(Qmp *qmp, const char *command, const char *name,
+                     char *ret_text, size_t size)
+{
+    CfJsonReader reader = { NULL };
+    g_autoptr(CfJson) reply = qmp_execute(qmp, command, NULL, NULL);
+    CfJson *json;
+
+    if (reply && cf_json_get_object(&reader, reply, "return", &json)) {
+        cf_json_get_text(&reader, json, name, ret_text, size);
+    }
+    g_free(reader.problem);
+}
+
+static bool get_cpu_path(const CfJson *reply, char *ret_path, size_t size)
+{
+    CfJsonReader reader = { NULL };
+    CfJson *cpus;
+    const CfJson *cpu = NULL;
+    bool found;
+
+    if (cf_json_get_array(&reader, reply, "return", &cpus) &&
+        cf_json_length(cpus)) {
+        cpu = cf_json_element(&reader, cpus, 0);
+    }
+    found = cpu && cf_json_get_text(&reader, cpu, "qom-path", ret_path, size);
+    g_free(reader.problem);
+    return found;
+}
+
+/* Was the guest given invtsc? */
+static bool ask_invtsc(Qmp *qmp)
+{
+    CfJsonReader reader = { NULL };
+    g_autoptr(CfJson) cpus = qmp_execute(qmp, "query-cpus-fast", NULL, NULL);
+    g_autoptr(CfJson) reply = NULL;
+    CfJson *arguments;
+    char path[256];
+    bool invtsc = false;
+
+    if (!cpus || !get_cpu_path(cpus, path, sizeof(path))) {
+        return false;
+    }
+    arguments = cf_json_object();
+    cf_json_add_text(arguments, "path", path);
+    cf_json_add_text(arguments, "property", "invtsc");
+    reply = qmp_execute(qmp, "qom-get", arguments, NULL);
+    if (reply) {
+        cf_json_get_bool(&reader, reply, "return", &invtsc);
+    }
+    g_free(reader.problem);
+    return invtsc;
+}
+
+/* The socket is a file of this host, so QEMU runs here. */
+static void ask_host(CfGuest *guest)
+{
+    const CfKvmOps *ops = cf_kvm_ops();
+    CfHostTime time;
+    CfHostId id;
+
+    ops->get_host_id(&id);
+    g_strlcpy(guest->host, id.name, sizeof(guest->host));
+    g_strlcpy(guest->boot_id, id.boot_id, sizeof(guest->boot_id));
+    guest->instant_known = ops->read_pair(&guest->instant.host_ticks,
+                                          &guest->instant.realtime_ns) == 0;
+    if (ops->get_host_time(&time) == 0) {
+        guest->tai_offset_s = guest->instant.tai_offset_s = time.tai_offset_s;
+        guest->leap = time.leap;
+        guest->max_error_ns = time.synchronised ? time.max_error_ns
+                                                : UINT64_MAX;
+    }
+}
+
+/* QEMU tells kHz; the ratio is what KVM computes from them. */
+static void derive_freq(GuestClocks *clocks)
+{
+    struct cf_tsc_freq freq = { clocks->host_khz, 0, 1 };
+    CfHostId id;
+
+    clocks->guest.host_khz = clocks->host_khz;
+    if (!clocks->host_khz || !clocks->guest_khz) {
+        return;
+    }
+    if (clocks->guest_khz != clocks->host_khz) {
+        cf_kvm_ops()->get_host_id(&id);
+        freq.frac_bits = id.frac_bits;
+        if (!cf_tsc_ratio_from_khz(clocks->guest_khz, clocks->host_khz,
+                                   freq.frac_bits, &freq.ratio)) {
+            return;
+        }
+    }
+    clocks->guest.freq = freq;
+}
+
+gboolean guest_clocks_ask(Qmp *qmp, GuestClocks *ret_clocks, GError **error)
+{
+    GuestClocks clocks = {
+        .guest = { .require = CF_RUNG_PLAIN, .max_error_ns = UINT64_MAX },
+    };
+
+    if (!ask_clocks(qmp, &clocks, error)) {
+        return FALSE;
+    }
+    ask_word(qmp, "query-name", "name", clocks.name, sizeof(clocks.name));
+    ask_word(qmp, "query-status", "status", clocks.status,
+             sizeof(clocks.status));
+    clocks.guest.promised = ask_invtsc(qmp);
+    ask_host(&clocks.guest);
+    derive_freq(&clocks);
+    *ret_clocks = clocks;
+    return TRUE;
+}
+
+bool guest_clocks_exact(const LastRestore *restore)
+{
+    return restore->rung <= CF_RUNG_CLOSED_LOOP && restore->rate_known &&
+           restore->rate_error_ppt >= -CF_RATE_EXACT_PPT &&
+           restore->rate_error_ppt <= CF_RATE_EXACT_PPT &&
+           (restore->tsc == CF_TSC_UNCHANGED ||
+            restore->tsc == CF_TSC_COPIED || restore->tsc == CF_TSC_COMPUTED);
+}

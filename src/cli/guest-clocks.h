@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The clocks of a guest that runs in QEMU, as QEMU tells them. */
+#ifndef CF_GUEST_CLOCKS_H
+#define CF_GUEST_CLOCKS_H
+
+#include <clockferry/check.h>
+#include <clockferry/vm.h>
+#include "qmp.h"
+
+/**
+ * LastRestore - how the clocks were restored when the guest arrived
+ *
+ * The members are those of QEMU's KvmClockRestore.
+ */
+typedef struct LastRestore {
+    int rung;
+    uint32_t tries;
+    bool residual_known;
+    int64_t residual_ns;
+    bool bound_known;
+    int64_t bound_ns;
+    int tsc;
+    bool rate_known;
+    int64_t rate_error_ppt;
+    bool skew_known;
+    int64_t skew_ticks;
+    bool same_host;
+    bool frozen;
+    int64_t elapsed_ns;
+    int64_t duration_ns;
+} LastRestore;
+
+/**
+ * GuestClocks - all of it
+ * @name: the guest's, empty when it has none
+ * @status: its run state, as "running"
+ * @enabled: its clocks are carried over migrations
+ * @freeze: the blackout doesn't count
+ * @blackout_limit_s: from so many seconds on it doesn't count anyway
+ * @host_khz: the host's TSC, 0 when unknown
+ * @guest_khz: the guest's, 0 when unknown
+ * @guest: for cf_check()
+ * @restored: @restore is known
+ * @restore: the last one
+ */
+typedef struct GuestClocks {
+    char name[256];
+    char status[32];
+    bool enabled;
+    bool freeze;
+    uint32_t blackout_limit_s;
+    uint32_t host_khz;
+    uint32_t guest_khz;
+    CfGuest guest;
+    bool restored;
+    LastRestore restore;
+} GuestClocks;
+
+/* Asks QEMU, and this host about itself. */
+gboolean guest_clocks_ask(Qmp *qmp, GuestClocks *ret_clocks, GError **error);
+
+/* What the event KVM_CLOCK_RESTORED says; false if it is nonsense. */
+bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore);
+
+/* Did the clocks arrive as they were? */
+bool guest_clocks_exact(const LastRestore *restore);
+
+/* For people and for programs; to be freed with g_free(). */
+char *guest_clocks_to_text(const GuestClocks *clocks);
+char *guest_clocks_to_json(const GuestClocks *clocks);
+
+/* "closed-loop, 2 tries, residual -1 ns, ...", to be freed with g_free(). */
+char *guest_clocks_restore_line(const LastRestore *restore);
+
+#endif /* CF_GUEST_CLOCKS_H */

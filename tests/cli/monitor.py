@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Monitors that aren't quite QEMU's, and QEMU itself."""
+import importlib
+import json
+import socket
+import sys
+import tempfile
+import threading
+
+import places
+from tap import Missing
+
+GREETING = {"QMP": {"version": {}, "capabilities": []}}
+
+
+class Monitor:
+    """A socket that greets and then answers each command as it is told.
+
+    answers: command -> what it returns; an Exception's text is an error. What
+    isn't named isn't known. raw: sent instead of all that."""
+
+    def __init__(self, answers=None, raw=None, silent=False, events=()):
+        self._folder = tempfile.TemporaryDirectory()
+        self.path = self._folder.name + "/qmp"
+        self._answers, self._raw = answers or {}, raw
+        self._silent, self._events = silent, events
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(self.path)
+        self._server.listen(1)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *why):
+        self._server.close()
+        self._folder.cleanup()
+
+    def _serve(self):
+        try:
+            client, _ = self._server.accept()
+            with client:
+                self._talk(client)
+        except OSError:
+            pass
+
+    def _talk(self, client):
+        if self._silent:
+            client.recv(1)
+            return
+        if self._raw is not None:
+            client.sendall(self._raw)
+            client.recv(65536)
+            return
+        self._say(client, GREETING)
+        decoder, text = json.JSONDecoder(), ""
+        while True:
+            data = client.recv(65536).decode()
+            if not data:
+                return
+            text = (text + data).lstrip()
+            while text:
+                try:
+                    request, end = decoder.raw_decode(text)
+                except ValueError:
+                    break
+                text = text[end:].lstrip()
+                self._answer(client, request["execute"])
+
+    def _answer(self, client, command):
+        answer = self._answers.get(command)
+        if command == "qmp_capabilities":
+            self._say(client, {"return": {}})
+        elif isinstance(answer, Exception):
+            self._say(client, {"error": {"class": "GenericError",
+                                         "desc": str(answer)}})
+        elif answer is None:
+            self._say(client, {"error": {
+                "class": "CommandNotFound",
+                "desc": "The command %s has not been found" % command}})
+        else:
+            self._say(client, {"event": "RTC_CHANGE", "data": {}})
+            self._say(client, {"return": answer})
+            if command == "query-cpus-fast":
+                for event in self._events:
+                    self._say(client, event)
+
+    @staticmethod
+    def _say(client, message):
+        client.sendall(json.dumps(message).encode() + b"\r\n")
+
+
+def modules():
+    """The modules of the QEMU tests: binaries and migrate."""
+    places.need_kvm()
+    folder = places.top("tests/qemu")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module("binaries"), \
+        importlib.import_module("migrate")
+
+
+class Qemu:
+    """A real QEMU with a monitor for us: (guest, path of the monitor)."""
+
+    def __init__(self, side, **options):
+        binaries, _ = modules()
+        try:
+            self._side = getattr(binaries, side)()
+        except binaries.Missing as missing:
+            raise Missing(missing.key,
+                          str(missing).split(": ", 1)[1]) from None
+        self._folder = tempfile.TemporaryDirectory()
+        self.path = self._folder.name + "/qmp"
+        self.guest = binaries.start(self._side, extra=[
+            "-qmp", "unix:%s,server=on,wait=off" % self.path,
+            "-name", "vm-7"], **options)
+
+    def __enter__(self):
+        return self.guest, self.path
+
+    def __exit__(self, *why):
+        self.guest.close()
+        self._folder.cleanup()

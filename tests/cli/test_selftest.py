@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""clockferry selftest; how exact it must be is for tests/kvm to say"""
+import json
+import re
+
+import places
+from command import USAGE, fails, output
+
+
+def test_histogram():
+    """Every round is in one bin, and the bins hold the extremes"""
+    places.need_kvm()
+    said = json.loads(output("selftest", "--rounds", "60", "--vcpus", "2",
+                             "--json"))
+    bins = said["step_histogram"]
+    assert sum(each["rounds"] for each in bins) == said["rounds"] == 60
+    assert all(a["to"] + 1 == b["from"] for a, b in zip(bins, bins[1:]))
+    assert bins[0]["from"] <= said["step_ns"]["min"] <= bins[0]["to"]
+    assert bins[-1]["from"] <= said["step_ns"]["max"] <= bins[-1]["to"]
+
+
+def test_text():
+    """Figures in their units, then a bar for each bin"""
+    places.need_kvm()
+    text = output("selftest", "--rounds", "30")
+    above, below = text.split("\n\n")
+    assert re.match(r"30 rounds with 1 vCPU\n  rung +[a-z-]+ \d+", above)
+    assert re.search(r"^  step as the guest sees it +min -?\d+, median "
+                     r"-?\d+, p99 \+-\d+, max -?\d+ ns$", above, re.M)
+    bars = [re.fullmatch(r" +(-?\d+|-?\d+ to -?\d+|to -?\d+|-?\d+ on) "
+                         r"(#*) *(\d+)", line)
+            for line in below.splitlines()[1:]]
+    assert all(bars), below
+    assert sum(int(bar[3]) for bar in bars) == 30
+    longest = max(bars, key=lambda bar: int(bar[3]))
+    assert len(longest[2]) == 40
+    assert all((bar[2] == "") == (bar[3] == "0") for bar in bars), below
+
+
+def test_numbers():
+    """Rounds and vCPUs out of range"""
+    for wrong in (["--rounds", "0"], ["--rounds", "1000001"],
+                  ["--vcpus", "0"], ["--vcpus", "65"]):
+        fails(USAGE, "selftest", *wrong, words=["1 to"])
+    fails(USAGE, "selftest", "--rounds", "many", words=["many"])

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""clockferry state, with real QEMUs and with rude monitors"""
+import json
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+
+import places
+from command import FAILURE, FINE, INEXACT, USAGE, fails, output, program
+from monitor import Monitor, Qemu, modules
+
+INFO = {"enabled": True, "policy": "auto", "require": "plain",
+        "blackout": "count", "blackout-limit": 600, "host-tsc-khz": 2500000,
+        "guest-tsc-khz": 2000000}
+RESTORE = {"rung": "closed-loop", "tries": 2, "residual-ns": -1,
+           "bound-ns": 3, "tsc": "copied", "rate-error-ppt": 0,
+           "skew-ticks": 0, "same-host": True, "frozen": False,
+           "elapsed-ns": 1843220, "duration-ns": 12804}
+
+
+def facts(text):
+    """{name: value} of a text in two columns."""
+    found = dict(re.findall(r"^(\S[^:\n]*?) *: (.*)$", text, re.M))
+    assert len(found) == len(text.splitlines()), text
+    return found
+
+
+def answers(restore=None, **changes):
+    info = dict(INFO, **changes)
+    if restore:
+        info["restore"] = restore
+    return {"query-kvm-clock": info, "query-name": {"name": "vm-7"},
+            "query-status": {"status": "running"}}
+
+
+def test_fresh():
+    """A guest that was started here"""
+    with Qemu("patched") as (guest, path):
+        guest.wait_up()
+        said = facts(output("state", "--qmp", path, status=[FINE]))
+    assert said["Guest"] == "vm-7, running", said
+    assert said["Clocks"] == "carried, policy auto, require plain", said
+    assert said["Blackouts"] == "count, up to 600 s", said
+    assert said["Guest TSC"] == said["Host TSC"]
+    assert re.fullmatch(r"\d+ kHz", said["Host TSC"])
+    assert said["Last restore"].startswith("none"), said
+
+
+def test_arrived():
+    """A guest that came by migration: its report, in text and JSON"""
+    _, migrate = modules()
+    with Qemu("patched", incoming="defer") as (destination, path), \
+            Qemu("patched") as (source, _):
+        source.wait_up()
+        uri = "unix:" + destination.path("migration")
+        destination.qmp.execute("migrate-incoming", {"uri": uri})
+        assert migrate.go(source, uri)["status"] == "completed"
+        migrate.arrive(destination)
+        truth = destination.qmp.execute("query-kvm-clock")["restore"]
+        said = facts(output("state", "--qmp", path, status=[FINE]))
+        told = json.loads(output("state", "--qmp", path, "--json"))
+    restore = told["restore"]
+    assert said["Last restore"].startswith(
+        "%s, %d tr" % (truth["rung"], truth["tries"])), (said, truth)
+    assert said["Residual"] == "%d ns" % truth["residual-ns"]
+    assert said["kvmclock step"] == "up to %d ns" % truth["bound-ns"]
+    assert said["TSC offsets"] == truth["tsc"] == restore["tsc"]
+    assert said["Same host"] == "yes" and restore["same_host"]
+    assert restore["rung"] == truth["rung"]
+    for name in "residual_ns", "bound_ns", "elapsed_ns", "duration_ns":
+        assert restore[name] == str(truth[name.replace("_", "-")]), name
+
+
+def test_check_takes_it():
+    """What --json writes check takes, with the guest's own wishes"""
+    with Qemu("patched", kvmclock={"policy": "strict"}) as (guest, path), \
+            tempfile.TemporaryDirectory() as folder:
+        guest.wait_up()
+        output("state", "--qmp", path, "--json", "-o", folder + "/guest")
+        output("probe", "--json", "-o", folder + "/host")
+        said = json.loads(output("check", folder + "/guest", folder + "/host",
+                                 "--json", status=[FINE]))
+        with open(folder + "/guest", encoding="utf-8") as stream:
+            guest_facts = json.load(stream)
+    assert said["policy"] == "strict" and said["same_host"], said
+    assert guest_facts["name"] == "vm-7" and guest_facts["enabled"]
+
+
+def test_schema():
+    """The JSON fits its schema"""
+    jsonschema = places.module("jsonschema", "python3-jsonschema")
+    with open(places.top("docs/schema/clockferry-guest.schema.json"),
+              encoding="utf-8") as stream:
+        schema = json.load(stream)
+    schema["additionalProperties"] = False
+    for told in answers(), answers(RESTORE), answers(enabled=False):
+        with Monitor(told) as path:
+            jsonschema.validate(json.loads(
+                output("state", "--qmp", path, "--json")), schema)
+
+
+def test_off():
+    """A QEMU with the feature off: exit status 4, and how to turn it on"""
+    with Qemu("patched", kvmclock={"guest-clock": "off"}) as (_, path):
+        said = facts(output("state", "--qmp", path, status=[INEXACT]))
+    assert "guest-clock=on" in said["Clocks"], said
+
+
+def test_stock():
+    """A QEMU without the series: one sentence"""
+    with Qemu("stock") as (_, path):
+        fails(FAILURE, "state", "--qmp", path, words=["query-kvm-clock",
+                                                      "without"])
+
+
+def test_status():
+    """Exit status 4 if the clocks didn't arrive as they were"""
+    for status, changes in (
+            (FINE, {}), (FINE, {"rung": "exact"}), (FINE, {"tsc": "computed"}),
+            (INEXACT, {"rung": "realtime"}), (INEXACT, {"rung": "plain"}),
+            (INEXACT, {"tsc": "not-set"}), (INEXACT, {"tsc": "unverified"}),
+            (FINE, {"rate-error-ppt": 1000}),
+            (INEXACT, {"rate-error-ppt": -1001}),
+            (INEXACT, {"rate-error-ppt": None})):
+        restore = {name: value for name, value in {**RESTORE,
+                                                   **changes}.items()
+                   if value is not None}
+        with Monitor(answers(restore)) as path:
+            output("state", "--qmp", path, status=[status])
+
+
+def test_unknown():
+    """What QEMU doesn't tell is unknown, not zero"""
+    restore = {name: RESTORE[name] for name in ("rung", "tries", "tsc")}
+    with Monitor({"query-kvm-clock": {"enabled": True,
+                                      "restore": restore}}) as path:
+        said = facts(output("state", "--qmp", path))
+    for name in ("Host TSC", "Guest TSC", "Residual", "kvmclock step",
+                 "vCPU skew", "Rate error"):
+        assert said[name] == "unknown", (name, said)
+
+
+def test_scaled():
+    """A scaled guest: the ratio is derived, for check"""
+    with Monitor(answers()) as path:
+        told = json.loads(output("state", "--qmp", path, "--json"))
+    if "ratio" in told:         # else this processor's vendor isn't known
+        bits = told["frac_bits"]
+        assert int(told["ratio"]) == (2000000 << bits) // 2500000, told
+
+
+def test_invtsc():
+    """A guest with invtsc was promised its frequency"""
+    told = {**answers(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
+            "qom-get": True}
+    with Monitor(told) as path:
+        assert json.loads(output("state", "--qmp", path,
+                                 "--json"))["promised"] is True
+    with Monitor(answers()) as path:
+        assert json.loads(output("state", "--qmp", path,
+                                 "--json"))["promised"] is False
+
+
+class Watch:
+    """state --watch: its lines, one after the other."""
+
+    def __init__(self, path):
+        self._process = subprocess.Popen(
+            [program(), "state", "--watch", "--qmp", path],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self._process.kill()
+        self._process.communicate()
+
+    def until(self, pattern):
+        """Lines up to the one that matches."""
+        seen = []
+        limit = threading.Timer(20, self._process.kill)
+        limit.start()
+        for line in self._process.stdout:
+            seen.append(line)
+            if re.search(pattern, line):
+                limit.cancel()
+                return line
+        raise AssertionError("never said %r: %s, %s" % (
+            pattern, "".join(seen), self._process.stderr.read()))
+
+    def status(self):
+        return self._process.wait(10)
+
+
+def test_watch():
+    """--watch tells of stops, of the restore on arrival, and of the end"""
+    _, migrate = modules()
+    with Qemu("patched", incoming="defer") as (destination, path), \
+            Qemu("patched") as (source, source_path):
+        source.wait_up()
+        uri = "unix:" + destination.path("migration")
+        destination.qmp.execute("migrate-incoming", {"uri": uri})
+        with Watch(path) as there, Watch(source_path) as here:
+            there.until("^Last restore")
+            here.until("^Last restore")
+            assert migrate.go(source, uri)["status"] == "completed"
+            migrate.arrive(destination)
+            here.until(r"^\d\d:\d\d:\d\d the guest was stopped")
+            line = there.until(r"^\d\d:\d\d:\d\d restored: ")
+            assert re.search("closed-loop|exact", line) and \
+                "residual" in line, line
+            destination.qmp.execute("stop")
+            there.until("the guest was stopped")
+            destination.qmp.execute("cont")
+            there.until("the guest runs on")
+            destination.close()
+            there.until("QEMU is gone")
+            assert there.status() == FINE
+
+
+def test_early_events():
+    """Nothing is missed that happens while --watch still asks"""
+    events = [{"event": "KVM_CLOCK_RESTORED", "data": RESTORE,
+               "timestamp": {"seconds": 1, "microseconds": 0}},
+              {"event": "KVM_CLOCK_RESTORED", "data": {"rung": "best"}},
+              {"event": "STOP"}]
+    told = {**answers(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
+            "qom-get": False}
+    with Monitor(told, events=events) as path, Watch(path) as watch:
+        watch.until(r"^\d\d:\d\d:01 restored: closed-loop, 2 tries, "
+                    r"residual -1 ns, TSC copied, rate error 0$")
+        watch.until("the guest was stopped")
+
+
+def test_rude_monitors():
+    """What isn't QEMU's monitor: one sentence, and never a hang"""
+    for raw, words in (
+            (b"SSH-2.0-OpenSSH\r\n", "isn't QEMU's monitor"),
+            (b"{}\n", "doesn't greet"), (b"[1]\n", "isn't QEMU's monitor"),
+            (b"\xff\xfe\n", "isn't QEMU's monitor"),
+            (b'{"QMP": 1}\n{"what": "?"}\n{"return": {}}\nx\n', ""),
+            (b"\n", "isn't QEMU's monitor"),
+            (b"x" * (5 << 20), "a line without end"),
+            (b'{"QMP": ' * 9999 + b"\n", "isn't QEMU's monitor")):
+        with Monitor(raw=raw) as path:
+            fails(FAILURE, "state", "--qmp", path, words=[words])
+    for answer in ({}, {"enabled": 1}, {"enabled": True, "policy": "brave"},
+                   {"enabled": True, "restore": {"rung": "best"}},
+                   {"enabled": True, "host-tsc-khz": -1},
+                   {"enabled": True, "blackout-limit": 2 ** 70},
+                   ValueError("evil\033[2J\nwords")):
+        with Monitor({"query-kvm-clock": answer}) as path:
+            fails(FAILURE, "state", "--qmp", path)
+
+
+def test_silent():
+    """A monitor that somebody else is in: a sentence after five seconds"""
+    with Monitor(silent=True) as path:
+        fails(FAILURE, "state", "--qmp", path, words=["another -qmp"])
+
+
+def test_no_monitor():
+    """No socket, a file, a socket without QEMU, a path that is too long"""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/file", "w", encoding="utf-8"):
+            pass
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(folder + "/dead")
+        for name in "none", "file", "dead":
+            fails(FAILURE, "state", "--qmp", folder + "/" + name, words=[name])
+        fails(FAILURE, "state", "--qmp", folder + "/" + "x" * 200,
+              words=["too long"])
+    fails(USAGE, "state", words=["--qmp"])
+    fails(USAGE, "state", "--qmp", "x", "--watch", "--json",
+          words=["contradicts"])
