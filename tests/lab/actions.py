@@ -4,154 +4,18 @@ import re
 import signal
 import time
 
-import truth
+from crossing import (HOLD, carry, clocks, held, hop, landed, release, report_of,
+                      stayed, total, view)
 from guest import GuestError
-from inner import Inner
-from migrate import arrive, go, set_capabilities, status, wait_status
-from qmp import QmpClosed
-from test_refused import RAM_BYTES, sentences
-from truth import Drift, View
+from migrate import (arrive, go, set_capabilities, wait_loaded,
+                     wait_status)
+from test_refused import sentences
 
 PAUSE_S = 1.0
 SNAPSHOT_S = 3.0
-SAMPLES, SAMPLE_US = 4000, 500
-LEVELS = {"patched": {"guest-clock": "on"}, "stock": {}}
-
-
-class Lab:
-    """Two hosts, and the guests of one scenario on them."""
-
-    def __init__(self, scenario, hosts, keep=None, sampling=False):
-        self.scenario, self.hosts, self.sampling = scenario, hosts, sampling
-        self.guests = []
-        self.track = None
-        self.keep = keep or (lambda name, text: None)
-
-    def start(self, host, properties, **options):
-        kvmclock = dict(LEVELS[self.scenario.side])
-        if self.scenario.side == "patched":
-            kvmclock.update(properties)
-        guest = Inner(host, self.scenario.side, vcpus=self.scenario.vcpus,
-                      kvmclock=kvmclock, extra=["-cpu", "host"], **options)
-        self.guests.append(guest)
-        return guest
-
-    def source(self, host=None):
-        environment = {}
-        if self.scenario.skew:
-            environment = {"LD_PRELOAD": "/lib/skew.so",
-                           "CLOCKFERRY_SKEW": self.scenario.skew}
-        guest = self.start(host or self.hosts[0], self.scenario.source,
-                           environment=environment)
-        guest.wait_up()
-        return guest
-
-    def listening(self, host, capabilities=()):
-        """A QEMU that waits for the guest."""
-        guest = self.start(host, self.scenario.destination, incoming="defer")
-        set_capabilities(guest, *capabilities)
-        guest.qmp.execute("migrate-incoming", {"uri": host.uri})
-        return guest
-
-    def close(self):
-        for number, guest in enumerate(self.guests):
-            self.keep("qemu-%d-on-%s.log" % (number, guest.host.name),
-                       guest.stderr())
-            guest.close()
-
-
-def view(guest, realtime=None):
-    """A guest as it is now."""
-    running = guest.state() == "running"
-    return View(guest.steady_slots() if running else guest.slots(),
-                guest.scaling(), realtime)
-
-
-def clocks(lab):
-    """The hosts' clock errors now, before something is done."""
-    return {host: host.realtime_error() for host in lab.hosts}
-
-
-def still(guest, before, may_stop=False):
-    """What is wrong with a guest that nothing should have happened to."""
-    wrong = []
-    if guest.state() != "running":
-        return ["the source is %s" % guest.state()]
-    if "STOP" in guest.qmp.event_names() and not may_stop:
-        wrong.append("the source was stopped")
-    guest.wait_beating()
-    after = view(guest, before.realtime)
-    if any(truth.clock_steps(before, after)):
-        wrong.append("kvmclock stepped by %s ns"
-                     % truth.clock_steps(before, after))
-    if before.maps != after.maps:
-        wrong.append("the TSC's offset or ratio changed")
-    if any(slot.tsc_warps + slot.clock_warps for slot in after.slots):
-        wrong.append("the guest saw a clock go back")
-    return wrong
-
-
-def explain(destination, info):
-    try:
-        words = destination.stderr()
-    except (QmpClosed, OSError):
-        words = "nothing"
-    return "migration %s: %s; destination says: %s" % (
-        info.get("status"), info.get("error-desc", ""), words[-600:])
-
-
-def report_of(destination):
-    if destination.side == "stock":
-        return None
-    return destination.qmp.execute("query-kvm-clock").get("restore")
-
-
-def landed(source, destination, before, clocks_before):
-    """The line of a guest that has arrived; before is the source's View."""
-    drifts = {host: Drift(error, host.realtime_error())
-              for host, error in clocks_before.items()}
-    after = view(destination, drifts[destination.host])
-    # The source's memory, not what was seen before: it ran on since then.
-    before = View(source.slots(), before.maps, drifts[source.host])
-    line = truth.compare(before, after)
-    pairs = truth.instants(source, destination, truth.last_seen(before))
-    line["frozen_off_ns"] = truth.frozen_off_ns(before, after, pairs)
-    line["first_run_ns"] = truth.first_run_ns(after, pairs)
-    report = line["report"] = report_of(destination)
-    if report:
-        line["report_less_truth"], line["violated"] = truth.reported(
-            report, line, pairs)
-    return line
-
-
-def hop(lab, source, host):
-    """(line, destination): one live migration."""
-    destination = lab.listening(host)
-    before, now = view(source), clocks(lab)
-    samplers = [guest.sample("samples", SAMPLES, SAMPLE_US)
-                for guest in (source, destination)] if lab.sampling else []
-    info = go(source, host.uri)
-    if info["status"] != "completed":
-        raise GuestError(explain(destination, info))
-    arrive(destination)
-    line = landed(source, destination, before, now)
-    line["downtime_ms"] = info.get("downtime")
-    if samplers:
-        lab.track = samplers, source, destination, before
-    return line, destination
-
-
-def total(lines):
-    """Several hops as one: what adds up is added up."""
-    if len(lines) == 1:
-        return lines[0]
-    whole = dict(lines[-1], hops=lines)
-    for name in ("kvmclock_step_ns", "tsc_error_ns", "realtime_error_ns",
-                 "realtime_width_ns", "blackout_ns", "downtime_ms"):
-        whole[name] = round(sum(line[name] for line in lines), 1)
-    if "violated" in whole:
-        whole["violated"] = sum((line["violated"] for line in lines), [])
-    return whole
+LEAP_AHEAD_S = 6
+DAY_NS = 86400 * 10 ** 9
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def cross(lab):
@@ -161,65 +25,47 @@ def cross(lab):
     for number in range(scenario.hops):
         line, guest = hop(lab, guest, lab.hosts[(number + 1) % 2])
         lines.append(line)
-    return dict(total(lines), result="completed", alive=guest.host.name)
+    return total(lines)
 
 
 def refused(lab, source):
     host = lab.hosts[1]
     destination = lab.listening(host)
-    before = view(source)
-    source.qmp.event_names()
-    source.qmp.events.clear()
+    before, sent = view(source), source.host.sent_bytes()
     info = go(source, host.uri)
+    sent = source.host.sent_bytes() - sent
     destination.wait_exit(10)
-    sent = status(source).get("ram", {}).get("transferred", 0)
-    wrong = still(source, before)
-    if sent >= RAM_BYTES:
-        wrong.append("%d bytes of RAM were sent" % sent)
     said = [words for words in sentences(destination.stderr())
             if not re.match(r"\d+@", words)]           # a trace event
-    if not said:
-        wrong.append("the destination gives no reason")
-    return {"result": info["status"], "alive": source.host.name,
-            "violated": wrong, "said": said}
+    return dict(stayed(source, before, info), sent_bytes=sent, said=said)
 
 
-def held(lab):
-    """(source, destination, its View): stopped before the last pass."""
+def _failing(lab, fail):
+    """The last pass doesn't come; fail() says how the migration ends."""
     source = lab.source()
-    destination = lab.listening(lab.hosts[1], ["pause-before-switchover"])
-    set_capabilities(source, "pause-before-switchover", "return-path")
-    before = view(source)
-    source.qmp.execute("migrate", {"uri": lab.hosts[1].uri})
-    wait_status(source, ("pre-switchover",))
-    return source, destination, before
-
-
-def wait_running(guest, timeout=10):
-    deadline = time.monotonic() + timeout
-    while guest.state() != "running":
-        if time.monotonic() > deadline:
-            raise GuestError("the guest doesn't run again")
+    destination = lab.listening(lab.hosts[1], [HOLD])
+    set_capabilities(source, "return-path")
+    before, sent = view(source), source.host.sent_bytes()
+    held(source, lab.hosts[1].uri)
+    line = stayed(source, before, fail(source, destination))
+    return dict(line, sent_bytes=source.host.sent_bytes() - sent)
 
 
 def cancelled(lab):
-    source, _, before = held(lab)
-    source.qmp.execute("migrate_cancel")
-    info = wait_status(source, ("cancelled",))
-    wait_running(source)
-    return {"result": info["status"], "alive": source.host.name,
-            "violated": still(source, before, may_stop=True)}
+    def cancel(source, _):
+        source.qmp.execute("migrate_cancel")
+        return wait_status(source, ("cancelled",))
+
+    return _failing(lab, cancel)
 
 
 def killed(lab):
-    source, destination, before = held(lab)
-    destination.signal(signal.SIGKILL)
-    destination.wait_exit()
-    source.qmp.execute("migrate-continue", {"state": "pre-switchover"})
-    info = wait_status(source)
-    wait_running(source)
-    return {"result": info["status"], "alive": source.host.name,
-            "violated": still(source, before, may_stop=True)}
+    def kill(source, destination):
+        destination.signal(signal.SIGKILL)
+        destination.wait_exit()
+        return release(source)
+
+    return _failing(lab, kill)
 
 
 def paused(lab):
@@ -229,15 +75,11 @@ def paused(lab):
     before, now = view(source), clocks(lab)
     source.qmp.execute("stop")
     time.sleep(PAUSE_S / 2)
-    info = go(source, lab.hosts[1].uri)
-    if info["status"] != "completed":
-        raise GuestError(explain(destination, info))
+    done = carry(source, destination, lab.hosts[1].uri)
     time.sleep(PAUSE_S / 2)
     destination.qmp.execute("cont")
     arrive(destination)
-    line = landed(source, destination, before, now)
-    return dict(line, result="completed", alive=destination.host.name,
-                downtime_ms=info.get("downtime"))
+    return dict(landed(source, destination, before, now), **done)
 
 
 def snapshot(lab):
@@ -245,9 +87,7 @@ def snapshot(lab):
     path = "/run/snapshot"
     source = lab.source()
     before, now = view(source), clocks(lab)
-    info = go(source, "file:" + path)
-    if info["status"] != "completed":
-        raise GuestError(explain(source, info))
+    done = carry(source, source, "file:" + path)
     saved = time.monotonic()
     lab.hosts[1].agent.write_all(path, lab.hosts[0].agent.read_all(path))
     time.sleep(max(0, saved + SNAPSHOT_S - time.monotonic()))
@@ -258,9 +98,120 @@ def snapshot(lab):
     line = landed(source, destination, before, now)
     for host in lab.hosts:
         host.agent.ask("remove", path)
-    return dict(line, result="completed", alive=destination.host.name,
-                downtime_ms=info.get("downtime"))
+    return dict(line, **dict(done, alive=destination.host.name))
 
 
-ACTIONS = {"cross": cross, "cancelled": cancelled, "killed": killed,
-           "paused": paused, "snapshot": snapshot}
+def same_host(lab):
+    """To another QEMU on the same host."""
+    return hop(lab, lab.source(), lab.hosts[0])[0]
+
+
+def cloned(lab):
+    """To a host with the source's boot id, as a cloned machine has it."""
+    here, there = (host.agent for host in lab.hosts)
+    there.ask("put", "/run/boot_id", 0, data=here.read(BOOT_ID, 0))
+    there.ask("bind", "/run/boot_id", BOOT_ID)
+    try:
+        return hop(lab, lab.source(), lab.hosts[1])[0]
+    finally:
+        there.ask("bind", "-", BOOT_ID)
+
+
+def wait_old(guest, seconds=2):
+    """KVM takes a TSC that is set to within a second of the former one for an
+    attempt to synchronise it; a guest must be old enough for a reset to be
+    one."""
+    while guest.slot().tsc < seconds * 1000 * guest.host.spec.khz:
+        time.sleep(0.1)
+
+
+def reset(lab):
+    """Reset when it has arrived and before it runs: it starts anew, with
+    nothing of the clocks it came with. Then it goes back."""
+    source = lab.source()
+    wait_old(source)
+    guest = lab.listening(lab.hosts[1], extra=["-S"])
+    carry(source, guest, lab.hosts[1].uri)
+    wait_loaded(guest)
+    began = guest.host.now_ns()
+    guest.reset()
+    wrong = ["vCPU %d's TSC is older than its reset" % vcpu
+             for vcpu, clock_map in guest.scaling().items()
+             if clock_map.when(0) < began]
+    if report_of(guest):
+        wrong.append("query-kvm-clock reports a restore")
+    line, _ = hop(lab, guest, lab.hosts[0])
+    line["violated"] += wrong
+    return line
+
+
+def hotplug(lab):
+    """A vCPU is added to the running guest, which doesn't start it; on the
+    destination a reset lets it do so, and both go back."""
+    count = lab.scenario.vcpus
+    source = lab.source(extra=["-smp", "maxcpus=%d" % (count + 1)])
+    source.qmp.execute("device_add", {"driver": "host-x86_64-cpu",
+                                      "socket-id": 0, "core-id": count,
+                                      "thread-id": 0})
+    more = ["-smp", "cpus=%d" % (count + 1)]
+    first, guest = hop(lab, source, lab.hosts[1], extra=more)
+    guest.vcpus = count + 1
+    guest.reset()
+    second, _ = hop(lab, guest, lab.hosts[0], extra=more)
+    return total([first, second])
+
+
+# -- a leap second, inserted by the hosts' kernels --
+
+def before_midnight(hosts):
+    """Let a UTC day end soon. When, by CLOCK_REALTIME."""
+    now = hosts[0].agent.clocks(1)[0][1]
+    midnight = now - now % DAY_NS + DAY_NS
+    for host in hosts:
+        ahead = midnight - now - LEAP_AHEAD_S * 10 ** 9
+        host.spec = host.spec._replace(clock_ns=host.spec.clock_ns + ahead)
+        host.set_clock()
+    return midnight
+
+
+def leapt(host, midnight):
+    """Is it past midnight there, and any second that it was told inserted?"""
+    _, real, _, tai = host.agent.clocks(1)[0]
+    return real >= midnight and round((tai - real) / 10 ** 9) == host.spec.tai
+
+
+def wait_midnight(hosts, told, midnight):
+    if any(host.agent.clocks(1)[0][1] >= midnight for host in hosts):
+        raise GuestError("midnight came before the guest was stopped")
+    for host in hosts:
+        host.spec = host.spec._replace(tai=host.spec.tai + (host in told))
+    deadline = time.monotonic() + 3 * LEAP_AHEAD_S
+    while not all(leapt(host, midnight) for host in hosts):
+        if time.monotonic() > deadline:
+            raise GuestError("no leap second was inserted")
+        time.sleep(0.05)
+
+
+def leap(lab):
+    """During the blackout the day ends, with a second more on some hosts."""
+    told = [host for host in lab.hosts if host.name in lab.scenario.leap]
+    source = lab.source()
+    destination = lab.listening(lab.hosts[1], [HOLD])
+    before = view(source)
+    midnight = before_midnight(lab.hosts)
+    for host in told:
+        host.agent.ask("leap", 1)
+    try:
+        now = clocks(lab)
+        done = carry(source, destination, lab.hosts[1].uri,
+                     lambda: wait_midnight(lab.hosts, told, midnight))
+    finally:
+        for host in told:
+            host.agent.ask("leap", 0)
+    arrive(destination)
+    return dict(landed(source, destination, before, now), **done)
+
+
+ACTIONS = {"cancelled": cancelled, "cloned": cloned, "cross": cross,
+           "hotplug": hotplug, "killed": killed, "leap": leap, "paused": paused, "reset": reset,
+           "same-host": same_host, "snapshot": snapshot}

@@ -364,7 +364,7 @@ static uint64_t clock_ns(clockid_t clock)
     return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-/* clocks COUNT: {TSC, CLOCK_REALTIME, TSC, CLOCK_MONOTONIC_RAW} */
+/* clocks COUNT: {TSC, CLOCK_REALTIME, TSC, CLOCK_TAI} */
 static void do_clocks(char **args)
 {
     uint64_t *at = (uint64_t *)payload;
@@ -375,7 +375,7 @@ static void do_clocks(char **args)
         at[0] = rdtsc();
         at[1] = clock_ns(CLOCK_REALTIME);
         at[2] = rdtsc();
-        at[3] = clock_ns(CLOCK_MONOTONIC_RAW);
+        at[3] = clock_ns(CLOCK_TAI);
     }
     answer(payload, count * 32);
 }
@@ -411,7 +411,34 @@ static void do_tai(char **args)
     }
 }
 
+/* leap 0|1: whether the UTC day ends with an inserted second */
+static void do_leap(char **args)
+{
+    struct timex request = { 0 };
+    int failed = adjtimex(&request) < 0;
+
+    request.modes = ADJ_STATUS;
+    request.status &= ~STA_INS;
+    request.status |= number(args[1]) ? STA_INS : 0;
+    if (failed || adjtimex(&request) < 0) {
+        refuse_errno("adjtimex");
+    } else {
+        answer_number(0);
+    }
+}
+
 /* ---- The host. */
+
+/* bind FILE OVER: let one file be seen in place of another, or no longer */
+static void do_bind(char **args)
+{
+    umount2(args[2], MNT_DETACH);
+    if (strcmp(args[1], "-") && mount(args[1], args[2], NULL, MS_BIND, NULL)) {
+        refuse_errno(args[2]);
+    } else {
+        answer_number(0);
+    }
+}
 
 /* net INTERFACE ADDRESS: up, in a network of 256 */
 static void do_net(char **args)
@@ -442,9 +469,11 @@ static const struct {
     int args;
     void (*run)(char **args);
 } commands[] = {
-    { "clocks", 1, do_clocks }, { "close", 1, do_close },
+    { "bind", 2, do_bind }, { "clocks", 1, do_clocks },
+    { "close", 1, do_close },
     { "connect", 1, do_connect }, { "get", 3, do_get },
-    { "glob", 1, do_glob }, { "kill", 2, do_kill }, { "net", 2, do_net },
+    { "glob", 1, do_glob }, { "kill", 2, do_kill },
+    { "leap", 1, do_leap }, { "net", 2, do_net },
     { "put", 2, do_put }, { "recv", 2, do_recv },
     { "remove", 1, do_remove }, { "sample", 6, do_sample },
     { "send", 1, do_send }, { "spawn", 1, do_spawn },
@@ -500,6 +529,16 @@ static void mount_all(void)
     mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
 }
 
+/* On machines as small as these the kernel gives nobody huge pages. But each
+ * page that a guest touches first is a costly fault under TCG. */
+static void allow_huge_pages(void)
+{
+    int fd = open("/sys/kernel/mm/transparent_hugepage/enabled", O_WRONLY);
+
+    put_all(fd, "madvise", 7);
+    close(fd);
+}
+
 /* Bytes as they are, in both directions. */
 static void open_port(void)
 {
@@ -515,6 +554,7 @@ static void open_port(void)
 int main(void)
 {
     mount_all();
+    allow_huge_pages();
     signal(SIGPIPE, SIG_IGN);
     open_port();
     put_all(port, "ready\n", 6);

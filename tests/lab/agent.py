@@ -102,7 +102,7 @@ class Agent:
         return None if answer == b"running" else int(answer)
 
     def clocks(self, count):
-        """[(TSC, CLOCK_REALTIME, TSC, CLOCK_MONOTONIC_RAW)]"""
+        """[(TSC, CLOCK_REALTIME, TSC, CLOCK_TAI)]"""
         return list(struct.iter_unpack("<QQQQ", self.ask("clocks", count)))
 
 

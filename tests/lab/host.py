@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections import namedtuple
 from fractions import Fraction
+from statistics import median
 
 from agent import Agent, AgentError
 from pvclock import MASK64
@@ -23,21 +24,30 @@ BOOT_S = 90
 CLOCK_SET_NS = 100
 CLOCK_SETTLES_S = 0.3
 
+# Where true time begins in the hosts' CLOCK_REALTIME: any day will do. And TAI
+# minus UTC, then.
+EPOCH_NS = 1800000000 * 10 ** 9
+TAI_S = 37
+
 # What a host is like. `tai` is TAI minus UTC as it is told, `clock_ns` by how
 # much its CLOCK_REALTIME is put wrong, `cpu` more CPU flags, `arguments` more
 # words for the kernel's command line.
 Spec = namedtuple("Spec", "kernel khz start tai clock_ns cpu arguments hpet",
-                  defaults=("v6", 2500000, 0, 37, 0, "", "", False))
+                  defaults=("v6", 2500000, 0, TAI_S, 0, "", "", False))
 
 CLOCKSOURCE = ("/sys/devices/system/clocksource/clocksource0/"
                "current_clocksource")
 
-# Where true time begins in the hosts' CLOCK_REALTIME: any day will do.
-EPOCH_NS = 1800000000 * 10 ** 9
 
+class ClockError(namedtuple("ClockError", "ns half when tai reading_ns")):
+    """CLOCK_REALTIME minus true time: ns, known to half a width, at a true
+    time; TAI minus UTC as the host knew it then; and how long it usually took
+    to read the clock."""
 
-# CLOCK_REALTIME minus true time: ns, known to half a width, at a true time.
-ClockError = namedtuple("ClockError", "ns half when")
+    @property
+    def tai_ns(self):
+        """The error by TAI: a leap second doesn't change it."""
+        return self.ns + (self.tai - TAI_S) * 10 ** 9
 
 
 class HostError(Exception):
@@ -137,11 +147,38 @@ class Host:
     def uri(self):
         return "tcp:%s:4444" % self._address
 
+    def delayed_ns(self):
+        """How long this machine has let the emulator's threads wait for a CPU,
+        all together."""
+        total = 0
+        folder = "/proc/%d/task" % self._proc.pid
+        for thread in os.listdir(folder):
+            with open("%s/%s/schedstat" % (folder, thread),
+                      encoding="ascii") as stat:
+                total += int(stat.read().split()[1])
+        return total
+
+    @property
+    def unstable(self):
+        return "tsc=unstable" in self.spec.arguments
+
+    def sent_bytes(self):
+        """What has gone out by any network so far, with all headers."""
+        return sum(int(self.agent.text(path)) for path in self.agent.glob(
+            "/sys/class/net/*/statistics/tx_bytes"))
+
     # -- truth --
 
     def true_ns(self, tsc):
         """The machine's CLOCK_MONOTONIC when this host's TSC was this."""
         return Fraction((tsc - self.spec.start) * 10 ** 6, self.spec.khz)
+
+    def ns(self, ticks):
+        return ticks * 10 ** 6 / self.spec.khz
+
+    def now_ns(self):
+        """True time, by a look at this host's TSC."""
+        return self.true_ns(self.agent.clocks(1)[0][0])
 
     def tsc_at(self, true_ns):
         return self.spec.start + true_ns * self.spec.khz / 10 ** 6
@@ -151,8 +188,10 @@ class Host:
 
         Each sample bounds it from both sides by the TSC before and after;
         all together bound it narrowly."""
-        low, high, after = [], [], 0
-        for before, real, after, _ in self.agent.clocks(samples):
+        low, high, took, after, tai = [], [], [], 0, 0
+        for before, real, after, tai in self.agent.clocks(samples):
+            tai = round((tai - real) / 10 ** 9)
+            took.append(self.ns(after - before))
             real -= EPOCH_NS
             low.append(real - self.true_ns(after))
             high.append(real + 1 - self.true_ns(before))
@@ -160,7 +199,8 @@ class Host:
         if best[0] > best[1]:       # it was slewed meanwhile
             best = min(zip(low, high), key=lambda pair: pair[1] - pair[0])
         return ClockError(float(sum(best) / 2),
-                          float((best[1] - best[0]) / 2), self.true_ns(after))
+                          float((best[1] - best[0]) / 2), self.true_ns(after),
+                          tai, median(took))
 
     def set_clock(self):
         """CLOCK_REALTIME to true time, plus what the scenario wants.

@@ -16,6 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu")
 KEEP_S = 3 * 86400
 ROMS = ("bios-256k.bin", "linuxboot_dma.bin", "kvmvapic.bin")
+# The timer guest's two forms, and how they are built.
+TIMER_ROMS = {"timers": (), "timers-count-down": ("-DCOUNT_DOWN",)}
 DIRECTORIES = ("bin", "dev", "firmware", "lib", "lib64", "proc", "run", "sys",
                "tmp")
 
@@ -142,6 +144,23 @@ def linux_guest():
     return path
 
 
+def timer_rom(*flags):
+    """The path of a timer guest's ROM, built if it must be."""
+    guest = os.path.join(HERE, "..", "guest")
+    source, script = os.path.join(HERE, "timers.S"), guest + "/guest.ld"
+    path = os.path.join(cache(), "timers-%s.rom" % hashlib.sha256(repr(
+        (flags, digest(source, script, guest + "/layout.h",
+                       os.path.join(HERE, "timers.h")))).encode()
+        ).hexdigest()[:12])
+    if not os.path.exists(path):
+        new = "%s.%d" % (path, os.getpid())
+        _run(os.environ.get("CC", "cc"), "-m32", "-nostdlib", "-static",
+             "-I" + guest, "-Wl,-T," + script, "-Wl,--oformat=binary",
+             "-Wl,--build-id=none", *flags, "-o", new, source)
+        os.replace(new, path)
+    return path
+
+
 def contents(qemus, rom, kernel, extra=()):
     """{path inside: file} of a host's initramfs; qemus is {name: binary}."""
     files = {"init": compiled("agent", "-static"), "guest.rom": rom}
@@ -149,6 +168,8 @@ def contents(qemus, rom, kernel, extra=()):
         files["bin/qemu-" + name] = stripped(binary)
         for library in libraries(binary):
             files[library.lstrip("/")] = os.path.realpath(library)
+    for name, flags in TIMER_ROMS.items():
+        files[name + ".rom"] = timer_rom(*flags)
     files["lib/skew.so"] = compiled("skew", "-shared", "-fPIC")
     if kernel:
         files["guest.bzImage"] = kernel

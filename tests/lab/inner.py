@@ -10,6 +10,7 @@ import time
 import layout
 from agent import AgentError, Process, Stream
 from guest import Guest, GuestError, parse_slot
+from host import EPOCH_NS
 from qmp import Qmp, QmpClosed
 
 _numbers = itertools.count()
@@ -19,26 +20,22 @@ TRACES = "kvmclock_*"
 class Inner(Guest):
     """`side` is "patched" or "stock"; what it writes is kept in its log."""
 
-    def __init__(self, host, side, **options):
-        self.host, self.side = host, side
+    def __init__(self, host, side, rom="guest", **options):
+        self.host, self.side, self.rom = host, side, rom
         self.log = "/run/qemu%d" % next(_numbers)
         environment = {"LD_LIBRARY_PATH": "/lib/x86_64-linux-gnu"}
         environment.update(options.pop("environment", {}))
         self._environment = environment
-        self._linux = options.pop("linux", None)
-        super().__init__("/bin/qemu-" + side, "/guest.rom", **options)
+        super().__init__("/bin/qemu-" + side, "/%s.rom" % rom, **options)
+
+    def succeed(self, source):
+        """Take over what is known of the guest that it takes over."""
+        self.vcpus = source.vcpus
 
     # -- what differs from a QEMU on this machine --
 
     def _arguments(self, rom, incoming, kvmclock, extra, accel):
         args = super()._arguments(rom, incoming, kvmclock, extra, accel)
-        if self._linux:
-            at = args.index("-bios")
-            args[at:at + 2] = ["-kernel", "/guest.bzImage",
-                               "-initrd", "/guest.cpio",
-                               "-append", self._linux,
-                               "-serial", "file:" + self.log + ".console"]
-            args[args.index("-m") + 1] = "96"
         if self.side == "patched":
             args += ["-trace", TRACES]
         return args + ["-L", "/firmware", "-msg", "timestamp=on"]
@@ -108,6 +105,16 @@ class Inner(Guest):
         except (AgentError, TimeoutError, OSError, socket.error):
             shutil.rmtree(self.dir, ignore_errors=True)
 
+    # -- what some guests can tell of their way here --
+
+    def noted(self, source, clock_map):
+        """More fields of the line; clock_map is the source's of vCPU 0."""
+        return {}
+
+    def complaints(self, line):
+        """What is wrong with these fields, as sentences."""
+        return []
+
     # -- what is asked here only --
 
     def slots(self):
@@ -129,6 +136,14 @@ class Inner(Guest):
             return self.qmp.execute("query-status")["status"]
         except (QmpClosed, TimeoutError, AgentError):
             return None
+
+    def event_ns(self, name):
+        """The true time of the last QMP event of this name."""
+        self.qmp.event_names()
+        stamp = [event["timestamp"] for event in self.qmp.events
+                 if event["event"] == name][-1]
+        return (stamp["seconds"] * 10 ** 9 + stamp["microseconds"] * 1000
+                - EPOCH_NS - self.host.realtime_error().ns)
 
     def trace(self, name):
         """The texts of one trace event, in order."""

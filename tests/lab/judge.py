@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Holds a scenario's line against what must hold; shows lines as a table."""
 from picture import human_ns
+from truth import DISTURBED_NS
 
 ENDS = {"arrives": ("completed",), "refused": ("failed",),
         "stays": ("cancelled", "failed"), "any": ("completed", "failed")}
 PPB = 1e-9
-KERNEL_RATE = 1e-7
+UNDISTURBED = ("kvmclock_step_ns", "kvmclock_error_ns", "tsc_error_ns",
+               "tsc_rate_ppb", "vcpu_skew_ticks", "warps")
+# What a migration sends ahead of RAM, with TCP's headers and acknowledgements.
+SETUP_BYTES = 4096
 
 
 def problems(scenario, line):
@@ -15,13 +19,31 @@ def problems(scenario, line):
     wrong = list(line.get("violated", []))
     if line["result"] not in ENDS[scenario.end]:
         wrong.append("it ended %s, not %s" % (line["result"], scenario.end))
-    if scenario.end == "arrives" and line["result"] == "completed":
+    if scenario.end in ("refused", "stays"):
+        wrong += _stayed(scenario, line)
+    elif line["result"] == "completed":
         for number, one in enumerate(line.get("hops", [line]), 1):
             where = "hop %d: " % number if "hops" in line else ""
             wrong += [where + sentence
                       for sentence in _arrived(scenario.bounds, one)]
         wrong += _total(scenario, line)
     return wrong
+
+
+def _stayed(scenario, line):
+    """A guest that nothing came of is as it was; a refused one wasn't even
+    stopped, and nothing was sent of it."""
+    zero = UNDISTURBED
+    wrong = []
+    if scenario.end == "refused":
+        zero += ("blackout_ns",)
+        if line["sent_bytes"] > SETUP_BYTES:
+            wrong.append("%d bytes were sent before the refusal"
+                         % line["sent_bytes"])
+        if not line["said"]:
+            wrong.append("the destination gives no reason")
+    return wrong + ["%s is %s, not 0" % (name, line[name])
+                    for name in zero if line[name]]
 
 
 def _arrived(bounds, line):
@@ -39,39 +61,46 @@ def _arrived(bounds, line):
     if bounds.rungs and rung not in bounds.rungs:
         wrong.append("kvmclock was restored by %s, not %s"
                      % (rung, " or ".join(bounds.rungs)))
-    return wrong + _tsc(bounds, line)
+    return wrong + _times(bounds, line)
 
 
 def step_limit(bounds, line):
-    """Kernels without the new calls re-base kvmclock at the first run, from a
-    clock whose rate they know to 0.1 ppm: what has run up until then is added
-    to the bound."""
     if bounds.step_ns is None:
         return None
-    report = line["report"] or {}
-    limit = bounds.step_ns
-    if report.get("rung") == "closed-loop":
-        limit += KERNEL_RATE * max(line.get("first_run_ns") or 0, 0)
-    return limit + (report.get("bound-ns", 0) if bounds.plus_bound else 0)
+    more = (line["report"] or {}).get("bound-ns", 0) if bounds.plus_bound else 0
+    return bounds.step_ns + more + readings_ns(bounds, line)
 
 
-def _tsc(bounds, line):
-    """The TSC's error must be that of the hosts' clocks, or that of a guest
+def readings_ns(bounds, line):
+    """What it costs that two clocks are read one after the other."""
+    if not bounds.readings:
+        return 0
+    return bounds.readings * line["reading_ns"] + DISTURBED_NS
+
+
+def _times(bounds, line):
+    """Both clocks' error must be that of the hosts' clocks, or that of a guest
     for which no time has passed."""
     if bounds.tsc_ns is None:
         return []
-    room = (bounds.tsc_ns + line["realtime_width_ns"]
+    room = (bounds.tsc_ns + readings_ns(bounds, line)
             + abs(line["tsc_rate_ppb"]) * PPB * line["blackout_ns"])
     if bounds.elapsed == "count":
-        off = line["tsc_error_ns"] - line["realtime_error_ns"]
+        room += line["realtime_width_ns"]
+        off = {name: line[name + "_error_ns"] - line["realtime_error_ns"]
+               for name in ("tsc", "kvmclock")}
+    elif bounds.elapsed == "same":
+        off = {name: line[name + "_error_ns"] for name in ("tsc", "kvmclock")}
     else:
-        off = line["frozen_off_ns"]
-        if off is None:
+        off = {name: line.get(name + "_went_on_ns")
+               for name in ("tsc", "kvmclock")}
+        if None in off.values():
             return ["QEMU's trace doesn't tell when it stopped"]
-    if abs(off) <= room:
-        return []
-    return ["the TSC is %s off beyond what the hosts' clocks explain, the "
-            "bound is %s" % (human_ns(off), human_ns(room))]
+    return ["%s is %s off beyond what the hosts' clocks explain, the bound is "
+            "%s" % (name, human_ns(off[name]), human_ns(more))
+            for name, more in (("tsc", room),
+                               ("kvmclock", room + step_limit(bounds, line)))
+            if abs(off[name]) > more]
 
 
 def _total(scenario, line):
@@ -85,9 +114,13 @@ def _total(scenario, line):
             % line["kvmclock_step_ns"]]
 
 
-HEAD = ("%-23s %-9s %-12s %10s %11s %11s %9s %6s %9s"
+HEAD = ("%-23s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s"
         % ("scenario", "result", "rung", "kvmclock", "TSC error",
-           "hosts' err", "rate ppb", "skew", "blackout"))
+           "hosts' err", "rate ppb", "skew", "blackout", "sent"))
+
+
+def human_bytes(count):
+    return "%.1f KiB" % (count / 1024)
 
 
 def row(scenario, line, wrong):
@@ -98,9 +131,11 @@ def row(scenario, line, wrong):
 
     report = line.get("report") or {}
     rate = line.get("tsc_rate_ppb")
-    return ("%-23s %-9s %-12s %10s %11s %11s %9s %6s %9s %s" % (
+    sent = line.get("sent_bytes")
+    return ("%-23s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s %s" % (
         scenario.name, line.get("result", "?"), report.get("rung", ""),
         ns("kvmclock_step_ns"), ns("tsc_error_ns"), ns("realtime_error_ns"),
         "" if rate is None else "%.3g" % rate,
         line.get("vcpu_skew_ticks", ""), ns("blackout_ns"),
+        "" if sent is None else human_bytes(sent),
         "WRONG" if wrong else "")).rstrip()

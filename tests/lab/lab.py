@@ -19,15 +19,15 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "qemu")]
 
 import judge
 import paths
-from actions import ACTIONS, Lab
+import spread
+from actions import ACTIONS
 from binaries import Missing
+from crossing import Lab
 from guest import exit_on_signal, stop_all
 from host import Host, Link
 from initramfs import cache
-from linux import linux
 from scenarios import CHECK, SCENARIOS
 
-ACTIONS["linux"] = linux
 LIMIT_S = 150       # for one scenario, with booting
 SLOW_LIMIT_S = 400
 
@@ -192,6 +192,8 @@ def main():
     parser.add_argument("--list", action="store_true", help="name them")
     parser.add_argument("--json", metavar="FILE",
                         help="a line of JSON for each scenario")
+    parser.add_argument("--repeat", metavar="N", type=int, default=1,
+                        help="run each scenario N times, and show the spread")
     parser.add_argument("--picture", metavar="FILE.svg",
                         help="only draw the guest's clock in the blackout, "
                              "stock beside patched")
@@ -204,18 +206,20 @@ def main():
     try:
         if options.picture:
             return draw(options.picture)
-        return run_all(choose(options.names, options.all), options.json)
+        return run_all(choose(options.names, options.all), options.json,
+                       options.repeat)
     except Missing as missing:
         sys.exit(str(missing))
 
 
-def run_all(scenarios, json_file):
-    bad, pair = 0, Pair()
+def run_all(scenarios, json_file, repeat):
+    bad, pair, lines = 0, Pair(), {}
     out = open(json_file, "w", encoding="utf-8") if json_file else None
     print(judge.HEAD)
     try:
-        for scenario in scenarios:
+        for scenario in [one for one in scenarios for _ in range(repeat)]:
             line, wrong, _ = run(scenario, pair)
+            lines.setdefault(scenario.name, []).append(line)
             show(scenario, line, wrong)
             bad += bool(wrong)
             if out:
@@ -226,7 +230,11 @@ def run_all(scenarios, json_file):
         pair.close()
         if out:
             out.close()
-    print("%d scenarios, %d wrong" % (len(scenarios), bad))
+    if repeat > 1:
+        print("\n".join(["", spread.HEAD] + [
+            row for scenario in scenarios
+            for row in spread.rows(scenario, lines[scenario.name])]))
+    print("%d runs, %d wrong" % (len(scenarios) * repeat, bad))
     return 1 if bad else 0
 
 

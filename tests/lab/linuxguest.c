@@ -4,6 +4,10 @@
  *
  *   CF beat=N back=N early=NS late=NS tsc=TICKS raw=NS width=NS source=NAME
  *
+ * and once, where the pvclock records of its CPUs are in its memory:
+ *
+ *   CF records=ADDRESS,...
+ *
  * back: how often a clock went back so far, on any CPU. early, late: by how much a
  * timer fired before and after it was due. {tsc, raw}: one reading of TSC and
  * CLOCK_MONOTONIC_RAW. Kernel messages about clocks follow "CF said". */
@@ -21,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MSR_KVM_SYSTEM_TIME_NEW 0x4b564d01
 #define PERIOD_NS       10000000
 #define BEAT_US         400000
 #define BAD             "unstable\0skew\0lockup\0stall\0WARNING\0BUG\0" \
@@ -173,6 +178,26 @@ static void tell(unsigned beat)
            (unsigned long long)width, source);
 }
 
+/* KVM gives back what the kernel told it. */
+static void tell_records(long cpus)
+{
+    for (long cpu = 0; cpu < cpus; cpu++) {
+        uint64_t address = 0;
+        char path[64];
+        int fd;
+
+        sprintf(path, "/dev/cpu/%ld/msr", cpu);
+        fd = open(path, O_RDONLY);
+        if (pread(fd, &address, 8, MSR_KVM_SYSTEM_TIME_NEW) != 8) {
+            printf("CF said %s: %s\n", path, strerror(errno));
+        }
+        close(fd);
+        printf("%s%llx", cpu ? "," : "CF records=",
+               (unsigned long long)address & ~1ull);
+    }
+    printf("\n");
+}
+
 int main(void)
 {
     long cpus;
@@ -184,6 +209,7 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
     cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    tell_records(cpus);
     for (long cpu = 0; cpu < cpus; cpu++) {
         pthread_t thread;
 

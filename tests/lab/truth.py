@@ -5,6 +5,7 @@ Differences are destination minus source."""
 import re
 from collections import namedtuple
 
+from host import EPOCH_NS
 from pvclock import signed64, step_ns
 
 # A guest as it was seen on one host: its slots, {vCPU: TscMap}, and the Drift
@@ -12,17 +13,27 @@ from pvclock import signed64, step_ns
 View = namedtuple("View", "slots maps realtime")
 
 SETTLED_NS = 50         # how well a host's clock can be known here
+# What it costs if this machine is interrupted between two of KVM's readings.
+# 10 and 19 us were seen, in 2 of 60 runs; else 2 us with all.
+DISTURBED_NS = 25000
 
 
 class Drift(namedtuple("Drift", "first last")):
-    """A host's clock error between two measurements: a straight line."""
+    """A host's clock error between two measurements: a straight line. By TAI
+    if the host knows it, else by UTC."""
 
-    def at(self, when):
-        first, last = self
-        if last.when <= first.when:
-            return first.ns
-        share = float((when - first.when) / (last.when - first.when))
-        return first.ns + (last.ns - first.ns) * share
+    @property
+    def knows_tai(self):
+        return bool(self.first.tai and self.last.tai)
+
+    def at(self, when, by_tai):
+        first, last = ([one.tai_ns for one in self] if by_tai
+                       else [one.ns for one in self])
+        if self.last.when <= self.first.when:
+            return first
+        share = float((when - self.first.when)
+                      / (self.last.when - self.first.when))
+        return first + (last - first) * share
 
     @property
     def half(self):
@@ -32,18 +43,17 @@ class Drift(namedtuple("Drift", "first last")):
     def ppb(self):
         first, last = self
         span = float(last.when - first.when)
-        return (last.ns - first.ns) / span * 1e9 if span > 0 else 0.0
+        moved = last.tai_ns - first.tai_ns if self.knows_tai \
+            else last.ns - first.ns
+        return moved / span * 1e9 if span > 0 else 0.0
 
 
-def tai_error(source, destination):
-    """By how much more the destination's clock is off, in ns: at its start
-    there against the stop here; by TAI if both hosts have it."""
-    error = (destination.realtime.at(first_seen(destination))
-             - source.realtime.at(last_seen(source)))
-    tais = [view.maps[0].host.spec.tai for view in (source, destination)]
-    if all(tais):
-        error += (tais[1] - tais[0]) * 10 ** 9
-    return error
+def clocks_error(source, stopped, destination, restored):
+    """By how much more the destination's clock is off when it restores than
+    the source's when it stops, in ns; by TAI if both hosts have it."""
+    by_tai = source.realtime.knows_tai and destination.realtime.knows_tai
+    return (destination.realtime.at(restored, by_tai)
+            - source.realtime.at(stopped, by_tai))
 
 
 def clock_steps(source, destination):
@@ -86,25 +96,60 @@ def skew_ticks(source, destination, when):
     return max(moved) - min(moved)
 
 
-def compare(source, destination):
-    """Everything, as the fields of a scenario's line."""
-    when = first_seen(destination)
+def clock_at(view, when):
+    """vCPU 0's kvmclock at a true time."""
+    record = view.slots[0].record
+    return record.system_time + record.ticks_to_ns(
+        view.maps[0].at(when) - record.tsc_timestamp)
+
+
+def moved(source, destination, when):
+    """What moved in the guest's clocks; all zero if nothing did."""
     steps = clock_steps(source, destination)
     errors = tsc_errors_ns(source, destination, when)
     return {
         "kvmclock_step_ns": max(steps, key=abs),
+        "kvmclock_error_ns": round(clock_at(destination, when)
+                                   - clock_at(source, when), 1),
         "tsc_error_ns": round(max(errors, key=abs), 1),
         "tsc_rate_ppb": float(rate_error(source, destination) * 10 ** 9),
         "vcpu_skew_ticks": skew_ticks(source, destination, when),
-        "realtime_error_ns": round(tai_error(source, destination), 1),
-        "realtime_width_ns": round(source.realtime.half
-                                   + destination.realtime.half, 1),
-        "realtime_drift_ppb": [round(source.realtime.ppb, 1),
-                               round(destination.realtime.ppb, 1)],
-        "blackout_ns": round(when - last_seen(source)),
         "warps": sum(slot.tsc_warps + slot.clock_warps
                      for slot in destination.slots),
     }
+
+
+def stayed(before, after):
+    """The same guest on the same host, before and after."""
+    return moved(before, after, last_seen(after))
+
+
+def compare(source, destination):
+    """Everything, as the fields of a scenario's line."""
+    when = first_seen(destination)
+    return dict(moved(source, destination, when), **{
+        "realtime_error_ns": round(clocks_error(
+            source, last_seen(source), destination, when), 1),
+        "realtime_width_ns": round(source.realtime.half
+                                   + destination.realtime.half, 1),
+        "reading_ns": round(destination.realtime.last.reading_ns),
+        "realtime_drift_ppb": [round(source.realtime.ppb, 1),
+                               round(destination.realtime.ppb, 1)],
+        "blackout_ns": round(when - last_seen(source)),
+    })
+
+
+def usual(views):
+    """(the middle one, how far the TSC was moved between them).
+
+    A host whose TSC is unstable sets the guest's back at each run, and lets it
+    catch up then: a glance may fall between both."""
+    when = first_seen(views[0])
+    ordered = sorted(views, key=lambda view: view.maps[0].at(when))
+    first, last = (view.maps[0] for view in (ordered[0], ordered[-1]))
+    moved_ticks = last.at(when) - first.at(when)
+    return (ordered[len(ordered) // 2],
+            round(float(moved_ticks / first.khz * 10 ** 6), 1))
 
 
 def anchors(guest, since):
@@ -121,25 +166,34 @@ def instants(source, destination, earliest):
             for restored in anchors(destination, earliest)]
 
 
-def first_run_ns(destination, pairs):
-    """From QEMU's last reading of the clocks to KVM's record for the guest."""
-    last = max((restored for _, restored in pairs), default=None)
-    return None if last is None else round(first_seen(destination) - last)
+def last_setting(guest, drift, pairs):
+    """True time at which QEMU says it set the clock last: to which real time,
+    or else after which reading."""
+    stamps = [int(number) for number in re.findall(
+        r"at realtime (\d+) ns", "\n".join(guest.trace("set")))]
+    if stamps and stamps[-1]:
+        return stamps[-1] - EPOCH_NS - drift.last.ns
+    return max((restored for _, restored in pairs), default=None)
 
 
 def reported(report, line, pairs):
     """What QEMU said less what is true; the sentences that are violated."""
     off, wrong = {}, []
-    if pairs and not report["frozen"]:
+    if pairs:
         off["elapsed_ns"] = elapsed_off_ns(report, line, pairs)
-    if abs(off.get("elapsed_ns", 0)) > SETTLED_NS + line["realtime_width_ns"]:
+    known = SETTLED_NS + line["realtime_width_ns"]
+    if report["tsc"] == "unverified":   # no instant from the kernel
+        known += line["reading_ns"]
+    if abs(off.get("elapsed_ns", 0)) > known:
         wrong.append("elapsed-ns is off by %.0f ns" % off["elapsed_ns"])
     step = line["kvmclock_step_ns"]
     if "residual-ns" in report:
         off["residual_ns"] = report["residual-ns"] - step
     if "bound-ns" in report:
-        off["bound_room_ns"] = report["bound-ns"] - abs(step)
-        if off["bound_room_ns"] < 0:
+        room = off["bound_room_ns"] = report["bound-ns"] - abs(step)
+        if report["rung"] == "plain":
+            room += DISTURBED_NS
+        if room < 0:
             wrong.append("kvmclock is off by %d ns, the report says at most "
                          "%d" % (step, report["bound-ns"]))
     if "rate-error-ppt" in report:
@@ -158,16 +212,26 @@ def reported(report, line, pairs):
 
 def elapsed_off_ns(report, line, pairs):
     """How far elapsed-ns is from the true time between stop and restore plus
-    the error of the hosts' clocks; less than nothing counts as nothing."""
+    the error of the hosts' clocks; less than nothing counts as nothing. Of a
+    frozen guest: from what its TSC went on by."""
+    if report["frozen"]:
+        return report["elapsed-ns"] - line["tsc_went_on_ns"]
     offs = [report["elapsed-ns"] - max(0.0, float(restored - stopped)
                                        + line["realtime_error_ns"])
             for stopped, restored in pairs]
     return round(min(offs, key=abs), 1)
 
 
-def frozen_off_ns(before, after, pairs):
-    """How far the guest's TSC went from stop to restore; 0 if frozen."""
-    offs = [float((after.maps[0].at(restored) - before.maps[0].at(stopped))
-                  / before.maps[0].khz * 10 ** 6)
-            for stopped, restored in pairs]
-    return round(min(offs, key=abs), 1) if offs else None
+def went_on(before, after, pairs):
+    """How far both of the guest's clocks went from stop to restore; 0 if they
+    were frozen."""
+    def ticks_ns(pair):
+        ticks = after.maps[0].at(pair[1]) - before.maps[0].at(pair[0])
+        return float(ticks / before.maps[0].khz * 10 ** 6)
+
+    if not pairs:
+        return {}
+    best = min(pairs, key=lambda pair: abs(ticks_ns(pair)))
+    return {"tsc_went_on_ns": round(ticks_ns(best), 1),
+            "kvmclock_went_on_ns": round(clock_at(after, best[1])
+                                         - clock_at(before, best[0]), 1)}

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How much a scenario's figures differ from run to run, as a table."""
+from statistics import median
+
+from picture import human_ns
+
+HEAD = "%-23s %-27s %5s %11s %11s %11s" % ("scenario", "figure", "hops", "min",
+                                           "median", "max")
+# What is shown, if it is there; the rest is in the JSON.
+FIGURES = ("kvmclock_step_ns", "tsc_off_ns", "first_run_ns", "blackout_ns",
+           "timer_early_ns", "timer_late_before_ns",
+           "timer_late_ns")
+
+
+def hops(lines):
+    """Every single migration in these lines."""
+    for line in lines:
+        for one in line.get("hops", [line]):
+            if "tsc_error_ns" in one:
+                yield dict(one, tsc_off_ns=one["tsc_error_ns"]
+                           - one.get("realtime_error_ns", 0))
+
+
+def rows(scenario, lines):
+    all_hops = list(hops(lines))
+    for figure in FIGURES:
+        values = [one[figure] for one in all_hops
+                  if one.get(figure) is not None]
+        if values:
+            yield "%-23s %-27s %5d %11s %11s %11s" % (
+                scenario.name, figure, len(values), human_ns(min(values)),
+                human_ns(median(values)), human_ns(max(values)))
