@@ -150,6 +150,9 @@ SCENARIOS = [
              **_kernels("released", "released", khz=2500002)),
     Scenario("v6-newest", "v6 kernel to the newest and back", hops=2,
              **_kernels("v6", "newest")),
+    Scenario("skewed-newest", "2 vCPUs, TSCs 1,000,000 ticks apart, newest "
+             "kernels: they keep the master clock", vcpus=2, skew=1000000,
+             **_kernels("newest", "newest")),
     Scenario("newest-2-khz", "newest kernels, 2 kHz apart", bounds=APART,
              **_kernels("newest", "newest", khz=2500002)),
     # -- timers of the guest's LAPIC --
