@@ -4,11 +4,10 @@ import re
 import signal
 import time
 
-from crossing import (HOLD, carry, clocks, held, hop, landed, release, report_of,
-                      stayed, total, view)
+from crossing import (HOLD, carry, clocks, held, hop, landed, release,
+                      report_of, stayed, total, view)
 from guest import GuestError
-from migrate import (arrive, go, set_capabilities, wait_loaded,
-                     wait_status)
+from migrate import arrive, go, set_capabilities, wait_loaded, wait_status
 from test_refused import sentences
 
 PAUSE_S = 1.0
@@ -213,5 +212,6 @@ def leap(lab):
 
 
 ACTIONS = {"cancelled": cancelled, "cloned": cloned, "cross": cross,
-           "hotplug": hotplug, "killed": killed, "leap": leap, "paused": paused, "reset": reset,
-           "same-host": same_host, "snapshot": snapshot}
+           "hotplug": hotplug, "killed": killed, "leap": leap,
+           "paused": paused, "reset": reset, "same-host": same_host,
+           "snapshot": snapshot}

@@ -55,6 +55,8 @@ def _arrived(bounds, line):
     if line["vcpu_skew_ticks"]:
         wrong.append("the vCPUs' TSCs moved against each other by %d ticks"
                      % line["vcpu_skew_ticks"])
+    if line["warps"]:
+        wrong.append("the guest saw a clock go back %d times" % line["warps"])
     if bounds.scaled and abs(line["tsc_rate_ppb"]) > 1:
         wrong.append("the TSC runs %.3f ppb off" % line["tsc_rate_ppb"])
     rung = (line["report"] or {}).get("rung")

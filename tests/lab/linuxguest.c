@@ -8,9 +8,9 @@
  *
  *   CF records=ADDRESS,...
  *
- * back: how often a clock went back so far, on any CPU. early, late: by how much a
- * timer fired before and after it was due. {tsc, raw}: one reading of TSC and
- * CLOCK_MONOTONIC_RAW. Kernel messages about clocks follow "CF said". */
+ * back: how often a clock went back so far, on any CPU. early, late: by how
+ * much a timer fired before and after it was due. {tsc, raw}: one reading of
+ * TSC and CLOCK_MONOTONIC_RAW. Kernel messages about clocks follow "CF said". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
