@@ -103,25 +103,14 @@ int cf_host_get_tolerance(uint32_t *ret_ppm)
     return 0;
 }
 
-static uint32_t frac_bits_by_vendor(void)
+/* SVM's ratios have 32 fraction bits, VMX's 48. */
+static uint32_t frac_bits_of_cpu(void)
 {
+    const unsigned int svm = 1u << 2;
     unsigned int eax, ebx, ecx, edx;
-    char vendor[13] = "";
 
-    if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) {
-        return 0;
-    }
-    memcpy(vendor, &ebx, 4);
-    memcpy(vendor + 4, &edx, 4);
-    memcpy(vendor + 8, &ecx, 4);
-    if (!strcmp(vendor, "AuthenticAMD") || !strcmp(vendor, "HygonGenuine")) {
-        return CF_FRAC_BITS_AMD;
-    }
-    if (!strcmp(vendor, "GenuineIntel") || !strcmp(vendor, "CentaurHauls") ||
-        !strcmp(vendor, "  Shanghai  ")) {
-        return CF_FRAC_BITS_INTEL;
-    }
-    return 0;
+    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & svm
+           ? CF_FRAC_BITS_AMD : CF_FRAC_BITS_INTEL;
 }
 
 static CfAnswer answer(bool yes)
@@ -152,7 +141,7 @@ void cf_host_get_id(CfHostId *ret_id)
     struct utsname names;
 
     *ret_id = (CfHostId) {
-        .frac_bits = frac_bits_by_vendor(),
+        .frac_bits = frac_bits_of_cpu(),
         .invariant_tsc = invariant_tsc(),
         .is_guest = is_guest(),
     };

@@ -27,6 +27,7 @@
  *                unknown; what a clock says that isn't synchronised is unknown
  * @tai_offset_s: TAI - UTC on its host, 0 when unknown
  * @leap: of its host
+ * @reserved: 0; room for later versions
  */
 typedef struct CfGuest {
     struct cf_tsc_freq freq;
@@ -41,6 +42,7 @@ typedef struct CfGuest {
     uint64_t max_error_ns;
     int32_t tai_offset_s;
     CfLeap leap;
+    uint64_t reserved[4];
 } CfGuest;
 
 /**
@@ -118,6 +120,7 @@ typedef struct CfFinding {
  *                     TSC, if the guest runs within 50 ms of the restore
  * @n_findings: how many
  * @findings: the deciding ones first
+ * @reserved: 0; room for later versions
  */
 typedef struct CfCheck {
     enum cf_verdict verdict;
@@ -135,6 +138,7 @@ typedef struct CfCheck {
     uint64_t kvmclock_bound_ns;
     unsigned int n_findings;
     CfFinding findings[CF_FINDINGS_MAX];
+    uint64_t reserved[4];
 } CfCheck;
 
 G_BEGIN_DECLS

@@ -110,8 +110,8 @@ typedef struct CfHostTime {
  * @clocksource: the current clocksource; empty when it can't be read
  * @name: the host's name; empty when unknown
  * @kernel: the kernel's release; empty when unknown
- * @frac_bits: fraction bits of the CPU's TSC scaling by its vendor: 32 (AMD),
- *             48 (Intel); 0 when the vendor isn't known
+ * @frac_bits: fraction bits of the CPU's TSC scaling: 32 (SVM, AMD) or 48
+ *             (VMX, Intel); 0 when unknown
  * @invariant_tsc: the CPU says that its TSC never changes its rate or stops
  * @is_guest: this host is a virtual machine itself
  */

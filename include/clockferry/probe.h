@@ -59,7 +59,7 @@ typedef enum CfClockGuestStyle {
  * @host_khz: frequency of the host TSC as KVM knows it; 0 when unknown
  * @scaling: what became of a frequency that was set
  * @frac_bits: fraction bits of a ratio: by KVM_VCPU_TSC_SCALE, else by the
- *             CPU's vendor; 0 when unknown
+ *             CPU; 0 when unknown
  * @has_scale: attribute KVM_VCPU_TSC_SCALE exists
  * @tolerance_known: @tolerance_ppm is known
  * @tolerance_ppm: kvm.tsc_tolerance_ppm: a guest's TSC isn't scaled if the
@@ -82,6 +82,7 @@ typedef enum CfClockGuestStyle {
  *           probed: proves later that it is the same host
  * @id: boot id, name, clocksource and the like
  * @duration_ns: how long the probe took
+ * @reserved: 0; room for later versions
  *
  * All bytes 0 means that everything is unknown.
  */
@@ -108,6 +109,7 @@ typedef struct CfProbe {
     struct cf_instant instant;
     CfHostId id;
     uint64_t duration_ns;
+    uint64_t reserved[8];
 } CfProbe;
 
 G_BEGIN_DECLS

@@ -66,12 +66,14 @@ typedef enum CfFnOrigin {
  * @freq: effective frequency
  * @offset_origin: if not CF_OFFSET_UNKNOWN, @offset_ticks is valid
  * @offset_ticks: guest TSC - scaled host TSC, modulo 2^64
+ * @reserved: 0; room for later versions
  */
 typedef struct CfVcpuState {
     CfFreqOrigin freq_origin;
     CfOffsetOrigin offset_origin;
     struct cf_tsc_freq freq;
     uint64_t offset_ticks;
+    uint64_t reserved[2];
 } CfVcpuState;
 
 /**

@@ -37,6 +37,7 @@ typedef bool (*CfReadGuest)(uint64_t address, void *buffer, size_t size,
  * @n_vcpus: how many, 1 to CF_STATE_MAX_VCPUS
  * @read_guest: reads guest memory; NULL if it can't be read
  * @opaque: for @read_guest
+ * @reserved: 0; room for later versions
  *
  * Nothing is owned.
  */
@@ -48,6 +49,7 @@ typedef struct CfVm {
     uint32_t n_vcpus;
     CfReadGuest read_guest;
     void *opaque;
+    uint64_t reserved[4];
 } CfVm;
 
 /**
@@ -73,9 +75,11 @@ typedef enum CfTscOutcome {
  * CfRestoreOptions - what a caller of cf_restore() may choose
  * @freeze: the time between capture and restore doesn't count for the guest:
  *          both clocks go on from where they stopped
+ * @reserved: 0; room for later versions
  */
 typedef struct CfRestoreOptions {
     bool freeze;
+    uint64_t reserved[4];
 } CfRestoreOptions;
 
 /**
@@ -106,6 +110,7 @@ typedef struct CfRestoreOptions {
  * @page: guest physical address of the boot vCPU's pvclock record, 0 if none
  * @set_ticks: guest TSC at the instant for which kvmclock was set last
  * @guest_khz: frequency of the boot vCPU's TSC
+ * @reserved: 0; room for later versions
  *
  * The last three serve cf_report_bound().
  */
@@ -130,6 +135,7 @@ typedef struct CfReport {
     uint64_t page;
     uint64_t set_ticks;
     uint32_t guest_khz;
+    uint64_t reserved[4];
 } CfReport;
 
 G_BEGIN_DECLS

@@ -51,11 +51,17 @@ static void find_elapsed_error(const Pair *pair, Difference *d)
     }
 }
 
+static bool knows_freq(const CfVcpuState *vcpu)
+{
+    return vcpu->freq_origin != CF_FREQ_UNKNOWN &&
+           vcpu->freq_origin != CF_FREQ_ASSUMED;
+}
+
 /* A vCPU's TSC at a host TSC, by its own ratio and offset. */
 static bool ticks_at(const CfVcpuState *vcpu, uint64_t host_ticks,
                      uint64_t *ret_ticks)
 {
-    return vcpu->freq_origin != CF_FREQ_UNKNOWN &&
+    return knows_freq(vcpu) &&
            vcpu->offset_origin != CF_OFFSET_UNKNOWN &&
            cf_tsc_host_to_guest(host_ticks, &vcpu->freq, vcpu->offset_ticks,
                                 ret_ticks);
@@ -193,8 +199,7 @@ static void find_rate(const Pair *pair, Difference *d)
     const CfVcpuState *before = &pair->before->vcpus[0];
     const CfVcpuState *after = &pair->after->vcpus[0];
 
-    d->rate_known = before->freq_origin != CF_FREQ_UNKNOWN &&
-                    after->freq_origin != CF_FREQ_UNKNOWN &&
+    d->rate_known = knows_freq(before) && knows_freq(after) &&
                     cf_tsc_rate_error_ppt(&after->freq, &before->freq,
                                           &d->rate_error_ppt);
 }

@@ -161,7 +161,15 @@ def test_unknown():
     after = state(B, 2 * HOUR, 5 * 10 ** 12 + TICKS, 10 ** 12 + HOUR)
     after["vcpus"] = [{}, {}]
     del after["clock_fn"], after["max_error_ns"]
-    status, said = diff(before, after)
+    check_unknown(*diff(before, after))
+    # nor is a frequency known that was only assumed
+    after = state(B, 2 * HOUR, 5 * 10 ** 12 + TICKS, 10 ** 12 + HOUR)
+    after["vcpus"][0]["freq_origin"] = "assumed"
+    del after["max_error_ns"]
+    check_unknown(*diff(before, after))
+
+
+def check_unknown(status, said):
     assert status == INEXACT and "clock_step_ns" in said
     for name in ("tsc_step_ticks", "mismatch_ns", "skew_ticks",
                  "rate_error_ppt", "elapsed_error_ns"):
