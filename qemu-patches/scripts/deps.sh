@@ -14,6 +14,8 @@ packages_for() {
         echo gcc libc6-dev ninja-build pkg-config libglib2.0-dev python3 python3-venv ccache git flex bison \
             libpixman-1-dev libfdt-dev libslirp-dev zlib1g-dev seabios ipxe-qemu qemu-system-data
         ;;
+    clang) echo clang ;;
+    asan) echo clang libclang-rt-dev llvm ;;
     kernel) echo gcc libc6-dev make bc flex bison libelf-dev ccache patch xz-utils debian-archive-keyring ;;
     esac
 }
