@@ -16,6 +16,7 @@ packages_for() {
         ;;
     clang) echo clang ;;
     asan) echo clang libclang-rt-dev llvm ;;
+    chroot) echo debootstrap debian-archive-keyring util-linux ;;
     kernel) echo gcc libc6-dev make bc flex bison libelf-dev ccache patch xz-utils debian-archive-keyring ;;
     esac
 }
