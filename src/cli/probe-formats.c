@@ -30,6 +30,21 @@ static const char *on_or_off(CfAnswer answer)
            : answer == CF_ANSWER_NO ? "off" : "unknown";
 }
 
+static void add_scaling(GString *out, const CfProbe *probe)
+{
+    GString *text = g_string_new(cf_scaling_name(probe->scaling));
+
+    if (probe->scaling == CF_SCALING_WORKS && probe->frac_bits) {
+        g_string_append_printf(text, ", %u fraction bits", probe->frac_bits);
+    }
+    if (probe->scaling == CF_SCALING_WORKS && probe->tolerance_ppm) {
+        g_string_append_printf(text, ", but not within %u ppm of the host's "
+                               "frequency", probe->tolerance_ppm);
+    }
+    fact(out, "TSC scaling", "%s", text->str);
+    g_string_free(text, TRUE);
+}
+
 static void add_tsc(GString *out, const CfProbe *probe)
 {
     if (probe->host_khz) {
@@ -37,12 +52,7 @@ static void add_tsc(GString *out, const CfProbe *probe)
     } else {
         fact(out, "TSC frequency", "unknown");
     }
-    if (probe->scaling == CF_SCALING_WORKS && probe->tolerance_known) {
-        fact(out, "TSC scaling", "works, but not within %u ppm of the host's "
-             "frequency", probe->tolerance_ppm);
-    } else {
-        fact(out, "TSC scaling", "%s", cf_scaling_name(probe->scaling));
-    }
+    add_scaling(out, probe);
     fact(out, "TSC offset", "%s", probe->offset_known
                                   ? cf_offset_name(probe->offset)
                                   : "unknown");

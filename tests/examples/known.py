@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every example of the documents, and how it is run.
+
+One that stands in a page and not here fails, and so does one that stands here
+and in no page any more."""
+import surroundings
+from surroundings import Run
+
+SELFTEST = (0, 4)       # how exact a busy host is isn't the question here
+PROBE = (0, 4)          # this host may well be a poor one
+DEMO = (0, 1)           # the same
+
+KNOWN = {
+    # README.md
+    "./run demo": Run(surroundings.demo, status=DEMO),
+    "-global kvmclock.guest-clock=on": Run(surroundings.qemu_option),
+    "-global kvmclock.policy=auto": Run(surroundings.qemu_option),
+    "-global kvmclock.require=plain": Run(surroundings.qemu_option),
+    "-global kvmclock.blackout=count": Run(surroundings.qemu_option),
+    "-global kvmclock.blackout-limit=600": Run(surroundings.qemu_option),
+    "ninja -C BUILD && BUILD/src/cli/clockferry probe":
+        Run(surroundings.from_build, status=PROBE),
+
+    # docs/man
+    "clockferry probe": Run(host="released"),
+    "clockferry probe --json --output=host-a.json":
+        Run(status=PROBE, needs="kvm", writes={"host-a.json": "probe"}),
+    "clockferry probe --from=host-b.json": Run(),
+    "clockferry probe -f prometheus -o "
+    "/var/lib/node_exporter/clockferry.prom":
+        Run(status=PROBE, needs="kvm", writes={"clockferry.prom": None},
+            replace={"/var/lib/node_exporter/": ""}),
+    "kubectl label node host-a $(clockferry probe -f kubevirt)":
+        Run(surroundings.kubectl),
+    "clockferry check host-a.json host-b.json": Run(status=4),
+    "clockferry check --tsc-khz=2400000 --json host-a.json host-b.json":
+        Run(prints="check"),
+    "clockferry matrix host-a.json host-b.json host-c.json host-d.json":
+        Run(status=3),
+    "clockferry matrix --promised --html -o pool.html "
+    "host-a.json host-b.json": Run(status=4, writes={"pool.html": None}),
+    "clockferry selftest --rounds=50": Run(status=SELFTEST, needs="kvm"),
+    "clockferry selftest --rounds=100000 --vcpus=4":
+        Run(status=SELFTEST, needs="kvm", replace={"100000": "20"}),
+    "clockferry state --qmp=/run/vm-7/qmp": Run(surroundings.state),
+    "clockferry state --watch --qmp=/run/vm-7/qmp":
+        Run(surroundings.watch),
+    "clockferry state --json --qmp=/run/vm-7/qmp | "
+    "clockferry check - host-b.json":
+        Run(surroundings.state, status=(0, 3, 4)),
+    "clockferry diff before.json after.json":
+        Run(surroundings.two_captures),
+    "#include <clockferry/clockferry.h>": Run(surroundings.source),
+    "cc vmm.c -o vmm $(pkg-config --cflags --libs clockferry)":
+        Run(surroundings.compiler),
+    "vmm source before.json | vmm destination after.json":
+        Run(needs="kvm"),
+}
+
+# What can't be run here, and why.
+NOT_RUN = {
+    "./run check": "it is what runs this test",
+    "./run lab": "suite lab does the same, and takes its time",
+}
