@@ -55,6 +55,10 @@ static const Key keys[] = {
     { "busy", I32, MEMBER(busy), NULL },
     { "skew", U64, MEMBER(skew_ticks), NULL },
     { "deadline", U64, MEMBER(deadline_ticks), NULL },
+    { "hyperv", BOOLEAN, MEMBER(hyperv), NULL },
+    { "reference-page", U64, MEMBER(reference_page), NULL },
+    { "reenlightened", BOOLEAN, MEMBER(reenlightened), NULL },
+    { "reference-timer", U64, MEMBER(reference_timer), NULL },
 };
 
 static bool fail(GError **error, const char *group, const char *key,

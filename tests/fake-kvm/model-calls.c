@@ -5,8 +5,14 @@
 
 #define MSR_KVM_SYSTEM_TIME_OLD 0x12
 
+#define CAP_HYPERV 44
 #define CAP_GET_TSC_KHZ 61
+#define CAP_HYPERV_TIME 96
 #define CAP_VCPU_ATTRIBUTES 127
+#define CAP_HYPERV_SYNIC2 148
+#define CAP_HYPERV_VP_INDEX 149
+#define CAP_HYPERV_CPUID 167
+#define CAP_SYS_HYPERV_CPUID 191
 #define CAP_VM_TSC_CONTROL 214
 
 bool fake_check_extension(const FakeHost *host, uint32_t capability,
@@ -28,6 +34,14 @@ bool fake_check_extension(const FakeHost *host, uint32_t capability,
         return true;
     case FAKE_CAP_CLOCK_GUEST:
         *ret_value = host->clock_guest == FAKE_CLOCK_GUEST_NEWEST;
+        return true;
+    case CAP_HYPERV:
+    case CAP_HYPERV_TIME:
+    case CAP_HYPERV_SYNIC2:
+    case CAP_HYPERV_VP_INDEX:
+    case CAP_HYPERV_CPUID:
+    case CAP_SYS_HYPERV_CPUID:
+        *ret_value = host->hyperv;
         return true;
     default:
         return false;
@@ -175,7 +189,7 @@ bool fake_get_msr(const FakeVcpu *vcpu, uint32_t msr, uint64_t *ret_value)
         *ret_value = vcpu->system_time_msr;
         return true;
     default:
-        return false;
+        return fake_hv_get_msr(vcpu, msr, ret_value);
     }
 }
 
@@ -199,7 +213,7 @@ bool fake_set_msr(FakeVcpu *vcpu, uint32_t msr, uint64_t value)
         vcpu->record_pending = true;
         return true;
     default:
-        return false;
+        return fake_hv_set_msr(vcpu, msr, value);
     }
 }
 

@@ -108,6 +108,7 @@ void fake_request_records(FakeVm *vm)
     for (i = 0; i < vm->n_vcpus; i++) {
         vm->vcpus[i].record_pending = true;
     }
+    fake_hv_request_page(vm);
 }
 
 void fake_consume_update(FakeVcpu *vcpu)
@@ -317,6 +318,7 @@ static void begin_guest(FakeVcpu *vcpu)
     const uint64_t number = (uint64_t)(vcpu - vcpu->vm->vcpus);
 
     vcpu->ran = true;
+    fake_hv_begin_guest(vcpu);
     if (number && host->skew_ticks) {
         fake_write_offset(vcpu, vcpu->offset_ticks +
                                 number * host->skew_ticks);

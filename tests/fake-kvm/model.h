@@ -13,6 +13,7 @@
 #define FAKE_KVM_MODEL_H
 
 #include <clockferry/vm.h>
+#include "model-hyperv.h"
 
 #define FAKE_MAX_VCPUS 256
 #define FAKE_MSR_TSC_ADJUST 0x3b
@@ -51,6 +52,12 @@ typedef enum FakeMasterClock {
  * @deadline_ticks: guests arm their TSC deadline timer this far ahead when
  *                  they run first; 0: they don't use it
  * @skew_ticks: and each vCPU puts its TSC so far ahead of the one before it
+ * @hyperv: KVM has Hyper-V's enlightenments
+ * @reference_page: guests put the reference TSC page there when they run
+ *                  first; 0: they don't believe to be on Hyper-V
+ * @reenlightened: and want to be told when their TSC's frequency changes
+ * @reference_timer: they start a timer that expires so many units of 100 ns
+ *                   later; 0: they don't
  * @khz_writes: calls of this kind so far, as of the next two
  * @calls: all calls so far, and which of them fails; for who counts them
  * @capability_known: for who has to know the number of the capability
@@ -81,6 +88,10 @@ typedef struct FakeHost {
     int busy;
     uint64_t deadline_ticks;
     uint64_t skew_ticks;
+    bool hyperv;
+    uint64_t reference_page;
+    bool reenlightened;
+    uint64_t reference_timer;
     int khz_writes;
     int deadline_writes;
     int offset_writes;
@@ -133,6 +144,7 @@ typedef struct FakeVcpu {
     uint64_t deadline_armed_ticks;
     uint64_t system_time_msr;
     bool paused;
+    FakeHvVcpu hyperv;
     CfPvclockRecord record;
 } FakeVcpu;
 
@@ -160,6 +172,7 @@ typedef struct FakeVm {
     FakeTscWrite first;
     FakeTscWrite last;
     uint32_t n_matched;
+    FakeHyperv hyperv;
     uint32_t n_vcpus;
     FakeVcpu vcpus[FAKE_MAX_VCPUS];
 } FakeVm;

@@ -27,7 +27,7 @@ void shim_vm_set_memory(ShimVm *vm,
     }
 }
 
-static void *guest_memory(const ShimVm *vm, uint64_t address, size_t size)
+void *shim_guest_memory(const ShimVm *vm, uint64_t address, size_t size)
 {
     guint i;
 
@@ -43,11 +43,12 @@ static void *guest_memory(const ShimVm *vm, uint64_t address, size_t size)
     return NULL;
 }
 
-void shim_vm_write_record(const ShimHandle *handle)
+/* The guest's record moves to its memory, if it has one. */
+static void write_record(const ShimHandle *handle)
 {
     const uint64_t msr = handle->vcpu->system_time_msr;
-    CfPvclockRecord *record = guest_memory(handle->vm, msr & ~1ULL,
-                                           sizeof(*record));
+    CfPvclockRecord *record = shim_guest_memory(handle->vm, msr & ~1ULL,
+                                                sizeof(*record));
 
     if (!(msr & 1) || !record) {
         return;
@@ -62,6 +63,12 @@ void shim_vm_write_record(const ShimHandle *handle)
 
 /* -- MSRs -- */
 
+/* Hyper-V numbers its MSRs alike. */
+static bool msr_is_of_hyperv(uint32_t msr)
+{
+    return msr >> 16 == 0x4000;
+}
+
 static const char *msr_name(uint32_t msr)
 {
     switch (msr) {
@@ -71,8 +78,14 @@ static const char *msr_name(uint32_t msr)
         return "TSC_DEADLINE";
     case FAKE_MSR_TSC_ADJUST:
         return "TSC_ADJUST";
+    case FAKE_HV_MSR_REFERENCE_TSC:
+        return "REFERENCE_TSC";
+    case FAKE_HV_MSR_REENLIGHTENMENT:
+    case FAKE_HV_MSR_EMULATION_CONTROL:
+    case FAKE_HV_MSR_EMULATION_STATUS:
+        return "REENLIGHTENMENT";
     default:
-        return "SYSTEM_TIME";
+        return msr_is_of_hyperv(msr) ? "HYPERV" : "SYSTEM_TIME";
     }
 }
 
@@ -105,22 +118,6 @@ static bool get_msr(ShimHandle *handle, struct kvm_msr_entry *entry,
     return true;
 }
 
-int shim_get_msrs(ShimHandle *handle, struct kvm_msrs *list)
-{
-    const int rc = shim_kernel(handle->fd, KVM_GET_MSRS, list);
-    int i;
-
-    for (i = 0; i < rc; i++) {
-        int one_rc = 1;
-
-        if (get_msr(handle, &list->entries[i], list->nmsrs == 1, &one_rc) &&
-            one_rc < 0) {
-            return i ? i : one_rc;
-        }
-    }
-    return rc;
-}
-
 static bool set_msr(ShimHandle *handle, const struct kvm_msr_entry *entry,
                     bool alone, int *ret_rc)
 {
@@ -151,6 +148,25 @@ static int kernel_msr(const ShimHandle *handle, unsigned long request,
     rc = shim_kernel(handle->fd, request, one);
     *entry = one->entries[0];
     return rc;
+}
+
+/* The kernel is asked for those that the model hasn't. */
+int shim_get_msrs(ShimHandle *handle, struct kvm_msrs *list)
+{
+    uint32_t i;
+
+    for (i = 0; i < list->nmsrs; i++) {
+        struct kvm_msr_entry *entry = &list->entries[i];
+        int rc;
+
+        if (!get_msr(handle, entry, list->nmsrs == 1, &rc)) {
+            rc = kernel_msr(handle, KVM_GET_MSRS, entry);
+        }
+        if (rc != 1) {
+            return i ? (int)i : rc;
+        }
+    }
+    return (int)list->nmsrs;
 }
 
 int shim_set_msrs(ShimHandle *handle, const struct kvm_msrs *list)
@@ -200,12 +216,19 @@ static bool turns_back(void)
     return sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1);
 }
 
+static void write_clocks(const ShimHandle *handle)
+{
+    write_record(handle);
+    shim_hyperv_write_page(handle);
+}
+
 void shim_before_run(ShimHandle *handle)
 {
     if (fake_vcpu_enter(handle->vcpu)) {
-        shim_vm_write_record(handle);
+        write_clocks(handle);
         log_run(handle, turns_back() ? "KVM_RUN(signal)" : "KVM_RUN");
     }
+    shim_hyperv_start_timers(handle);
 }
 
 void shim_vm_refresh(const ShimVm *vm)
@@ -216,7 +239,7 @@ void shim_vm_refresh(const ShimVm *vm)
         const ShimHandle *handle = vm->vcpus[i];
 
         if (handle && fake_vcpu_refresh(handle->vcpu)) {
-            shim_vm_write_record(handle);
+            write_clocks(handle);
             log_run(handle, "KVM_RUN");
         }
     }
@@ -236,7 +259,7 @@ static void take_record(ShimHandle *handle)
     handle->vcpu->system_time_msr = entry.data;
     entry.data = 0;
     kernel_msr(handle, KVM_SET_MSRS, &entry);
-    shim_vm_write_record(handle);
+    write_record(handle);
 }
 
 /* Only a program that wants something of the vCPU interrupts it. */

@@ -288,6 +288,13 @@ static int kvmclock_ctrl(ShimHandle *handle)
                             : fake_kvmclock_ctrl(handle->vcpu), " ");
 }
 
+/* Of Hyper-V's interrupts the model has no more than the MSRs. */
+static int enable_cap(const struct kvm_enable_cap *cap)
+{
+    return shim_host.hyperv && cap->cap == KVM_CAP_HYPERV_SYNIC2 ? 0
+                                                                 : SHIM_PASS;
+}
+
 static int vcpu_call(ShimHandle *handle, unsigned long request, void *argument)
 {
     fake_vcpu_load(handle->vcpu);
@@ -310,6 +317,10 @@ static int vcpu_call(ShimHandle *handle, unsigned long request, void *argument)
         return set_clock_guest(handle, argument);
     case KVM_KVMCLOCK_CTRL:
         return kvmclock_ctrl(handle);
+    case KVM_GET_SUPPORTED_HV_CPUID:
+        return shim_host.hyperv ? shim_hyperv_cpuid(argument) : SHIM_PASS;
+    case KVM_ENABLE_CAP:
+        return enable_cap(argument);
     default:
         return SHIM_PASS;
     }
@@ -339,6 +350,11 @@ static int system_call(int fd, unsigned long request, void *argument)
         return create_vm(fd, argument);
     case KVM_CHECK_EXTENSION:
         return check_extension((uint32_t)(uintptr_t)argument);
+    case KVM_GET_MSR_INDEX_LIST:
+        return shim_host.hyperv ? shim_msr_index_list(fd, argument)
+                                : SHIM_PASS;
+    case KVM_GET_SUPPORTED_HV_CPUID:
+        return shim_host.hyperv ? shim_hyperv_cpuid(argument) : SHIM_PASS;
     default:
         return SHIM_PASS;
     }

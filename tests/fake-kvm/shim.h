@@ -3,8 +3,9 @@
  * The shim, libfake-kvm-HOST.so, to be named in LD_PRELOAD: the program runs
  * on this machine's KVM, but TSCs and clocks are those of the modelled HOST.
  *
- * shim.c sorts the ioctls, shim-vm.c knows VMs and how they run, shim-host.c
- * is the host as seen without KVM, and shim-log.c writes down what happens.
+ * shim.c sorts the ioctls, shim-vm.c knows VMs and how they run, shim-hyperv.c
+ * what makes them look like Hyper-V's, shim-host.c is the host as seen without
+ * KVM, and shim-log.c writes down what happens.
  */
 #ifndef FAKE_KVM_SHIM_H
 #define FAKE_KVM_SHIM_H
@@ -66,8 +67,8 @@ int shim_kernel(int fd, unsigned long request, void *argument);
 void shim_vm_set_memory(ShimVm *vm,
                         const struct kvm_userspace_memory_region *region);
 
-/* The guest's record moves to its memory, if it has one. */
-void shim_vm_write_record(const ShimHandle *handle);
+/* Where the guest's memory is in this process; NULL: nowhere. */
+void *shim_guest_memory(const ShimVm *vm, uint64_t address, size_t size);
 
 int shim_get_msrs(ShimHandle *handle, struct kvm_msrs *list);
 int shim_set_msrs(ShimHandle *handle, const struct kvm_msrs *list);
@@ -78,6 +79,17 @@ void shim_after_run(ShimHandle *handle, int rc);
 
 /* After each call: what it changed for vCPUs that run. */
 void shim_vm_refresh(const ShimVm *vm);
+
+/* -- shim-hyperv.c -- */
+
+int shim_msr_index_list(int fd, struct kvm_msr_list *list);
+int shim_hyperv_cpuid(struct kvm_cpuid2 *cpuid);
+
+/* The reference page moves to the guest's memory, if it is due. */
+void shim_hyperv_write_page(const ShimHandle *handle);
+
+/* Timers of a vCPU that runs, if they are due. */
+void shim_hyperv_start_timers(const ShimHandle *handle);
 
 /* -- shim-log.c -- */
 

@@ -276,7 +276,7 @@ static int ops_get_tsc_scale(int vcpu_fd, uint64_t *ret_ratio,
 
 static int ops_get_msr(int vcpu_fd, uint32_t msr, uint64_t *ret_value)
 {
-    const FakeVcpu *vcpu = called(vcpu_fd);
+    FakeVcpu *vcpu = called(vcpu_fd);
 
     if (!vcpu || !fake_get_msr(vcpu, msr, ret_value)) {
         return -EIO;
