@@ -9,8 +9,9 @@ import time
 
 import layout
 from agent import AgentError, Process, Stream
-from guest import Guest, GuestError, parse_slot
+from guest import Guest, GuestError
 from host import EPOCH_NS
+from published import parse_slot
 from qmp import Qmp, QmpClosed
 
 _numbers = itertools.count()

@@ -5,9 +5,9 @@ import re
 import time
 
 from agent import AgentError
-from guest import GuestError, Slot
 from host import EPOCH_NS
 from inner import Inner
+from published import GuestError, Slot
 from pvclock import Record
 
 COMMAND_LINE = "console=ttyS0 loglevel=4 rdinit=/init panic=-1"

@@ -10,9 +10,9 @@ from collections import namedtuple
 
 import hosttsc
 import layout
-from guest import GuestError, parse_slot
-from qmp import QmpError
+from published import GuestError, parse_slot
 from pvclock import spread_ns, step_ns
+from qmp import QmpError
 
 # What one QEMU looked like: its slots, KVM's {vCPU: (offset, ratio)}, and the
 # bounds of each vCPU's guest TSC - host TSC.
