@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and writes a domain's XML. */
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+#include <libxml/xmlsave.h>
+#include <string.h>
+#include "../printable.h"
+#include "domain.h"
+#include "xml.h"
+
+static xmlDoc *fail(GError **error, const char *problem)
+{
+    g_set_error(error, CF_ERROR, CF_ERROR_INVALID,
+                "can't read the domain's XML: %s", problem);
+    return NULL;
+}
+
+/* Entities come from a DTD only, so parsing ends where one begins. */
+static void refuse_dtd(void *context, const xmlChar *name G_GNUC_UNUSED,
+                       const xmlChar *external G_GNUC_UNUSED,
+                       const xmlChar *system G_GNUC_UNUSED)
+{
+    xmlParserCtxt *parser = context;
+    bool *has_dtd = parser->_private;
+
+    *has_dtd = true;
+    xmlStopParser(parser);
+}
+
+static xmlDoc *fail_parse(xmlParserCtxt *parser, GError **error)
+{
+    const xmlError *why = xmlCtxtGetLastError(parser);
+    g_autofree char *words = g_strdup(why && why->message ? why->message
+                                                          : "it's broken");
+    g_autofree char *line = cf_printable(g_strstrip(words));
+    g_autofree char *problem = g_strdup_printf("line %d: %s",
+                                               why ? why->line : 1, line);
+
+    return fail(error, problem);
+}
+
+static xmlDoc *parse_with(xmlParserCtxt *parser, const char *xml, size_t size,
+                          GError **error)
+{
+    bool has_dtd = false;
+    xmlDoc *doc;
+
+    parser->_private = &has_dtd;
+    parser->sax->internalSubset = refuse_dtd;
+    doc = xmlCtxtReadMemory(parser, xml, (int)size, NULL, "UTF-8",
+                            XML_PARSE_NONET | XML_PARSE_NOERROR |
+                            XML_PARSE_NOWARNING);
+    if (has_dtd) {
+        xmlFreeDoc(doc);
+        return fail(error, "it has a document type, which no domain has");
+    }
+    return doc ? doc : fail_parse(parser, error);
+}
+
+static xmlDoc *parse(const char *xml, size_t size, GError **error)
+{
+    xmlParserCtxt *parser;
+    xmlDoc *doc;
+
+    if (size > CF_DOMAIN_MAX_SIZE) {
+        return fail(error, "it has more than 16 MiB");
+    }
+    /* A zero byte isn't valid, either. */
+    if (!g_utf8_validate(xml, (gssize)size, NULL)) {
+        return fail(error, "it isn't UTF-8");
+    }
+    parser = xmlNewParserCtxt();
+    doc = parser ? parse_with(parser, xml, size, error)
+                 : fail(error, "out of memory");
+    xmlFreeParserCtxt(parser);
+    return doc;
+}
+
+CfDomain *cf_domain_parse(const char *xml, size_t size, GError **error)
+{
+    xmlDoc *doc = parse(xml, size, error);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    const xmlNode *name;
+    CfDomain *domain;
+
+    if (!doc) {
+        return NULL;
+    }
+    if (cf_xml_child((const xmlNode *)doc, NULL, "domain") != root) {
+        fail(error, "its root isn't <domain>");
+        xmlFreeDoc(doc);
+        return NULL;
+    }
+    name = cf_xml_child(root, NULL, "name");
+    domain = g_new0(CfDomain, 1);
+    domain->doc = doc;
+    domain->name = name ? cf_xml_text(name) : g_strdup("");
+    return domain;
+}
+
+void cf_domain_free(CfDomain *domain)
+{
+    if (domain) {
+        xmlFreeDoc(domain->doc);
+        g_free(domain->name);
+        g_free(domain);
+    }
+}
+
+char *cf_domain_to_xml(const CfDomain *domain)
+{
+    xmlBuffer *buffer = xmlBufferCreate();
+    xmlSaveCtxt *save = xmlSaveToBuffer(buffer, "UTF-8", XML_SAVE_NO_DECL |
+                                        XML_SAVE_AS_XML);
+    char *xml;
+
+    xmlSaveDoc(save, domain->doc);
+    xmlSaveClose(save);
+    xml = g_strdup((const char *)xmlBufferContent(buffer));
+    xmlBufferFree(buffer);
+    return xml;
+}
+
+const char *cf_domain_name(const CfDomain *domain)
+{
+    return domain->name;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a libvirt domain's XML says of its guest's clocks, and edits of it.
+ *
+ * The facts about a running guest travel in <metadata>, as one element whose
+ * text is JSON of the format clockferry-guest:
+ *
+ *   <clockferry:facts xmlns:clockferry="urn:clockferry:facts:1">{...}
+ *   </clockferry:facts>
+ *
+ * The XML may come from anywhere: there is no DTD, no entity, no network, and
+ * a limit to size and depth. What isn't edited stays as it is. Nothing here
+ * talks to libvirt.
+ */
+#ifndef CF_DOMAIN_H
+#define CF_DOMAIN_H
+
+#include <clockferry/check.h>
+
+/* For virDomainSetMetadata(): its uri and key. */
+#define CF_DOMAIN_NAMESPACE "urn:clockferry:facts:1"
+#define CF_DOMAIN_KEY "clockferry"
+
+/* Of the XML, in bytes; libvirt's own are some ten thousand. */
+#define CF_DOMAIN_MAX_SIZE (16u << 20)
+
+typedef struct CfDomain CfDomain;
+
+/**
+ * CfDomainTells - what the XML itself says, without any facts
+ * @kvm: the guest runs in KVM
+ * @tsc_khz: the TSC frequency it was promised, as QEMU takes it; 0: none
+ * @promised: it was given invtsc or a TSC frequency
+ * @guest_clock: -global kvmclock.guest-clock=on
+ * @policy_known: @policy was given, by -global kvmclock.policy
+ * @policy: what a destination may take; CF_POLICY_AUTO if not given
+ * @require_known: @require was given, by -global kvmclock.require
+ * @require: the worst rung that is accepted; CF_RUNG_PLAIN if not given
+ */
+typedef struct CfDomainTells {
+    bool kvm;
+    uint32_t tsc_khz;
+    bool promised;
+    bool guest_clock;
+    bool policy_known;
+    enum cf_policy policy;
+    bool require_known;
+    enum cf_rung require;
+} CfDomainTells;
+
+/**
+ * cf_domain_parse - read a domain's XML
+ * @xml: the XML, UTF-8; need not end in a zero byte
+ * @size: its size in bytes
+ * @error: what is wrong with it; clean of control characters
+ *
+ * Return: the domain, to be freed with cf_domain_free(); NULL on error.
+ * Errors: CF_ERROR_INVALID.
+ */
+CfDomain *cf_domain_parse(const char *xml, size_t size, GError **error);
+
+/**
+ * cf_domain_free - free a domain
+ * @domain: the domain, or NULL
+ */
+void cf_domain_free(CfDomain *domain);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfDomain, cf_domain_free)
+
+/**
+ * cf_domain_to_xml - a domain as XML
+ * @domain: the domain
+ *
+ * Return: UTF-8 without an XML declaration, with a final newline; to be freed
+ * with g_free().
+ */
+char *cf_domain_to_xml(const CfDomain *domain);
+
+/**
+ * cf_domain_name - the guest's name
+ * @domain: the domain
+ *
+ * Return: the text of <name>, which may have any character in it; empty if
+ * there is none. Owned by @domain.
+ */
+const char *cf_domain_name(const CfDomain *domain);
+
+/**
+ * cf_domain_tells - what the XML itself says
+ * @domain: the domain
+ * @ret_tells: that
+ *
+ * What can't be read counts as not said, but for a TSC frequency that no
+ * TSC can have: then @promised is true and @tsc_khz 0.
+ */
+void cf_domain_tells(const CfDomain *domain, CfDomainTells *ret_tells);
+
+/**
+ * cf_domain_guest - a guest of which nobody wrote facts
+ * @tells: what its XML says
+ * @host: the facts about the host that it is on; NULL when unknown
+ * @ret_guest: the guest
+ */
+void cf_domain_guest(const CfDomainTells *tells, const CfProbe *host,
+                     CfGuest *ret_guest);
+
+/**
+ * cf_domain_tighten - beside a guest's facts what the XML says counts, too
+ * @tells: what it says
+ * @guest: the guest; gets the promise, the stricter policy and the better
+ *         rung of both
+ */
+void cf_domain_tighten(const CfDomainTells *tells, CfGuest *guest);
+
+/**
+ * cf_domain_get_facts - the facts in the metadata
+ * @domain: the domain
+ * @ret_guest: the facts, written if they are there
+ * @ret_present: they are there
+ * @error: what is wrong with them: no JSON, a version that is too new, more
+ *         than one element
+ *
+ * Return: true if they are there and right, or not there.
+ * Errors: CF_ERROR_INVALID.
+ */
+gboolean cf_domain_get_facts(const CfDomain *domain, CfGuest *ret_guest,
+                             bool *ret_present, GError **error);
+
+/**
+ * cf_domain_set_facts - put facts into the metadata
+ * @domain: the domain
+ * @guest: the facts; they take the place of the first ones there
+ */
+void cf_domain_set_facts(CfDomain *domain, const CfGuest *guest);
+
+/**
+ * cf_domain_facts_to_xml - the element alone
+ * @guest: the facts
+ *
+ * It has no namespace: virDomainSetMetadata() gives it the one of its
+ * arguments, and fails if it has one already.
+ *
+ * Return: the XML, to be freed with g_free().
+ */
+char *cf_domain_facts_to_xml(const CfGuest *guest);
+
+/**
+ * cf_domain_enable - have QEMU carry the guest's clocks
+ * @domain: the domain
+ * @policy: NULL, or what a destination may take
+ * @require: NULL, or the worst rung that is accepted
+ *
+ * Sets -global kvmclock.guest-clock=on, kvmclock.policy and kvmclock.require
+ * in <qemu:commandline>. What is NULL stays as it is.
+ */
+void cf_domain_enable(CfDomain *domain, const enum cf_policy *policy,
+                      const enum cf_rung *require);
+
+/**
+ * cf_domain_disable - have QEMU leave the guest's clocks as it always did
+ * @domain: the domain
+ *
+ * Takes away what cf_domain_enable() adds, whatever its value, and a
+ * <qemu:commandline> that is empty then.
+ */
+void cf_domain_disable(CfDomain *domain);
+
+#endif /* CF_DOMAIN_H */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a domain's XML itself says of its guest's clocks. */
+#include "../names.h"
+#include "commandline.h"
+#include "xml.h"
+
+/* Of <clock><timer name='tsc' frequency='...'/>, in Hz; NULL if there is none.
+ * To be freed with g_free(). */
+static char *timer_frequency(const xmlNode *root)
+{
+    const xmlNode *timer = cf_xml_child(cf_xml_child(root, NULL, "clock"),
+                                        NULL, "timer");
+
+    while (timer && !cf_xml_says(timer, "name", "tsc")) {
+        timer = cf_xml_next(timer, NULL, "timer");
+    }
+    return cf_xml_attribute(timer, "frequency");
+}
+
+/* QEMU drops what is less than a kHz. */
+static void tell_frequency(const xmlNode *root, CfDomainTells *tells)
+{
+    g_autofree char *text = timer_frequency(root);
+    guint64 hz;
+
+    /* libvirt takes 0 for none. */
+    if (!text || (g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, &hz,
+                                             NULL) && !hz)) {
+        return;
+    }
+    tells->promised = true;
+    if (g_ascii_string_to_unsigned(text, 10, 1, (guint64)UINT32_MAX * 1000,
+                                   &hz, NULL)) {
+        tells->tsc_khz = (uint32_t)(hz / 1000);
+    }
+}
+
+/* An optional feature may well be there. */
+static bool has_invtsc(const xmlNode *cpu)
+{
+    const xmlNode *feature = cf_xml_child(cpu, NULL, "feature");
+
+    while (feature && !cf_xml_says(feature, "name", "invtsc")) {
+        feature = cf_xml_next(feature, NULL, "feature");
+    }
+    if (feature) {
+        return !cf_xml_says(feature, "policy", "disable") &&
+               !cf_xml_says(feature, "policy", "forbid");
+    }
+    /* Then the guest has all that the host has. */
+    return cf_xml_says(cpu, "migratable", "off");
+}
+
+static bool tell_word(const CfDomain *domain, const char *name,
+                      const CfNames *names, int *ret_value)
+{
+    g_autofree char *word = cf_commandline_get(domain, name);
+    const int value = word ? cf_name_find(names, word) : -1;
+
+    if (value >= 0) {
+        *ret_value = value;
+    }
+    return value >= 0;
+}
+
+static bool is_on(const char *word)
+{
+    return !g_strcmp0(word, "on") || !g_strcmp0(word, "yes") ||
+           !g_strcmp0(word, "true") || !g_strcmp0(word, "y");
+}
+
+void cf_domain_tells(const CfDomain *domain, CfDomainTells *ret_tells)
+{
+    const xmlNode *root = xmlDocGetRootElement(domain->doc);
+    g_autofree char *guest_clock = cf_commandline_get(domain, "guest-clock");
+    CfDomainTells tells = {
+        .kvm = cf_xml_says(root, "type", "kvm"),
+        .guest_clock = is_on(guest_clock),
+    };
+    int policy = CF_POLICY_AUTO, require = CF_RUNG_PLAIN;
+
+    tells.policy_known = tell_word(domain, "policy", &cf_policy_names,
+                                   &policy);
+    tells.policy = (enum cf_policy)policy;
+    tells.require_known = tell_word(domain, "require", &cf_rung_names,
+                                    &require);
+    tells.require = (enum cf_rung)require;
+    tell_frequency(root, &tells);
+    if (has_invtsc(cf_xml_child(root, NULL, "cpu"))) {
+        tells.promised = true;
+    }
+    *ret_tells = tells;
+}
+
+void cf_domain_guest(const CfDomainTells *tells, const CfProbe *host,
+                     CfGuest *ret_guest)
+{
+    const CfProbe unknown = { 0 };
+    CfGuest guest;
+
+    cf_guest_from_probe(host ? host : &unknown, tells->tsc_khz, &guest);
+    if (!host && tells->tsc_khz) {
+        guest.freq = (struct cf_tsc_freq) { tells->tsc_khz, 0, 1 };
+    }
+    guest.promised = tells->promised;
+    guest.policy = tells->policy;
+    guest.require = tells->require;
+    *ret_guest = guest;
+}
+
+static enum cf_policy stricter(enum cf_policy a, enum cf_policy b)
+{
+    return a == CF_POLICY_STRICT || b == CF_POLICY_STRICT ? CF_POLICY_STRICT
+           : a == CF_POLICY_AUTO || b == CF_POLICY_AUTO ? CF_POLICY_AUTO
+           : CF_POLICY_LAX;
+}
+
+void cf_domain_tighten(const CfDomainTells *tells, CfGuest *guest)
+{
+    guest->promised = guest->promised || tells->promised;
+    if (tells->policy_known) {
+        guest->policy = stricter(guest->policy, tells->policy);
+    }
+    if (tells->require_known) {
+        guest->require = MIN(guest->require, tells->require);
+    }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Steps through a domain's XML, and edits that keep its layout. */
+#ifndef CF_DOMAIN_XML_H
+#define CF_DOMAIN_XML_H
+
+#include <libxml/tree.h>
+#include <stdbool.h>
+
+struct CfDomain {
+    xmlDoc *doc;
+    char *name;
+};
+
+/* The first such child element, with this namespace (NULL: none); or NULL. */
+xmlNode *cf_xml_child(const xmlNode *parent, const char *uri,
+                      const char *name);
+
+/* The next such element after this one; or NULL. */
+xmlNode *cf_xml_next(const xmlNode *node, const char *uri, const char *name);
+
+/* An attribute without a namespace, to be freed with g_free(); or NULL. */
+char *cf_xml_attribute(const xmlNode *node, const char *name);
+
+/* Is this attribute there, with this value? */
+bool cf_xml_says(const xmlNode *node, const char *name, const char *value);
+
+/* All text in an element, to be freed with g_free(). */
+char *cf_xml_text(const xmlNode *node);
+
+/* Adds a new element as the last child, indented as its neighbours are. */
+void cf_xml_append(xmlNode *parent, xmlNode *element);
+
+/* Takes an element away, and the white space before it. */
+void cf_xml_remove(xmlNode *element);
+
+#endif /* CF_DOMAIN_XML_H */
