@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libvirt's hook for the host that a guest comes to: takes it or refuses it.
+ *
+ * libvirt calls it as "GUEST OPERATION begin -", with the guest's XML on the
+ * standard input. A refusal is an exit status above 0 and a sentence on the
+ * standard error, which the user sees; the guest stays where it is. Else what
+ * is printed takes the XML's place, and nothing means that it stays.
+ *
+ * Whatever goes wrong ends in a refusal, soon. But any other operation must
+ * succeed, for libvirt kills running guests when some of them fail.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <syslog.h>
+#include <unistd.h>
+#include <libxml/xmlmemory.h>
+#include "../src/domain/domain.h"
+#include "arrival.h"
+#include "io.h"
+#include "last-words.h"
+
+/* A verdict takes some 10 ms; libvirt itself waits without end. */
+#define TIME_LIMIT_S 5
+
+/* What libxml2 makes of the largest XML has some 600 MiB. */
+#define MEMORY_LIMIT (1ul << 30)
+
+static void limit_memory(void)
+{
+    const struct rlimit limit = { MEMORY_LIMIT, MEMORY_LIMIT };
+
+    /* A lower limit of the caller's stays, for it can't be raised. */
+    (void)setrlimit(RLIMIT_AS, &limit);
+    /* XML without its end must not get out: GLib ends the program, where
+     * libxml2 would go on without the memory. */
+    xmlMemSetup(g_free, g_malloc, g_realloc, g_strdup);
+}
+
+/* libvirt shows the standard error of a hook that fails, and of no other. */
+static void warn(const Arrival *arrival)
+{
+    if (arrival->warning) {
+        fprintf(stderr, "clockferry: %s\n", arrival->warning);
+        openlog("clockferry-libvirt-hook", LOG_PID, LOG_DAEMON);
+        syslog(LOG_WARNING, "%s", arrival->warning);
+    }
+}
+
+static gboolean receive(Arrival *arrival, GError **error)
+{
+    g_autofree char *xml = NULL;
+    size_t size;
+
+    if (!io_read(STDIN_FILENO, CF_DOMAIN_MAX_SIZE, &xml, &size, error)) {
+        g_prefix_error(error, "can't read its XML: ");
+        return FALSE;
+    }
+    if (!arrival_judge(arrival, xml, size, error)) {
+        return FALSE;
+    }
+    if (arrival->xml && !io_write(STDOUT_FILENO, arrival->xml, error)) {
+        g_prefix_error(error, "can't write its XML: ");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static int decide(const char *name, bool restored)
+{
+    g_auto(Arrival) arrival = { 0 };
+    g_autoptr(GError) error = NULL;
+
+    arrival_begin(&arrival, name, restored);
+    last_words_prepare(&arrival, TIME_LIMIT_S);
+    limit_memory();
+    alarm(TIME_LIMIT_S);
+    if (!receive(&arrival, &error)) {
+        g_autofree char *sentence = arrival_refusal(&arrival, error->message);
+
+        fprintf(stderr, "%s", sentence);
+        return EXIT_FAILURE;
+    }
+    warn(&arrival);
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const bool begins = argc >= 4 && !strcmp(argv[3], "begin");
+
+    if (begins && !strcmp(argv[2], "migrate")) {
+        return decide(argv[1], false);
+    }
+    if (begins && !strcmp(argv[2], "restore")) {
+        return decide(argv[1], true);
+    }
+    return EXIT_SUCCESS;
+}

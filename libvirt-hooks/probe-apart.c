@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The probe of this host, in a process of its own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "io.h"
+#include "probe-apart.h"
+
+#define DEVICE "/dev/kvm"
+
+/* Far more than a probe has. */
+#define ANSWER_MAX_SIZE 65536
+
+/* Exit statuses of the child: what it has written. Those that it has when it
+ * comes to grief are smaller. */
+enum {
+    WROTE_FACTS = 10,
+    WROTE_PROBLEM,
+};
+
+static gboolean fail(GError **error, const char *what, int code)
+{
+    g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM,
+                "can't probe this host: %s failed: %s", what,
+                g_strerror(code));
+    return FALSE;
+}
+
+/* What libvirt waits for the end of. */
+static void let_go_of_libvirt(void)
+{
+    const int null_fd = open("/dev/null", O_RDWR);
+    int fd;
+
+    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (null_fd < 0 || dup2(null_fd, fd) < 0) {
+            close(fd);
+        }
+    }
+}
+
+static int probe_and_write(int fd)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *facts = NULL;
+    CfProbe probe;
+
+    if (!cf_probe_host(cf_kvm_ops(), DEVICE, &probe, &error)) {
+        io_write(fd, error->message, NULL);
+        return WROTE_PROBLEM;
+    }
+    facts = cf_probe_to_json(&probe);
+    io_write(fd, facts, NULL);
+    return WROTE_FACTS;
+}
+
+static void G_GNUC_NORETURN run_child(int fd)
+{
+    /* It goes when the hook does, as far as KVM lets it. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    let_go_of_libvirt();
+    _exit(probe_and_write(fd));
+}
+
+static gboolean understand(int status, const char *answer, size_t size,
+                           CfProbe *ret_probe, GError **error)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == WROTE_PROBLEM) {
+        g_set_error_literal(error, CF_ERROR, CF_ERROR_NO_KVM, answer);
+        return FALSE;
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != WROTE_FACTS) {
+        g_set_error_literal(error, CF_ERROR, CF_ERROR_SYSTEM,
+                            "the probe of this host died (run clockferry "
+                            "probe here)");
+        return FALSE;
+    }
+    return cf_probe_from_json(answer, size, ret_probe, error);
+}
+
+static gboolean ask(pid_t child, int fd, CfProbe *ret_probe, GError **error)
+{
+    g_autofree char *answer = NULL;
+    size_t size;
+    int status;
+
+    if (!io_read(fd, ANSWER_MAX_SIZE, &answer, &size, error)) {
+        g_prefix_error(error, "can't probe this host: ");
+        return FALSE;
+    }
+    if (waitpid(child, &status, 0) < 0) {
+        return fail(error, "waitpid", errno);
+    }
+    return understand(status, answer, size, ret_probe, error);
+}
+
+gboolean probe_apart(CfProbe *ret_probe, GError **error)
+{
+    gboolean done;
+    int fds[2];
+    pid_t child;
+
+    if (pipe2(fds, O_CLOEXEC) < 0) {
+        return fail(error, "pipe", errno);
+    }
+    child = fork();
+    if (child < 0) {
+        const int code = errno;
+
+        close(fds[0]);
+        close(fds[1]);
+        return fail(error, "fork", code);
+    }
+    if (child == 0) {
+        run_child(fds[1]);
+    }
+    close(fds[1]);
+    done = ask(child, fds[0], ret_probe, error);
+    close(fds[0]);
+    return done;
+}

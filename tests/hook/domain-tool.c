@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Does one thing with domains' XML.
+ * Usage: domain-tool again|tells|facts|disable
+ *        domain-tool enable [POLICY [REQUIRE]]
+ * On the standard input any number of XMLs, each after a line with its size.
+ * Answers each with a line "ok SIZE" and so many bytes, or with a line "error
+ * SENTENCE".
+ */
+#include <stdio.h>
+#include <string.h>
+#include "../../src/domain/domain.h"
+#include "../../src/names.h"
+
+static char *tells(const CfDomain *domain)
+{
+    CfDomainTells tells;
+
+    cf_domain_tells(domain, &tells);
+    return g_strdup_printf(
+        "name=%s kvm=%d khz=%u promised=%d on=%d policy=%s require=%s",
+        cf_domain_name(domain), tells.kvm, tells.tsc_khz, tells.promised,
+        tells.guest_clock,
+        tells.policy_known ? cf_policy_name(tells.policy) : "-",
+        tells.require_known ? cf_rung_name(tells.require) : "-");
+}
+
+static char *facts(const CfDomain *domain, GError **error)
+{
+    bool present = false;
+    CfGuest guest;
+
+    if (!cf_domain_get_facts(domain, &guest, &present, error)) {
+        return NULL;
+    }
+    return present ? cf_domain_facts_to_xml(&guest) : g_strdup("none");
+}
+
+static char *enable(CfDomain *domain, const char *policy_word,
+                    const char *require_word)
+{
+    const enum cf_policy policy =
+        policy_word ? (enum cf_policy)cf_name_find(&cf_policy_names,
+                                                   policy_word) : 0;
+    const enum cf_rung require =
+        require_word ? (enum cf_rung)cf_name_find(&cf_rung_names,
+                                                  require_word) : 0;
+
+    cf_domain_enable(domain, policy_word ? &policy : NULL,
+                     require_word ? &require : NULL);
+    return cf_domain_to_xml(domain);
+}
+
+static char *treat(char **words, CfDomain *domain, GError **error)
+{
+    if (!strcmp(words[0], "tells")) {
+        return tells(domain);
+    }
+    if (!strcmp(words[0], "facts")) {
+        return facts(domain, error);
+    }
+    if (!strcmp(words[0], "enable")) {
+        return enable(domain, words[1], words[1] ? words[2] : NULL);
+    }
+    if (!strcmp(words[0], "disable")) {
+        cf_domain_disable(domain);
+    }
+    return cf_domain_to_xml(domain);
+}
+
+static void answer(char **words, const char *xml, size_t size)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(CfDomain) domain = cf_domain_parse(xml, size, &error);
+    g_autofree char *text = domain ? treat(words, domain, &error) : NULL;
+
+    if (text) {
+        printf("ok %zu\n%s", strlen(text), text);
+    } else {
+        printf("error %s\n", error->message);
+    }
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    size_t size;
+
+    while (argc > 1 && scanf("%zu", &size) == 1 && getchar() == '\n') {
+        /* exactly so large, so that a sanitizer sees any byte beyond */
+        g_autofree char *xml = g_malloc(size);
+
+        if (fread(xml, 1, size, stdin) != size) {
+            return 1;
+        }
+        answer(argv + 1, xml, size);
+    }
+    return !feof(stdin);
+}

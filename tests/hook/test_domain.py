@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What hook and command share: reading and editing a domain's XML."""
+import os
+import subprocess
+import tempfile
+
+import places
+from hook import QEMU, domain, element, facts
+from tap import Missing
+
+SOURCES = ["commandline.c", "domain.c", "facts.c", "tells.c", "xml.c"]
+ON = "guest-clock=on"
+
+
+class Tool:
+    """Asks domain-tool: (True, text) or (False, sentence)."""
+
+    def __init__(self, *words, program=None):
+        self._tool = subprocess.Popen(
+            [program or places.build("tests/hook/domain-tool"), *words],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self._tool.stdin.close()
+        self._tool.wait(20)
+        self._tool.stdout.close()
+
+    def ask(self, xml):
+        if isinstance(xml, str):
+            xml = xml.encode()
+        self._tool.stdin.write(b"%d\n%s" % (len(xml), xml))
+        self._tool.stdin.flush()
+        word, _, rest = self._tool.stdout.readline().partition(b" ")
+        if word == b"ok":
+            return True, self._tool.stdout.read(int(rest)).decode()
+        assert word == b"error", "domain-tool died of %r" % xml[:2000]
+        sentence = rest.decode().rstrip("\n")
+        assert sentence.isprintable(), "not one plain line: %r" % sentence
+        return False, sentence
+
+
+def ask(xml, *words):
+    with Tool(*words) as tool:
+        good, answer = tool.ask(xml)
+    assert good, answer
+    return answer
+
+
+def tells(**parts):
+    answer = ask(domain(**parts), "tells")
+    return dict(pair.split("=", 1) for pair in answer.split(" "))
+
+
+def test_tells():
+    """Name, timer, feature and settings, as libvirt and QEMU take them"""
+    nothing = {"name": "vm1", "kvm": "1", "khz": "0", "promised": "0",
+               "on": "0", "policy": "-", "require": "-"}
+    timer = {"khz": "2400000", "promised": "1"}
+    for parts, wanted in (
+            ({}, {}), ({"kind": "qemu"}, {"kvm": "0"}),
+            ({"name": "a<&b"}, {"name": "a<&b"}),
+            ({"timer_hz": 2400000000}, timer),
+            ({"timer_hz": 2400000999}, timer), ({"timer_hz": 0}, {}),
+            ({"timer_hz": (2 ** 32 - 1) * 1000},
+             {"khz": "4294967295", "promised": "1"}),
+            ({"timer_hz": 2 ** 32 * 1000}, {"promised": "1"}),
+            ({"timer_hz": 999}, {"promised": "1"}),
+            ({"timer_hz": -1}, {"promised": "1"}),
+            ({"timer_hz": ""}, {"promised": "1"}),
+            ({"timer_hz": "2400000000x"}, {"promised": "1"}),
+            ({"invtsc": "require"}, {"promised": "1"}),
+            ({"invtsc": "optional"}, {"promised": "1"}),
+            ({"invtsc": "disable"}, {}), ({"invtsc": "forbid"}, {}),
+            ({"settings": [ON]}, {"on": "1"}),
+            ({"settings": ["guest-clock=true"]}, {"on": "1"}),
+            ({"settings": ["guest-clock=off"]}, {}),
+            ({"settings": [ON, "guest-clock=off"]}, {}),
+            ({"settings": [ON, "policy=lax", "require=closed-loop"]},
+             {"on": "1", "policy": "lax", "require": "closed-loop"}),
+            ({"settings": ["policy=brave", "require="]}, {})):
+        assert tells(**parts) == dict(nothing, **wanted), (parts, wanted)
+    host = domain(invtsc="disable").replace(
+        'mode="custom"', 'mode="host-passthrough" migratable="off"')
+    assert "promised=0" in ask(host, "tells")
+    assert "promised=1" in ask(host.replace("invtsc", "other"), "tells")
+    assert "promised=0" in ask(host.replace("invtsc", "other").replace(
+        '"off"', '"on"'), "tells")
+
+
+def test_arguments():
+    """Only -global with a value right behind it is a setting"""
+    arg = '<qemu:arg value="%s"/>'
+    for words, on in ((["-global", "kvmclock." + ON], "1"),
+                      (["--global", "kvmclock." + ON], "1"),
+                      (["-name", "-global", "kvmclock." + ON], "1"),
+                      (["kvmclock." + ON], "0"), (["-global"], "0"), ([], "0"),
+                      (["-global", "x", "kvmclock." + ON], "0"),
+                      (["-global", "kvmclock." + ON + ",x=y"], "0"),
+                      (["-global", "nokvmclock." + ON], "0")):
+        xml = '<domain type="kvm" xmlns:qemu="%s"><qemu:commandline>%s' \
+            "</qemu:commandline></domain>" \
+            % (QEMU, "".join(arg % word for word in words))
+        assert "on=%s " % on in ask(xml, "tells"), words
+
+
+def layouts():
+    """The same domain in several layouts, with and without a command line."""
+    theirs = domain(settings=["x=y"]).replace("kvmclock.x=y", "isa-fdc.x=y")
+    for xml in domain(), theirs, domain(element(facts())):
+        yield xml
+        yield "".join(line.strip() for line in xml.splitlines()) + "\n"
+        yield xml.replace("  ", "\t").replace("\n", "\n\n")[:-1]
+
+
+def test_enable():
+    """disable takes away exactly what enable added, in any layout"""
+    for xml in layouts():
+        for words in [], ["strict"], ["lax", "closed-loop"]:
+            on = ask(xml, "enable", *words)
+            said = ask(on, "tells")
+            assert "on=1 policy=%s require=%s" % (
+                (words + ["-"])[0], (words + ["-", "-"])[1]) in said, said
+            assert ask(on, "enable") == on
+            assert ask(on, "enable", *words) == on
+            off = ask(on, "disable").replace(' xmlns:qemu="%s"' % QEMU, "")
+            assert off == xml.replace(' xmlns:qemu="%s"' % QEMU, ""), off
+            assert ask(off, "disable") == off
+
+
+def test_layout():
+    """What is added looks as if libvirt had written it"""
+    on = ask(domain(), "enable", "strict")
+    assert on == domain(settings=[ON, "policy=strict"]), on
+    changed = ask(on, "enable", "lax")
+    assert changed == domain(settings=[ON, "policy=lax"]), changed
+
+
+def test_element():
+    """The element for libvirt's own call has no namespace; text is escaped"""
+    with Tool("facts") as tool:
+        good, xml = tool.ask(domain(element(facts(host="a<b&c>\u00e4"))))
+        assert good and xml.startswith("<facts>{\n"), xml
+        assert "a&lt;b&amp;c&gt;\u00e4" in xml and xml.endswith("</facts>")
+        assert tool.ask(domain()) == (True, "none")
+
+
+def seeds():
+    return [domain(), domain(element(facts()), timer_hz=2400000000,
+                             invtsc="require", settings=[ON, "policy=lax"],
+                             others="<x:y xmlns:x='urn:x'><![CDATA[<]]>"
+                                    "<!-- c --><?p i?>&lt;</x:y>")]
+
+
+def changed(chance, xml):
+    """Some bytes other ones, or pieces in another order and number."""
+    body = bytearray(xml.encode())
+    if chance.random() < .5:
+        for _ in range(chance.randrange(1, 4)):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        return bytes(body)
+    cut = sorted(chance.randrange(len(body)) for _ in range(4))
+    return bytes(body[:cut[2]] + body[cut[0]:cut[1]] * 2 + body[cut[3]:])
+
+
+def pieces(chance, xml):
+    """Whole elements in another order and number: still an XML, mostly."""
+    lines = xml.splitlines()
+    for _ in range(chance.randrange(1, 4)):
+        lines.insert(chance.randrange(len(lines)), chance.choice(lines))
+        del lines[chance.randrange(1, len(lines) - 1)]
+    return "\n".join(lines).encode()
+
+
+def torture(program, times):
+    chance = places.chance()
+    fine = 0
+    for words in ["again"], ["tells"], ["facts"], ["disable"], \
+            ["enable", "strict", "exact"]:
+        with Tool(*words, program=program) as tool, \
+                Tool("again", program=program) as reader:
+            for number in range(times):
+                make = changed if number % 3 == 0 else pieces
+                good, answer = tool.ask(make(chance, seeds()[number % 2]))
+                fine += good
+                if good and words[0] not in ("tells", "facts"):
+                    assert reader.ask(answer)[0], answer
+    assert fine > times / 10, "only %d of them could be read" % fine
+
+
+def test_random():
+    """Changed and moved pieces never crash it; what it writes it can read"""
+    torture(None, 2000)
+
+
+def sanitized(folder):
+    """domain-tool with sanitizers, in that folder."""
+    empty = os.path.join(folder, "empty.c")
+    tool = os.path.join(folder, "domain-tool")
+    compiler = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE",
+                "-g", "-O1", "-fsanitize=address,undefined",
+                "-fno-sanitize-recover=all", "-I" + places.top("include")]
+    with open(empty, "w", encoding="utf-8") as stream:
+        stream.write("int main(void) { return 0; }\n")
+    if subprocess.run([*compiler, empty, "-o", tool],
+                      capture_output=True).returncode:
+        raise Missing("sanitizers", "this compiler can't link them here")
+    flags = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "glib-2.0", "libxml-2.0"],
+        capture_output=True, text=True, check=True).stdout.split()
+    built = places.build("src")
+    done = subprocess.run(
+        [*compiler, places.top("tests/hook/domain-tool.c"), "-o", tool,
+         *[places.top("src/domain", name) for name in SOURCES],
+         places.top("src/printable.c"), places.top("src/names.c"), *flags,
+         "-L" + built, "-lclockferry", "-Wl,-rpath," + built],
+        capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    return tool
+
+
+def test_sanitized():
+    """All of that with sanitizers, which see leaks as well"""
+    with tempfile.TemporaryDirectory() as folder:
+        torture(sanitized(folder), 1000)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who may come to which host: the policy table, on models of hosts."""
+import json
+import os
+import subprocess
+import time
+from fractions import Fraction
+
+import fakehost
+import places
+from hook import (GO, KHZ, REFUSE, REPORT, domain, element, environment,
+                  facts, facts_in, refused, run, sentence, taken)
+from tap import diagnose
+
+POLICIES = "strict", "auto", "lax"
+PROMISED, PLAIN = {"promised": True}, {"promised": False}
+RUNG = {"require": "closed-loop"}
+
+# The host, the guest, and the verdict by strict, auto and lax: the rows of
+# the table in docs/design.rst that a hook can meet. Then what is said.
+TABLE = [
+    ("newest", PROMISED, (GO, GO, GO), ""),
+    ("fast", PROMISED, (GO, GO, GO), ""),
+    ("2-khz", PROMISED, (REFUSE, REPORT, REPORT),
+     "2596120 kHz and would run at 2596122 kHz: +0.770381 ppm, +66.560 ms a "
+     "day (set kvm.tsc_tolerance_ppm to 0"),
+    ("2-khz-exact", PROMISED, (GO, GO, GO), ""),
+    ("100-ppm", PROMISED, (REFUSE, REFUSE, REPORT), "+100.149454 ppm"),
+    ("100-ppm", PLAIN, (REFUSE, REPORT, REPORT), "+100.149454 ppm"),
+    ("unscaled-1000-ppm", PLAIN, (REFUSE, REFUSE, REPORT), "would run at "
+     "2598716 kHz: +999.953778 ppm, +86396.006 ms a day (choose a "
+     "destination that can scale TSCs, or whose own runs at 2596120 kHz)"),
+    ("unscaled-fast", PROMISED, (REFUSE, REFUSE, REPORT), "3000000 kHz"),
+    ("unscaled-slow", PLAIN, (REFUSE, REFUSE, REPORT), "2000000 kHz"),
+    ("newest", {"ratio": None, "frac_bits": None},
+     (REFUSE, REFUSE, REPORT), "it isn't known at which frequency the guest's "
+     "TSC runs (write its facts on the host where it runs: clockferry "
+     "annotate vm1)"),
+    ("ignoring", PLAIN, (REFUSE, REFUSE, REPORT), "ignores TSC offsets, so "
+     "the guest's TSC would jump (choose"),
+    ("unstable", PROMISED, (REFUSE, REFUSE, REPORT), "TSC is unstable"),
+    ("unstable", PLAIN, (REFUSE, REPORT, REPORT), "TSC is unstable"),
+    ("hpet", RUNG, (REFUSE, REFUSE, REFUSE), "no better than 'plain' there, "
+     "and 'closed-loop' is required (make the TSC the destination's "
+     "clocksource, or require less)"),
+    ("hpet", PLAIN, (GO, GO, GO), ""),
+]
+
+
+def check_row(host, guest, policy, verdict, words):
+    xml = domain(element(facts(policy=policy, **guest)))
+    if verdict == REFUSE:
+        return refused(xml, "guest 'vm1' can't come to host '", words,
+                       host=host)
+    if verdict == REPORT:
+        return taken(xml, "guest 'vm1' comes to host '", words, host=host)
+    return taken(xml, host=host)
+
+
+def test_table():
+    """Each row of the policy table, by each policy"""
+    for host, guest, verdicts, words in TABLE:
+        for policy, verdict in zip(POLICIES, verdicts):
+            try:
+                check_row(host, guest, policy, verdict, words)
+            except AssertionError as wrong:
+                raise AssertionError("%s, %s, %s: %s" % (host, guest, policy,
+                                                         wrong)) from None
+
+
+def test_agrees():
+    """clockferry check says the same of the same facts"""
+    clockferry = places.build("src/cli/clockferry")
+    status = {0: GO, 4: REPORT, 3: REFUSE}
+    path = os.path.join(fakehost.folder(), "guest.json")
+    for host, guest, verdicts, _ in TABLE:
+        probe = probe_of(host, path + ".probe")
+        for policy, verdict in zip(POLICIES, verdicts):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(facts(policy=policy, **guest), file)
+            done = subprocess.run([clockferry, "check", path, path + ".probe"],
+                                  capture_output=True, text=True)
+            assert status[done.returncode] == verdict, (host, policy, probe,
+                                                        done)
+
+
+def probe_of(host, path=None):
+    """What the command finds out on that host."""
+    done = subprocess.run([places.build("src/cli/clockferry"), "probe",
+                           "--json"], env=environment(host),
+                          capture_output=True, text=True)
+    assert done.returncode in (0, 4), done
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(done.stdout)
+    return json.loads(done.stdout)
+
+
+def hertz(guest):
+    return Fraction(guest["host_khz"] * 1000 * int(guest["ratio"]),
+                    1 << guest["frac_bits"])
+
+
+def ppb(guest, wanted_hz):
+    return abs(hertz(guest) / wanted_hz - 1) * 10 ** 9
+
+
+def check_described(guest, probe):
+    """These facts are of that host, at about the same time."""
+    if not probe["synchronised"]:
+        del probe["max_error_ns"]
+    for name in ("host", "boot_id", "host_khz", "max_error_ns",
+                 "tai_offset_s", "leap"):
+        assert guest.get(name) == probe.get(name), (name, guest, probe)
+    ticks, ns = (int(probe["instant"][name]) - int(guest["instant"][name])
+                 for name in ("host_ticks", "realtime_ns"))
+    assert abs(ticks * 10 ** 6 - ns * guest["host_khz"]) \
+        < 10 ** 7 * guest["host_khz"], (ticks, ns)
+
+
+def test_rewritten():
+    """The facts tell of this host then, and of the guest what they told"""
+    guest = facts(policy="lax", require="realtime", promised=False)
+    for host in "newest", "newest-amd", "fast", "fast-amd", "slow", \
+            "2-khz-exact", "unscaled", "released":
+        after = facts_in(taken(domain(element(guest)), host=host))
+        check_described(after, probe_of(host))
+        assert ppb(after, KHZ * 1000) <= 1, (host, after)
+        for name in "promised", "policy", "require":
+            assert after[name] == guest[name], (name, after)
+
+
+def test_effective():
+    """They tell the frequency that the guest gets, not the one it had"""
+    xml = domain(element(facts(policy="lax")))
+    for host, khz in ("2-khz", 2596122), ("100-ppm", 2596380), \
+            ("unscaled-fast", 3000000), ("unscaled-slow", 2000000):
+        after = facts_in(taken(xml, "%d kHz" % khz, host=host))
+        assert hertz(after) == khz * 1000, (host, after)
+        # there it fits then, and nowhere else
+        again = taken(domain(element(after)), host=host)
+        assert hertz(facts_in(again)) == khz * 1000
+
+
+def test_hops():
+    """A guest that goes round and round keeps its frequency"""
+    xml = domain(element(facts(policy="strict")))
+    hosts = ("newest", "fast", "newest-amd", "slow", "fast-amd", "released")
+    for number in range(30):
+        xml = taken(xml, host=hosts[number % len(hosts)])
+        assert ppb(facts_in(xml), KHZ * 1000) <= 1, (number, xml)
+    assert facts_in(xml)["policy"] == "strict"
+
+
+def test_same_host():
+    """A host that ignores TSC offsets takes back only its own guests"""
+    there = facts(**{name: value for name, value in
+                     facts_in(taken(domain(element(facts(policy="lax"))),
+                                    "ignores", host="ignoring")).items()
+                     if name not in ("policy",)})
+    xml = domain(element(there))
+    for operation in "migrate", "restore":
+        taken(xml, host="ignoring", operation=operation)
+    # after a reboot, when only the boot id tells
+    rebooted = domain(element(dict(there, boot_id="another")))
+    refused(rebooted, "can't be restored on host", "ignores TSC offsets",
+            host="ignoring", operation="restore")
+    # on a clone, which the boot id doesn't tell
+    cloned = dict(there, instant=dict(there["instant"], host_ticks="1"))
+    refused(domain(element(cloned)), "ignores TSC offsets", host="ignoring")
+
+
+def test_here():
+    """On this machine's own KVM: its own facts fit it, others' may not"""
+    xml = taken_here(domain(element(facts(policy="lax"))))
+    for policy in POLICIES:
+        mine = dict(facts_in(xml), policy=policy)
+        after = facts_in(taken(domain(element(mine))))
+        assert hertz(after) == hertz(mine)
+    check_described(after, probe_of(None))
+    far = facts(host_khz=KHZ * 7 // 2, policy="strict")
+    refused(domain(element(far)), "%d kHz" % (KHZ * 7 // 2))
+
+
+def taken_here(xml):
+    """Taken, whatever this machine's KVM is not good at."""
+    status, out, err = run(xml)
+    assert status == 0, err
+    if err:
+        sentence(err)
+    return out.decode()
+
+
+def test_speed():
+    """A verdict is there in far less than a second"""
+    places.need_kvm()
+    for host, policy in ("newest", "auto"), ("unscaled-fast", "auto"), \
+            (None, "lax"):
+        seconds = []
+        for _ in range(10):
+            start = time.monotonic()
+            run(domain(element(facts(policy=policy))), host)
+            seconds.append(time.monotonic() - start)
+        diagnose("%s: %.0f ms, at worst %.0f ms" % (
+            host or "here", sorted(seconds)[5] * 1000, max(seconds) * 1000))
+        assert sorted(seconds)[5] < .5, seconds
