@@ -2,83 +2,13 @@
 /* Probe of this host, by trying everything on a scratch VM. */
 #include "internal.h"
 #include "names.h"
+#include "scratch.h"
 
 /* About an hour: far more than any doubt about when the TSC was read. */
 #define TRIAL_OFFSET_TICKS (1ULL << 43)
 
 /* Long enough to see a rate. */
 #define TRIAL_WAIT_US 20
-
-typedef struct Scratch {
-    const CfKvmOps *ops;
-    int kvm_fd;
-    int vm_fd;
-    int vcpu_fd;
-} Scratch;
-
-static void scratch_close(Scratch *scratch)
-{
-    if (scratch->vcpu_fd >= 0) {
-        scratch->ops->close(scratch->vcpu_fd);
-    }
-    if (scratch->vm_fd >= 0) {
-        scratch->ops->drop_vm(scratch->vm_fd);
-    }
-    if (scratch->kvm_fd >= 0) {
-        scratch->ops->close(scratch->kvm_fd);
-    }
-}
-
-static gboolean fail_open(const char *device, int rc, GError **error)
-{
-    const char *cure = rc == -ENOENT || rc == -ENODEV || rc == -ENXIO
-                       ? "load the kernel module kvm_amd or kvm_intel"
-                       : rc == -EACCES || rc == -EPERM
-                       ? "add this user to the group that owns it"
-                       : "is it a KVM device?";
-
-    g_set_error(error, CF_ERROR, CF_ERROR_NO_KVM,
-                "can't use KVM through %s: %s (%s)", device, g_strerror(-rc),
-                cure);
-    return FALSE;
-}
-
-/* KVM is there, but makes no VM. */
-static gboolean fail_create(const char *call, int rc, GError **error)
-{
-    const char *cure = rc == -EBUSY
-                       ? "another hypervisor holds the processor: stop it"
-                       : rc == -EPERM || rc == -EACCES || rc == -ENOSYS
-                       ? "a sandbox forbids it: allow KVM's ioctls there"
-                       : rc == -ENOMEM ? "the host is out of memory"
-                       : rc == -EMFILE || rc == -ENFILE
-                       ? "too many files are open" : "see the kernel's log";
-
-    g_set_error(error, CF_ERROR, CF_ERROR_NO_KVM,
-                "KVM can't make a scratch VM: %s failed: %s (%s)", call,
-                g_strerror(-rc), cure);
-    return FALSE;
-}
-
-static gboolean scratch_open(Scratch *scratch, const char *device,
-                             GError **error)
-{
-    const CfKvmOps *ops = scratch->ops;
-    int rc = ops->open(device, &scratch->kvm_fd);
-
-    if (rc < 0) {
-        return fail_open(device, rc, error);
-    }
-    rc = ops->create_vm(scratch->kvm_fd, &scratch->vm_fd);
-    if (rc < 0) {
-        return fail_create("KVM_CREATE_VM", rc, error);
-    }
-    rc = ops->create_vcpu(scratch->vm_fd, 0, &scratch->vcpu_fd);
-    if (rc < 0) {
-        return fail_create("KVM_CREATE_VCPU", rc, error);
-    }
-    return TRUE;
-}
 
 static uint32_t capability(const Scratch *scratch, uint32_t number)
 {
@@ -111,24 +41,27 @@ static void probe_ratio(const Scratch *scratch, CfProbe *probe)
     }
 }
 
-/* The capability tells, where its number is known; else what the call says
- * while there is no master clock, if there isn't. */
-static void probe_style(const Scratch *scratch, CfProbe *probe)
+/* How KVM_GET_CLOCK_GUEST fails while there is no master clock, if it does. */
+static CfClockGuestStyle style_of_failure(const Scratch *scratch)
 {
     struct cf_clock_fn fn;
+    const int rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+
+    return rc == -ENODATA || rc == -EBUSY ? CF_CLOCK_GUEST_STYLE_CAPABILITY
+           : rc == -EINVAL ? CF_CLOCK_GUEST_STYLE_V6
+           : CF_CLOCK_GUEST_STYLE_UNKNOWN;
+}
+
+/* The capability tells, where its number is known. */
+static void probe_style(const Scratch *scratch, CfProbe *probe)
+{
     uint32_t value = 0;
-    int rc;
 
     if (scratch->ops->has_clock_guest(scratch->vm_fd, &value) == 0) {
         probe->clock_guest_style = value ? CF_CLOCK_GUEST_STYLE_CAPABILITY
                                          : CF_CLOCK_GUEST_STYLE_V6;
-        return;
-    }
-    rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
-    if (rc == -ENODATA || rc == -EBUSY) {
-        probe->clock_guest_style = CF_CLOCK_GUEST_STYLE_CAPABILITY;
-    } else if (rc == -EINVAL) {
-        probe->clock_guest_style = CF_CLOCK_GUEST_STYLE_V6;
+    } else {
+        probe->clock_guest_style = style_of_failure(scratch);
     }
 }
 
@@ -261,6 +194,31 @@ static void probe_frequency(const Scratch *scratch, CfProbe *probe)
     }
 }
 
+/*
+ * Kernels that have a master clock from the start must lose it before they
+ * show how these calls fail: vCPUs of unequal TSCs can't have one. That is the
+ * last trial, for it spoils the VM.
+ */
+static void provoke_style(const Scratch *scratch, CfProbe *probe)
+{
+    const CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
+    const CfKvmOps *ops = scratch->ops;
+    int other_fd;
+
+    if (probe->clock_guest != CF_CLOCK_GUEST_PRESENT ||
+        probe->clock_guest_style != CF_CLOCK_GUEST_STYLE_UNKNOWN ||
+        probe->scaling != CF_SCALING_WORKS ||
+        ops->create_vcpu(scratch->vm_fd, 1, &other_fd) < 0) {
+        return;
+    }
+    /* The frequencies are unequal already: the first vCPU's was halved. */
+    if (ops->set_tsc_offset(other_fd, TRIAL_OFFSET_TICKS / 2) == 0 &&
+        ops->set_clock(scratch->vm_fd, &clock) == 0) {
+        probe->clock_guest_style = style_of_failure(scratch);
+    }
+    ops->close(other_fd);
+}
+
 static enum cf_rung best_rung(const CfProbe *probe)
 {
     if (probe->clock_guest == CF_CLOCK_GUEST_PRESENT) {
@@ -282,43 +240,42 @@ static void probe_time(const CfKvmOps *ops, CfProbe *probe)
                                                     : 0;
 }
 
+/* In this order: each trial but the last leaves the VM fit for the next. */
+static void probe_kvm(const Scratch *scratch, CfProbe *probe)
+{
+    probe_ratio(scratch, probe);
+    probe_style(scratch, probe);
+    probe_master_clock(scratch, probe);
+    probe_clock_guest(scratch, probe);
+    probe_offset(scratch, probe);
+    probe_frequency(scratch, probe);
+    provoke_style(scratch, probe);
+    probe->best_rung = best_rung(probe);
+    probe->rung_known = true;
+}
+
 gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
                        CfProbe *ret_probe, GError **error)
 {
     const gint64 start_us = g_get_monotonic_time();
-    Scratch scratch = { ops, -1, -1, -1 };
+    g_auto(Scratch) scratch = SCRATCH_INIT(ops);
     CfProbe probe = { 0 };
-    gboolean done = FALSE;
     int rc;
 
-    if (!scratch_open(&scratch, device, error)) {
-        goto out;
+    if (!cf_scratch_open(&scratch, device, error)) {
+        return FALSE;
     }
     rc = ops->get_tsc_khz(scratch.vcpu_fd, &probe.host_khz);
     if (rc < 0 || !probe.host_khz) {
-        cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
-        goto out;
+        return cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
     }
     ops->get_host_id(&probe.id);
     probe_time(ops, &probe);
     probe.tolerance_known = ops->get_tolerance(&probe.tolerance_ppm) == 0;
-    probe_ratio(&scratch, &probe);
-    probe_style(&scratch, &probe);
-    probe_master_clock(&scratch, &probe);
-    probe_clock_guest(&scratch, &probe);
-    probe_offset(&scratch, &probe);
-    probe_frequency(&scratch, &probe);
-    probe.best_rung = best_rung(&probe);
-    probe.rung_known = true;
-    done = TRUE;
-out:
-    scratch_close(&scratch);
-    if (done) {
-        probe.duration_ns =
-            (uint64_t)(g_get_monotonic_time() - start_us) * 1000;
-        *ret_probe = probe;
-    }
-    return done;
+    probe_kvm(&scratch, &probe);
+    probe.duration_ns = (uint64_t)(g_get_monotonic_time() - start_us) * 1000;
+    *ret_probe = probe;
+    return TRUE;
 }
 
 const char *cf_scaling_name(CfScaling scaling)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What of a host's facts is good, what isn't, and what to do about it. */
+#include <errno.h>
 #include <string.h>
 #include "probe-checks.h"
 
@@ -29,7 +30,7 @@ static void check_host_tsc(const CfProbe *probe, List *list)
         "a TSC that stops or changes its rate makes the host's clock fall "
         "back on something else: use newer processors for guests that move");
     add(list, "clocksource", "that the host's clocksource is its TSC",
-        !strcmp(id->clocksource, "tsc"), LEVEL_WARN,
+        g_str_has_prefix(id->clocksource, "tsc"), LEVEL_WARN,
         "the kernel distrusts the TSC or was told not to use it: the kernel "
         "log and the parameters tsc= and clocksource= say why");
     add(list, "bare_metal", "that this host isn't a guest itself",
@@ -87,7 +88,12 @@ static void check_scaling(const CfProbe *probe, List *list)
 static const char *clock_guest_cure(const CfProbe *probe)
 {
     if (probe->clock_guest == CF_CLOCK_GUEST_UNUSABLE) {
-        return "this kernel has it, but it failed: see the master clock";
+        return probe->clock_guest_errno == EPERM ||
+               probe->clock_guest_errno == EACCES ||
+               probe->clock_guest_errno == ENOSYS
+               ? "a sandbox forbids it, if the kernel has it at all: allow it "
+                 "there"
+               : "this kernel has it, but it failed: see the master clock";
     }
     return probe->master_clock == CF_ANSWER_YES
            ? "kvmclock is restored to within 2 ns instead of exactly: needs a "

@@ -42,6 +42,7 @@ struct TestVm {
     size_t run_size;
     unsigned char *ram;     /* RAM_SIZE, and the ROM's other mapping */
     int stop;               /* atomic */
+    int run_errno;          /* atomic: KVM_RUN's, if it failed */
     int bad_exit;           /* atomic: exit reason that ended a vCPU, or 0 */
 };
 
@@ -101,11 +102,11 @@ static gboolean create_vm(TestVm *vm, const char *device, GError **error)
         return fail(error, "KVM_GET_VCPU_MMAP_SIZE");
     }
     vm->run_size = (size_t)size;
-    if (ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_page) < 0 ||
-        ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, TSS_PAGES) < 0) {
-        return fail(error, "KVM_SET_TSS_ADDR");
+    if (ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_page) < 0) {
+        return fail(error, "KVM_SET_IDENTITY_MAP_ADDR");
     }
-    return TRUE;
+    return ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, TSS_PAGES) == 0 ||
+           fail(error, "KVM_SET_TSS_ADDR");
 }
 
 /* The guest looks for KVM's signature before it touches kvmclock. */
@@ -115,8 +116,10 @@ static gboolean set_cpuid(TestVm *vm, int vcpu_fd, GError **error)
         sizeof(*cpuid) + MAX_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
 
     cpuid->nent = MAX_CPUID_ENTRIES;
-    return (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) == 0 &&
-            ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid) == 0) ||
+    if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
+        return fail(error, "KVM_GET_SUPPORTED_CPUID");
+    }
+    return ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid) == 0 ||
            fail(error, "KVM_SET_CPUID2");
 }
 
@@ -241,7 +244,7 @@ static void *vcpu_thread(void *opaque)
             g_usleep(POLL_US);
         } else if (ioctl(fd, KVM_RUN, 0) < 0) {
             if (errno != EINTR && errno != EAGAIN) {
-                g_atomic_int_set(&vm->bad_exit, -errno);
+                g_atomic_int_set(&vm->run_errno, errno);
                 break;
             }
         } else if (vcpu->run->exit_reason == KVM_EXIT_MMIO) {
@@ -313,6 +316,23 @@ static bool all_published(const TestVm *vm, const uint64_t *before)
     return true;
 }
 
+static bool has_failed(TestVm *vm)
+{
+    return g_atomic_int_get(&vm->run_errno) || g_atomic_int_get(&vm->bad_exit);
+}
+
+static gboolean fail_run(TestVm *vm, GError **error)
+{
+    errno = g_atomic_int_get(&vm->run_errno);
+    if (errno) {
+        return fail(error, "KVM_RUN");
+    }
+    g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM,
+                "test VM: the guest doesn't run (exit %d)",
+                g_atomic_int_get(&vm->bad_exit));
+    return FALSE;
+}
+
 gboolean test_vm_run(TestVm *vm, GError **error)
 {
     const struct sigaction action = { .sa_handler = ignore_signal };
@@ -332,15 +352,10 @@ gboolean test_vm_run(TestVm *vm, GError **error)
     do {
         g_usleep(POLL_US);
         published = all_published(vm, before);
-    } while (!published && !g_atomic_int_get(&vm->bad_exit) &&
+    } while (!published && !has_failed(vm) &&
              g_get_monotonic_time() < limit_us);
     stop_threads(vm, vm->n_vcpus);
-    if (!published) {
-        g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM,
-                    "test VM: the guest doesn't run (exit %d)",
-                    g_atomic_int_get(&vm->bad_exit));
-    }
-    return published;
+    return published || fail_run(vm, error);
 }
 
 static bool read_guest(uint64_t address, void *buffer, size_t size,

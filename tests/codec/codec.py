@@ -8,7 +8,7 @@ from tap import Missing
 
 SOURCES = ["check.c", "codec.c", "codec-guest.c", "codec-probe.c", "codec-state.c", "error.c", "json.c",
            "names.c", "probe.c", "report.c", "state.c", "vcpu-tsc.c",
-           "clock-guest.c", "host.c", "kvm.c"]
+           "clock-guest.c", "host.c", "kvm.c", "scratch.c"]
 
 
 class Codec:

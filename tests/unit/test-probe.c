@@ -73,7 +73,8 @@ static CfClockGuestStyle style_of(FakeClockGuest clock_guest, bool late,
     return probe_host().clock_guest_style;
 }
 
-/* By the capability, or by what they say while there is no master clock. */
+/* By the capability, or by how they fail without a master clock, which the
+ * probe can only bring about where TSCs can be scaled. */
 static void test_style(void)
 {
     const CfClockGuestStyle unknown = CF_CLOCK_GUEST_STYLE_UNKNOWN;
@@ -85,12 +86,15 @@ static void test_style(void)
     g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_NEWEST, true, false), ==, newest);
     g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_V6, true, false), ==, v6);
     g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_NEWEST, false, false), ==,
-                    unknown);
-    g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_V6, false, false), ==, unknown);
+                    newest);
+    g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_V6, false, false), ==, v6);
     g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_ABSENT, false, true), ==,
                     unknown);
     g_assert_cmpint(style_of(FAKE_CLOCK_GUEST_ABSENT, true, false), ==,
                     unknown);
+    fake_reset();
+    fake_hosts[0].tsc_control = false;
+    g_assert_cmpint(probe_host().clock_guest_style, ==, unknown);
 }
 
 static void test_scaling(void)

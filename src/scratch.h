@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A VM to try things on, in which no guest ever runs. */
+#ifndef CF_SCRATCH_H
+#define CF_SCRATCH_H
+
+#include <clockferry/kvm.h>
+
+/**
+ * Scratch - the VM; descriptors that aren't open are -1
+ * @ops: the calls
+ * @kvm_fd: the device
+ * @vm_fd: the VM
+ * @vcpu_fd: its one vCPU
+ */
+typedef struct Scratch {
+    const CfKvmOps *ops;
+    int kvm_fd;
+    int vm_fd;
+    int vcpu_fd;
+} Scratch;
+
+#define SCRATCH_INIT(ops) { (ops), -1, -1, -1 }
+
+/**
+ * cf_scratch_open - make the VM
+ * @scratch: SCRATCH_INIT; to be closed on failure, too
+ * @device: the KVM device
+ * @error: why not
+ *
+ * A process that isn't allowed some call fails here: else a sandbox would look
+ * like a host that can't do much.
+ *
+ * Return: true on success. Errors: CF_ERROR_NO_KVM.
+ */
+gboolean cf_scratch_open(Scratch *scratch, const char *device, GError **error);
+
+void cf_scratch_close(Scratch *scratch);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scratch, cf_scratch_close)
+
+#endif /* CF_SCRATCH_H */
