@@ -79,10 +79,26 @@ static int write_all(int fd, const char *text, size_t size)
     return 0;
 }
 
+/* A terminal is given what it can show; files and pipes are always UTF-8. */
+static char *in_charset_of(int fd, const char *text)
+{
+    g_autofree char *charset = NULL;
+    const char *name;
+
+    if (!isatty(fd) || g_get_charset(&name)) {
+        return NULL;
+    }
+    charset = g_strconcat(name, "//TRANSLIT", NULL);
+    return g_convert_with_fallback(text, -1, charset, "UTF-8", "?", NULL,
+                                   NULL, NULL);
+}
+
 static gboolean write_stdout(const char *text, GError **error)
 {
+    g_autofree char *converted = in_charset_of(STDOUT_FILENO, text);
+    const char *shown = converted ? converted : text;
     const int code = fflush(stdout) < 0 ? errno
-                     : write_all(STDOUT_FILENO, text, strlen(text));
+                     : write_all(STDOUT_FILENO, shown, strlen(shown));
 
     return code == 0 || fail(error, "write to", "the standard output", code);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "matrix.h"
 
-/* What a screen has room for. */
+/* What people can look through. */
 #define MAX_TABLE 40u
 #define MAX_NAMES 12u
 #define MAX_SPOILERS 20u
@@ -115,12 +115,22 @@ static void add_row(GString *out, const Pool *pool, guint row, glong width,
     g_string_append_c(out, '\n');
 }
 
-static void add_table(GString *out, const Pool *pool, bool colour)
+/* How many kinds a table can have; a line that is folded can't be read. */
+static guint table_room(glong width, guint columns)
+{
+    const guint head = (guint)width + 4;
+
+    return !columns ? MAX_TABLE
+           : columns <= head ? 0 : MIN((columns - head) / 3, MAX_TABLE);
+}
+
+static void add_table(GString *out, const Pool *pool, bool colour,
+                      guint columns)
 {
     const glong width = widest_name(pool);
     guint i;
 
-    if (pool->kinds->len > MAX_TABLE) {
+    if (pool->kinds->len > table_room(width, columns)) {
         g_string_append_printf(out, "%u kinds of hosts are too many for a "
                                "table here; --html shows it.\n\n",
                                pool->kinds->len);
@@ -223,12 +233,12 @@ static void add_spoilers(GString *out, const Pool *pool)
     g_string_append_c(out, '\n');
 }
 
-char *matrix_to_text(const Pool *pool, bool colour)
+char *matrix_to_text(const Pool *pool, bool colour, guint columns)
 {
     GString *out = g_string_new(NULL);
     g_autofree char *frequency = matrix_frequency_text(pool);
 
-    add_table(out, pool, colour);
+    add_table(out, pool, colour, columns);
     add_counts(out, pool);
     add_groups(out, pool);
     add_spoilers(out, pool);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry matrix: who can take whose guests. */
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "cli.h"
 #include "files.h"
@@ -15,6 +16,14 @@ typedef struct Options {
     char *output;
 } Options;
 
+/* 0 if the output is no terminal, or one that doesn't tell. */
+static guint terminal_columns(void)
+{
+    struct winsize size;
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 static char *print(const Pool *pool, const Options *options)
 {
     if (options->json) {
@@ -27,7 +36,8 @@ static char *print(const Pool *pool, const Options *options)
         return matrix_to_html(pool);
     }
     return matrix_to_text(pool, !options->output && isatty(STDOUT_FILENO) &&
-                                !getenv("NO_COLOR"));
+                                !getenv("NO_COLOR"),
+                          options->output ? 0 : terminal_columns());
 }
 
 /* That of the worst move. */

@@ -11,11 +11,12 @@
 /*
  * Each returns a text, to be freed with g_free().
  *
- * The text has a table, if there are few enough kinds of hosts for a screen.
+ * The text has a table, if there are few enough kinds of hosts for a screen;
+ * @columns is how wide that is, 0 if nobody knows.
  * The picture is an SVG file; the page an HTML file with that picture in it.
  * JSON can also tell every pair by itself.
  */
-char *matrix_to_text(const Pool *pool, bool colour);
+char *matrix_to_text(const Pool *pool, bool colour, guint columns);
 char *matrix_to_svg(const Pool *pool);
 char *matrix_to_html(const Pool *pool);
 char *matrix_to_json(const Pool *pool, bool pairs);

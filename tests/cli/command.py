@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the command, and says what must hold of every run."""
+import fcntl
 import os
+import pty
+import struct
 import subprocess
+import termios
 
 import places
 
@@ -39,6 +43,25 @@ def fails(status, *arguments, words=(), **options):
     for word in words:
         assert word in lines[0], lines[0]
     return lines[0]
+
+
+def on_terminal(*arguments, columns=80, **variables):
+    """What a terminal gets, in bytes."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 25, columns, 0, 0))
+    done = subprocess.run([program(), *map(str, arguments)], stdout=theirs,
+                          stderr=subprocess.PIPE, timeout=60,
+                          env=dict(os.environ, **variables))
+    os.close(theirs)
+    text = b""
+    try:
+        while True:
+            text += os.read(ours, 65536)
+    except OSError:             # all was read, and nobody writes any more
+        os.close(ours)
+    assert not done.stderr, done.stderr
+    return text
 
 
 def leftovers(folder, *allowed):

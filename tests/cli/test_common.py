@@ -3,12 +3,15 @@
 import os
 import re
 import resource
+import shutil
 import subprocess
 import tempfile
 
 import places
-from command import (FAILURE, FINE, USAGE, fails, leftovers, output, program,
-                     run)
+import pool
+from command import (FAILURE, FINE, USAGE, fails, leftovers, on_terminal,
+                     output, program, run)
+from tap import Missing
 
 NEEDS_KVM = "probe", "selftest"
 QUICK = {"selftest": ["--rounds", "2"]}
@@ -150,3 +153,94 @@ def test_ignored_sigpipe():
     os.close(write)
     assert done.returncode == FAILURE, done
     assert "Broken pipe" in done.stderr, done.stderr
+
+
+# On a disk that holds one page: a file, and then no more.
+FULL_DISK = """
+mount -t tmpfs -o size=4k clockferry "$1" && cd "$1" && printf old >file
+shift
+"$@"
+status=$?
+ls -A
+cat file
+exit $status
+"""
+
+
+def writers(folder):
+    """A command of each kind that writes, with its inputs in the folder."""
+    chance = places.chance()
+    files = pool.write(folder, [pool.host(chance, i) for i in range(60)])
+    found = [["matrix", form, *files]
+             for form in ("--json", "--svg", "--html")]
+    found += [["check", "--json", *files[:2]], ["probe", "--from", files[0]]]
+    state = places.top("tests/codec/golden/state-1-full.json")
+    found += [["diff", "--json", state, state]]
+    if places.kvm_works():
+        found += [["probe", "--json"],
+                  ["selftest", "--json", "--rounds", "2"]]
+    return found
+
+
+def test_disk():
+    """A disk that runs full keeps the old file, and nothing half written"""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        raise Missing("root", "only root can mount a small disk")
+    with tempfile.TemporaryDirectory() as folder, \
+            tempfile.TemporaryDirectory() as disk:
+        for arguments in writers(folder):
+            done = subprocess.run(
+                ["unshare", "--mount", "sh", "-c", FULL_DISK, "sh", disk,
+                 program(), *arguments, "-o", "file"],
+                capture_output=True, text=True, timeout=60)
+            assert done.returncode == FAILURE, (arguments[:2], done)
+            assert done.stdout == "file\nold", (arguments[:2], done.stdout)
+            assert done.stderr.startswith("clockferry: can't write file: ") \
+                and "No space left" in done.stderr \
+                and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_terminal():
+    """A terminal gets its own charset, a pipe always UTF-8"""
+    with tempfile.TemporaryDirectory() as folder:
+        (file,) = pool.write(folder, [dict(pool.host(places.chance(), 1),
+                                           host="h\u00f6st\u2026")])
+        show = "probe", "--from", file
+        assert b"h\xc3\xb6st\xe2\x80\xa6" in on_terminal(*show,
+                                                        LC_ALL="C.UTF-8")
+        for arguments in show, ("probe", "--help"):
+            text = on_terminal(*arguments, LC_ALL="C")
+            assert text.isascii() and text, text
+        assert "h\u00f6st\u2026" in output(
+            *show, "--json", env=dict(os.environ, LC_ALL="C"),
+            encoding="utf-8")
+
+
+HEAD = b'{"format": "clockferry-%s", "version": 1, "min_version": 1'
+HOSTILE = [
+    b"", b"{", b"\0" * 100, b"\xff\xfe{}", b"[" * 100000,
+    HEAD + b', "x": ' + b'{"a":' * 100000 + b"1" + b"}" * 100001,
+    HEAD + b"}" + b" " * (3 << 20), HEAD + b', "instant": 5, "vcpus": {}}',
+    HEAD.replace(b'on": 1', b'on": 2') + b"}",
+    HEAD + b', "host_khz": 1e999}', HEAD + b', "host_khz": "1"}',
+    HEAD + b', "host": "\\u001b[2J"}',
+]
+
+
+def test_hostile_files():
+    """Files made to do harm: one sentence that names the file"""
+    state = places.top("tests/codec/golden/state-1-full.json")
+    with tempfile.TemporaryDirectory() as folder:
+        (good,) = pool.write(folder, [pool.host(places.chance(), 1)])
+        evil = folder + "/evil\033[2J"
+        for number, text in enumerate(HOSTILE):
+            for kind, command in (
+                    (b"probe", ["probe", "--from", evil]),
+                    (b"probe", ["check", good, evil]),
+                    (b"guest", ["check", evil, good]),
+                    (b"probe", ["matrix", good, evil]),
+                    (b"state", ["diff", state, evil])):
+                with open(evil, "wb") as stream:
+                    stream.write(text.replace(b"%s", kind))
+                sentence = fails(FAILURE, *command, words=["evil?[2J"])
+                assert len(sentence) < 500, (number, sentence)

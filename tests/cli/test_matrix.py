@@ -13,7 +13,7 @@ import oracle
 import places
 import pool
 from command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails, leftovers,
-                     output, program, run)
+                     on_terminal, output, program, run)
 from tap import diagnose
 from test_check import Files, compare, good
 
@@ -120,6 +120,16 @@ def alike(rows, a, b):
     return rows[a][b] == rows[b][a] and all(
         rows[a][i] == rows[b][i] and rows[i][a] == rows[i][b]
         for i in others)
+
+
+def test_narrow():
+    """No table that a terminal would have to fold"""
+    with Files(*fleet()) as files:
+        for columns, fits in (80, True), (32, True), (31, False), (5, False):
+            text = on_terminal("matrix", *files, columns=columns,
+                               NO_COLOR="1").decode()
+            assert ("Guests of, to" in text) == fits, (columns, text)
+            assert ("too many for a table" in text) != fits, (columns, text)
 
 
 def random_pools():

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """clockferry selftest; how exact it must be is for tests/kvm to say"""
 import json
+import os
+import pty
 import re
+import subprocess
 
 import places
-from command import USAGE, fails, output
+from command import USAGE, fails, output, program, run
 
 
 def test_histogram():
@@ -43,3 +46,18 @@ def test_numbers():
                   ["--vcpus", "0"], ["--vcpus", "65"]):
         fails(USAGE, "selftest", *wrong, words=["1 to"])
     fails(USAGE, "selftest", "--rounds", "many", words=["many"])
+
+
+def test_progress():
+    """Who looks on a terminal sees how far it is; a file doesn't"""
+    places.need_kvm()
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([program(), "selftest", "--rounds", "1000000"],
+                          stdout=subprocess.DEVNULL, stderr=theirs) as going:
+        os.close(theirs)
+        seen = b""
+        while not re.search(rb"\r\d+ of 1000000 rounds", seen):
+            seen += os.read(ours, 4096)
+        going.kill()
+    os.close(ours)
+    assert not run("selftest", "--rounds", "2000").stderr
