@@ -61,7 +61,7 @@ static bool function_from_time(const Restore *restore,
  * The source's own function, if the TSC that it is a function of arrived.
  * Else it would make kvmclock jump along with the TSC.
  */
-static gboolean choose_function(Restore *restore, GError **error)
+gboolean cf_restore_choose_function(Restore *restore, GError **error)
 {
     int64_t ns;
 
@@ -100,9 +100,6 @@ static void note_page(Restore *restore)
 
 gboolean cf_restore_clock(Restore *restore, GError **error)
 {
-    if (!choose_function(restore, error)) {
-        return FALSE;
-    }
     if (!cf_rung_exact(restore) && !cf_rung_reanchored(restore) &&
         !cf_rung_loop(restore) && !cf_rung_plain(restore, error)) {
         return FALSE;

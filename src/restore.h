@@ -34,7 +34,8 @@ typedef struct Restore {
 /* restore-tsc.c: frequencies, then offsets. */
 gboolean cf_restore_tsc(Restore *restore, GError **error);
 
-/* restore-clock.c: choose @fn, then down the ladder. */
+/* restore-clock.c: what kvmclock shall be, then down the ladder. */
+gboolean cf_restore_choose_function(Restore *restore, GError **error);
 gboolean cf_restore_clock(Restore *restore, GError **error);
 
 /* The boot vCPU's TSC at a host TSC. */

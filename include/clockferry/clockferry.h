@@ -18,8 +18,9 @@
  * values. Only CfKvmOps, which stands for the kernel in tests, may change.
  *
  * Strings that are returned are UTF-8; those that need freeing say so. No
- * function changes the host's clock, prints, logs, exits, or touches signals.
- * All may be called from any thread, but not two at once for one VM.
+ * function changes the host's clock, prints, logs, exits, or touches signals,
+ * but for cf_settle_vcpu(). All may be called from any thread, but not two at
+ * once for one VM.
  */
 #ifndef CLOCKFERRY_CLOCKFERRY_H
 #define CLOCKFERRY_CLOCKFERRY_H

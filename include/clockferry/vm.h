@@ -4,8 +4,8 @@
  *
  * For any VMM: it hands over its KVM file descriptors while no vCPU runs, and
  * calls from a thread that may use them. What remains its own business: when
- * to stop and start, transport of the state, the policy (clock-policy.h) and
- * KVM_KVMCLOCK_CTRL.
+ * to stop and start, transport of the state, the policy (clock-policy.h),
+ * KVM_KVMCLOCK_CTRL, and cf_settle_vcpu() if vCPUs may sleep when they arrive.
  */
 #ifndef CLOCKFERRY_VM_H
 #define CLOCKFERRY_VM_H
@@ -27,6 +27,15 @@ typedef bool (*CfReadGuest)(uint64_t address, void *buffer, size_t size,
                             void *opaque);
 
 /**
+ * CfSettle - let KVM do what it has pending for a vCPU
+ * @vcpu: which one, an index into CfVm's @vcpu_fds
+ * @opaque: CfVm's
+ *
+ * Return: what cf_settle_vcpu() says, called by the thread that runs that vCPU.
+ */
+typedef bool (*CfSettle)(uint32_t vcpu, void *opaque);
+
+/**
  * CfVm - a VM with stopped vCPUs
  * @ops: the calls, normally cf_kvm_ops()
  * @host: probe of this host; needed for its TSC frequency, which a VM whose
@@ -36,7 +45,8 @@ typedef bool (*CfReadGuest)(uint64_t address, void *buffer, size_t size,
  *            order on source and destination
  * @n_vcpus: how many, 1 to CF_STATE_MAX_VCPUS
  * @read_guest: reads guest memory; NULL if it can't be read
- * @opaque: for @read_guest
+ * @opaque: for @read_guest and @settle
+ * @settle: settles a vCPU, see cf_settle_vcpu(); NULL if that isn't wanted
  * @reserved: 0; room for later versions
  *
  * Nothing is owned.
@@ -49,7 +59,8 @@ typedef struct CfVm {
     uint32_t n_vcpus;
     CfReadGuest read_guest;
     void *opaque;
-    uint64_t reserved[4];
+    CfSettle settle;
+    uint64_t reserved[3];
 } CfVm;
 
 /**
@@ -90,7 +101,8 @@ typedef struct CfRestoreOptions {
  * @residual_error_ns: @residual_ns is known to within this; 0 where the
  *                     kernel told clock and TSC of one instant
  * @residual_known: kvmclock could be read back at all
- * @pending_update: the kernel may still re-base kvmclock at the first run
+ * @pending_update: the kernel may still re-base kvmclock at the first run; see
+ *                  cf_settle_vcpu()
  * @function_carried: kvmclock is the source's function of the guest TSC; else
  *                    it goes on from the source's time
  * @rate_known: frequencies could be compared
@@ -172,6 +184,30 @@ CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
 CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
                            const CfRestoreOptions *options,
                            CfReport *ret_report, GError **error);
+
+/**
+ * cf_settle_vcpu - let KVM do what it has pending for a vCPU
+ * @vcpu_fd: the vCPU, all its state being in KVM
+ *
+ * A vCPU that was created, or whose TSC was written, has an update of the
+ * master clock pending, which KVM does when the vCPU enters the guest first.
+ * It moves kvmclock by what the host's raw monotonic clock and its TSC have
+ * parted since the clock was set: some 60 ns a second. That is nothing if all
+ * vCPUs run at once, but one that sleeps may enter seconds later. Kernels with
+ * KVM_GET_CLOCK_GUEST do it when cf_restore() asks for that; on others it takes
+ * this function, which cf_restore() has called through CfVm's @settle, between
+ * the TSCs and kvmclock. Without it the report says @pending_update, and
+ * cf_report_bound() allows for it.
+ *
+ * It is KVM_RUN with a signal pending, so the guest doesn't run. To be called
+ * by the thread that runs this vCPU: many kernels wait for milliseconds when
+ * another one does. For a moment that thread has SIGRTMAX blocked and pending; a
+ * mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
+ *
+ * Return: true if nothing is pending any more; false on failure, and for a
+ * vCPU that waits to be started.
+ */
+CF_API bool cf_settle_vcpu(int vcpu_fd);
 
 /**
  * cf_report_bound - how far kvmclock may have stepped when the guest ran

@@ -148,6 +148,101 @@ static void test_closed_loop(void)
     crossing_end(&c);
 }
 
+static uint32_t settled_vcpus;
+static const Crossing *settling;
+
+/* Hyper-V's timers start here, by the clock that is set then. */
+static void assert_clock_nearly_right(void)
+{
+    CfKvmClock clock;
+
+    g_assert_cmpint(fake_ops.get_clock(settling->destination.vm_fd, &clock),
+                    ==, 0);
+    assert_within((int64_t)clock.clock_ns - fake_guest_clock(settling->from, 0),
+                  1000);
+}
+
+static bool settle(uint32_t vcpu, void *opaque)
+{
+    FakeVm *vm = opaque;
+
+    assert_clock_nearly_right();
+    g_assert_cmpuint(vcpu, ==, settled_vcpus++);
+    fake_consume_update(&vm->vcpus[vcpu]);
+    return true;
+}
+
+static bool fail_to_settle(uint32_t vcpu, void *opaque)
+{
+    (void)vcpu;
+    (void)opaque;
+    settled_vcpus++;
+    return false;
+}
+
+/* The clock's step if its vCPUs sleep first, long enough for the model's only
+ * difference of rates, a slope of 32 bits, to show. */
+static int64_t step_after_sleep(Crossing *c, CfSettle how)
+{
+    fake_wait(CF_NS_PER_SEC);
+    fake_enter(&fake_hosts[1]);
+    settled_vcpus = 0;
+    settling = c;
+    c->destination.settle = how;
+    g_assert_true(cf_restore(&c->destination, c->state, NULL, &c->report,
+                             NULL));
+    fake_wait(1000 * CF_NS_PER_SEC);
+    fake_run(c->to);
+    return crossing_step_ns(c);
+}
+
+static void test_settle(void)
+{
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    crossing_begin(&c, 3);
+    crossing_capture(&c);
+    assert_within(step_after_sleep(&c, settle), 3);
+    g_assert_cmpuint(settled_vcpus, ==, 3);
+    g_assert_false(c.report.pending_update);
+    g_assert_cmpuint(bound_of(&c), <=, 4);
+    crossing_end(&c);
+
+    fake_reset();
+    released_kernels();
+    crossing_begin(&c, 3);
+    crossing_capture(&c);
+    g_assert_cmpint(step_after_sleep(&c, fail_to_settle), >, 200);
+    g_assert_cmpuint(settled_vcpus, ==, 1);
+    g_assert_true(c.report.pending_update);
+    crossing_end(&c);
+}
+
+/* Where KVM does it by itself, and where it takes too long. */
+static void test_settle_not(void)
+{
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 2);
+    crossing_capture(&c);
+    assert_within(step_after_sleep(&c, settle), 3);
+    g_assert_cmpuint(settled_vcpus, ==, 0);
+    crossing_end(&c);
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].offset = CF_OFFSET_IGNORED;
+    crossing_begin(&c, 2);
+    crossing_capture(&c);
+    step_after_sleep(&c, settle);
+    g_assert_cmpuint(settled_vcpus, ==, 0);
+    g_assert_true(c.report.pending_update);
+    crossing_end(&c);
+}
+
 /* 20 % apart, and a first run that is late: the guest's page tells how late. */
 static void test_bound(void)
 {
@@ -373,6 +468,8 @@ int main(int argc, char **argv)
     g_test_add_func("/restore/reanchored", test_reanchored);
     g_test_add_func("/restore/reanchored-200-ppm", test_reanchored_200_ppm);
     g_test_add_func("/restore/closed-loop", test_closed_loop);
+    g_test_add_func("/restore/settle", test_settle);
+    g_test_add_func("/restore/settle-not", test_settle_not);
     g_test_add_func("/restore/bound", test_bound);
     g_test_add_func("/restore/realtime", test_realtime);
     g_test_add_func("/restore/plain", test_plain);
