@@ -59,6 +59,8 @@ static const Key keys[] = {
     { "reference-page", U64, MEMBER(reference_page), NULL },
     { "reenlightened", BOOLEAN, MEMBER(reenlightened), NULL },
     { "reference-timer", U64, MEMBER(reference_timer), NULL },
+    { "xen", BOOLEAN, MEMBER(xen), NULL },
+    { "xen-guest", U64, MEMBER(xen_guest), NULL },
 };
 
 static bool fail(GError **error, const char *group, const char *key,

@@ -5,6 +5,7 @@
 
 #define MSR_KVM_SYSTEM_TIME_OLD 0x12
 
+#define CAP_XEN_HVM 38
 #define CAP_HYPERV 44
 #define CAP_GET_TSC_KHZ 61
 #define CAP_HYPERV_TIME 96
@@ -14,6 +15,9 @@
 #define CAP_HYPERV_CPUID 167
 #define CAP_SYS_HYPERV_CPUID 191
 #define CAP_VM_TSC_CONTROL 214
+
+/* Of Xen all that Linux has had since 5.19. */
+#define XEN_ALL 0x3f
 
 bool fake_check_extension(const FakeHost *host, uint32_t capability,
                           int *ret_value)
@@ -34,6 +38,9 @@ bool fake_check_extension(const FakeHost *host, uint32_t capability,
         return true;
     case FAKE_CAP_CLOCK_GUEST:
         *ret_value = host->clock_guest == FAKE_CLOCK_GUEST_NEWEST;
+        return true;
+    case CAP_XEN_HVM:
+        *ret_value = host->xen ? XEN_ALL : 0;
         return true;
     case CAP_HYPERV:
     case CAP_HYPERV_TIME:

@@ -214,16 +214,25 @@ bool fake_hv_make_page(FakeVcpu *vcpu, FakeReferencePage *page)
 
 /* -- Timers -- */
 
-/* One whose time has passed expires at once. */
-bool fake_hv_start_timer(FakeVcpu *vcpu, int number, uint64_t *ret_expires_ns)
+bool fake_hv_run_timer(FakeVcpu *vcpu, FakeHvTimer *timer)
 {
-    FakeHvTimer *timer = &vcpu->hyperv.timers[number];
     const uint64_t now_ns = fake_true_ns();
     const uint64_t now = reference_time_at(vcpu->vm, now_ns);
-    const bool starts = timer->due && timer->config & ENABLED && timer->count;
 
+    if (timer->expires_ns && timer->expires_ns <= now_ns) {
+        timer->config &= ~(uint64_t)ENABLED;
+        timer->expires_ns = 0;
+    }
+    if (!timer->due) {
+        return false;
+    }
     timer->due = false;
-    *ret_expires_ns = now_ns +
-                      (timer->count > now ? timer->count - now : 0) * UNIT_NS;
-    return starts;
+    if (!(timer->config & ENABLED) || !timer->count) {
+        timer->expires_ns = 0;
+        return false;
+    }
+    /* One whose time has passed expires at once. */
+    timer->expires_ns = now_ns +
+        (timer->count > now ? timer->count - now : 0) * UNIT_NS;
+    return true;
 }

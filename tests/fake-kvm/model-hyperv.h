@@ -66,11 +66,13 @@ typedef struct FakeHyperv {
  * FakeHvTimer - one that expires when reference time is @count
  * @config: bit 0: it is on
  * @due: KVM starts it when the vCPU runs next
+ * @expires_ns: the true time at which it will; 0: it doesn't run
  */
 typedef struct FakeHvTimer {
     uint64_t config;
     uint64_t count;
     bool due;
+    uint64_t expires_ns;
 } FakeHvTimer;
 
 /* What a vCPU has of it. */
@@ -104,10 +106,10 @@ uint64_t fake_hv_page_due(const struct FakeVm *vm);
 bool fake_hv_make_page(struct FakeVcpu *vcpu, FakeReferencePage *page);
 
 /*
- * A timer of a vCPU that runs, if it is due, starts: when it will expire, in
- * true time. KVM computes that once, by the reference time of this moment.
+ * What a vCPU that runs does to a timer: one that has expired is off, one that
+ * is due starts, and then it is true. When it will expire KVM computes once,
+ * by the reference time of this moment.
  */
-bool fake_hv_start_timer(struct FakeVcpu *vcpu, int number,
-                         uint64_t *ret_expires_ns);
+bool fake_hv_run_timer(struct FakeVcpu *vcpu, FakeHvTimer *timer);
 
 #endif /* FAKE_KVM_MODEL_HYPERV_H */

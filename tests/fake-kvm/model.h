@@ -58,6 +58,9 @@ typedef enum FakeMasterClock {
  * @reenlightened: and want to be told when their TSC's frequency changes
  * @reference_timer: they start a timer that expires so many units of 100 ns
  *                   later; 0: they don't
+ * @xen: KVM has Xen's interface
+ * @xen_guest: guests have their vcpu_info there; 0: they don't believe to be
+ *             on Xen
  * @khz_writes: calls of this kind so far, as of the next two
  * @calls: all calls so far, and which of them fails; for who counts them
  * @capability_known: for who has to know the number of the capability
@@ -92,6 +95,8 @@ typedef struct FakeHost {
     uint64_t reference_page;
     bool reenlightened;
     uint64_t reference_timer;
+    bool xen;
+    uint64_t xen_guest;
     int khz_writes;
     int deadline_writes;
     int offset_writes;

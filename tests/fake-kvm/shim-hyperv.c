@@ -99,17 +99,18 @@ void shim_hyperv_write_page(const ShimHandle *handle)
               page.sequence, page.scale, page.offset);
 }
 
-void shim_hyperv_start_timers(const ShimHandle *handle)
+void shim_hyperv_run_timers(const ShimHandle *handle)
 {
-    uint64_t expires_ns;
     int i;
 
     for (i = 0; i < FAKE_HV_TIMERS; i++) {
-        if (fake_hv_start_timer(handle->vcpu, i, &expires_ns)) {
+        FakeHvTimer *timer = &handle->vcpu->hyperv.timers[i];
+
+        if (fake_hv_run_timer(handle->vcpu, timer)) {
             ShimCall call = shim_call(handle, "REFERENCE_TIMER", NULL);
 
             shim_done(&call, i, "count=%" PRIu64 " expires=%" PRIu64,
-                      handle->vcpu->hyperv.timers[i].count, expires_ns);
+                      timer->count, timer->expires_ns);
         }
     }
 }

@@ -43,14 +43,12 @@ void *shim_guest_memory(const ShimVm *vm, uint64_t address, size_t size)
     return NULL;
 }
 
-/* The guest's record moves to its memory, if it has one. */
-static void write_record(const ShimHandle *handle)
+static void write_record(const ShimHandle *handle, uint64_t address)
 {
-    const uint64_t msr = handle->vcpu->system_time_msr;
-    CfPvclockRecord *record = shim_guest_memory(handle->vm, msr & ~1ULL,
+    CfPvclockRecord *record = shim_guest_memory(handle->vm, address,
                                                 sizeof(*record));
 
-    if (!(msr & 1) || !record) {
+    if (!address || !record) {
         return;
     }
     /* The guest may be reading it: the version is odd meanwhile. */
@@ -59,6 +57,17 @@ static void write_record(const ShimHandle *handle)
            sizeof(*record) - sizeof(record->version));
     __atomic_store_n(&record->version, handle->vcpu->record.version,
                      __ATOMIC_SEQ_CST);
+}
+
+/* The guest's clocks move to its memory, those that it has. */
+static void write_clocks(const ShimHandle *handle)
+{
+    const uint64_t msr = handle->vcpu->system_time_msr;
+
+    write_record(handle, msr & 1 ? msr & ~1ULL : 0);
+    write_record(handle, handle->xen_records[0]);
+    write_record(handle, handle->xen_records[1]);
+    shim_hyperv_write_page(handle);
 }
 
 /* -- MSRs -- */
@@ -216,19 +225,13 @@ static bool turns_back(void)
     return sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1);
 }
 
-static void write_clocks(const ShimHandle *handle)
-{
-    write_record(handle);
-    shim_hyperv_write_page(handle);
-}
-
 void shim_before_run(ShimHandle *handle)
 {
     if (fake_vcpu_enter(handle->vcpu)) {
         write_clocks(handle);
         log_run(handle, turns_back() ? "KVM_RUN(signal)" : "KVM_RUN");
     }
-    shim_hyperv_start_timers(handle);
+    shim_hyperv_run_timers(handle);
 }
 
 void shim_vm_refresh(const ShimVm *vm)
@@ -259,7 +262,7 @@ static void take_record(ShimHandle *handle)
     handle->vcpu->system_time_msr = entry.data;
     entry.data = 0;
     kernel_msr(handle, KVM_SET_MSRS, &entry);
-    write_record(handle);
+    write_clocks(handle);
 }
 
 /* Only a program that wants something of the vCPU interrupts it. */

@@ -155,6 +155,9 @@ static int vm_call(ShimHandle *handle, unsigned long request, void *argument)
 #endif
         shim_vm_set_memory(handle->vm, argument);
         return SHIM_PASS;
+    case KVM_XEN_HVM_CONFIG:
+    case KVM_XEN_HVM_SET_ATTR:
+        return shim_host.xen ? 0 : SHIM_PASS;
     default:
         return SHIM_PASS;
     }
@@ -319,6 +322,9 @@ static int vcpu_call(ShimHandle *handle, unsigned long request, void *argument)
         return kvmclock_ctrl(handle);
     case KVM_GET_SUPPORTED_HV_CPUID:
         return shim_host.hyperv ? shim_hyperv_cpuid(argument) : SHIM_PASS;
+    case KVM_XEN_VCPU_SET_ATTR:
+        return shim_host.xen ? shim_xen_set_attr(handle, argument)
+                             : SHIM_PASS;
     case KVM_ENABLE_CAP:
         return enable_cap(argument);
     default:
@@ -328,14 +334,28 @@ static int vcpu_call(ShimHandle *handle, unsigned long request, void *argument)
 
 /* -- All together -- */
 
+/* False: it makes a hypercall instead. */
+static bool begin_run(ShimHandle *handle)
+{
+    bool hypercall;
+
+    pthread_mutex_lock(&lock);
+    hypercall = shim_xen_hypercall(handle);
+    if (!hypercall) {
+        shim_before_run(handle);
+        shim_vm_refresh(handle->vm);
+    }
+    pthread_mutex_unlock(&lock);
+    return !hypercall;
+}
+
 static int run(ShimHandle *handle)
 {
     int rc;
 
-    pthread_mutex_lock(&lock);
-    shim_before_run(handle);
-    shim_vm_refresh(handle->vm);
-    pthread_mutex_unlock(&lock);
+    if (!begin_run(handle)) {
+        return 0;
+    }
     rc = shim_kernel(handle->fd, KVM_RUN, NULL);
     pthread_mutex_lock(&lock);
     shim_after_run(handle, rc);

@@ -4,8 +4,8 @@
  * on this machine's KVM, but TSCs and clocks are those of the modelled HOST.
  *
  * shim.c sorts the ioctls, shim-vm.c knows VMs and how they run, shim-hyperv.c
- * what makes them look like Hyper-V's, shim-host.c is the host as seen without
- * KVM, and shim-log.c writes down what happens.
+ * what makes them look like Hyper-V's and shim-xen.c like Xen's, shim-host.c is
+ * the host as seen without KVM, and shim-log.c writes down what happens.
  */
 #ifndef FAKE_KVM_SHIM_H
 #define FAKE_KVM_SHIM_H
@@ -41,6 +41,7 @@ typedef struct ShimVm {
  * ShimHandle - what a file descriptor stands for
  * @vcpu: NULL for the VM itself
  * @id: the vCPU's
+ * @xen_records: where a guest of Xen's has its record, too; 0: not there
  * @busy: held while the vCPU runs or is called, as KVM does
  */
 typedef struct ShimHandle {
@@ -48,6 +49,7 @@ typedef struct ShimHandle {
     ShimVm *vm;
     FakeVcpu *vcpu;
     uint32_t id;
+    uint64_t xen_records[2];
     pthread_mutex_t busy;
 } ShimHandle;
 
@@ -88,8 +90,16 @@ int shim_hyperv_cpuid(struct kvm_cpuid2 *cpuid);
 /* The reference page moves to the guest's memory, if it is due. */
 void shim_hyperv_write_page(const ShimHandle *handle);
 
-/* Timers of a vCPU that runs, if they are due. */
-void shim_hyperv_start_timers(const ShimHandle *handle);
+/* The timers of a vCPU that runs. */
+void shim_hyperv_run_timers(const ShimHandle *handle);
+
+/* -- shim-xen.c -- */
+
+int shim_xen_set_attr(ShimHandle *handle,
+                      const struct kvm_xen_vcpu_attr *attr);
+
+/* The guest makes a hypercall, if it has one to make, and doesn't run. */
+bool shim_xen_hypercall(const ShimHandle *handle);
 
 /* -- shim-log.c -- */
 
