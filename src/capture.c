@@ -22,17 +22,6 @@ gboolean cf_vm_check(const CfVm *vm, GError **error)
     return FALSE;
 }
 
-/* The boot vCPU's TSC at the anchor, if it is known. */
-static bool anchor_guest_ticks(const CfState *state, uint64_t *ret_ticks)
-{
-    const CfVcpuState *boot = &state->vcpus[0];
-
-    return boot->freq_origin != CF_FREQ_UNKNOWN &&
-           boot->offset_origin != CF_OFFSET_UNKNOWN &&
-           cf_tsc_host_to_guest(state->anchor.instant.host_ticks, &boot->freq,
-                                boot->offset_ticks, ret_ticks);
-}
-
 /* Is what the guest's memory says near what the kernel says? */
 static bool page_is_plausible(const CfState *state,
                               const struct cf_clock_fn *fn)
@@ -41,7 +30,7 @@ static bool page_is_plausible(const CfState *state,
     int64_t page_ns;
     uint32_t khz;
 
-    if (!anchor_guest_ticks(state, &guest_ticks) ||
+    if (!cf_anchor_guest_ticks(state, &guest_ticks) ||
         !cf_clock_fn_eval(fn, guest_ticks, &page_ns) || page_ns < 0 ||
         !cf_clock_fn_hz(fn, &hz) ||
         !cf_tsc_freq_khz(&state->vcpus[0].freq, &khz)) {
@@ -81,7 +70,7 @@ static bool build_fn(const CfState *state, struct cf_clock_fn *ret_fn)
     const struct cf_tsc_freq *freq = &state->vcpus[0].freq;
     struct cf_clock_fn fn = { .system_ns = state->anchor.clock_ns };
 
-    if (!anchor_guest_ticks(state, &fn.tsc_ticks) ||
+    if (!cf_anchor_guest_ticks(state, &fn.tsc_ticks) ||
         cf_tsc_is_scaled(freq) ||
         !cf_clock_fn_set_hz(&fn, (uint64_t)freq->host_khz * 1000)) {
         return false;

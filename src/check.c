@@ -15,14 +15,6 @@ static void unscaled(const CfProbe *host, struct cf_tsc_freq *ret_freq)
     *ret_freq = (struct cf_tsc_freq) { host->host_khz, 0, 1 };
 }
 
-static bool is_near(const struct cf_tsc_freq *a, const struct cf_tsc_freq *b)
-{
-    int64_t ppt;
-
-    return cf_tsc_rate_error_ppt(a, b, &ppt) && ppt >= -CF_RATE_EXACT_PPT &&
-           ppt <= CF_RATE_EXACT_PPT;
-}
-
 /* As KVM decides whether to scale, roundings included. */
 static bool is_within_tolerance(const CfProbe *host, uint32_t khz)
 {
@@ -62,7 +54,7 @@ bool cf_tsc_freq_on(const CfProbe *host, const struct cf_tsc_freq *wanted,
         return false;
     }
     unscaled(host, &plain);
-    if (is_near(&plain, wanted) || host->scaling == CF_SCALING_NONE ||
+    if (cf_freq_is_near(&plain, wanted) || host->scaling == CF_SCALING_NONE ||
         host->scaling == CF_SCALING_FAILS ||
         (host->scaling == CF_SCALING_WORKS &&
          is_within_tolerance(host, khz))) {
@@ -106,12 +98,6 @@ void cf_guest_from_probe(const CfProbe *host, uint32_t guest_khz,
     }
 }
 
-static bool has_known_freq(const CfVcpuState *vcpu)
-{
-    return vcpu->freq_origin != CF_FREQ_UNKNOWN &&
-           vcpu->freq_origin != CF_FREQ_ASSUMED;
-}
-
 /* Of all vCPUs; false if it isn't known or differs. */
 static bool freq_of_state(const CfState *state, struct cf_tsc_freq *ret_freq)
 {
@@ -122,7 +108,7 @@ static bool freq_of_state(const CfState *state, struct cf_tsc_freq *ret_freq)
         const CfVcpuState *vcpu = &state->vcpus[i];
         int64_t ppt;
 
-        if (!has_known_freq(vcpu) ||
+        if (!cf_freq_was_seen(vcpu) ||
             !cf_tsc_rate_error_ppt(&vcpu->freq, &boot->freq, &ppt) || ppt) {
             return false;
         }
@@ -150,17 +136,14 @@ static void find(CfCheck *check, CfFindingKind kind, enum cf_verdict verdict)
     check->verdict = MAX(check->verdict, verdict);
 }
 
-/* The boot ids say so, and one TSC ran on from one instant to the other,
- * whichever was the earlier one. */
+/* Whichever was looked at first. */
 static bool is_same_host(const CfGuest *guest, const CfProbe *host)
 {
-    return guest->boot_id[0] && !strcmp(guest->boot_id, host->id.boot_id) &&
-           guest->host_khz && guest->host_khz == host->host_khz &&
-           guest->instant_known && host->instant_known &&
-           (cf_tsc_continuous(&host->instant, &guest->instant,
-                              host->host_khz) ||
-            cf_tsc_continuous(&guest->instant, &host->instant,
-                              host->host_khz));
+    const CfMoment here = { guest->boot_id, guest->host_khz, &guest->instant };
+    const CfMoment there = { host->id.boot_id, host->host_khz, &host->instant };
+
+    return guest->instant_known && host->instant_known &&
+           (cf_same_host(here, there) || cf_same_host(there, here));
 }
 
 static void compare_rates(CfCheck *check)

@@ -2,9 +2,18 @@
 /* KVM_GET_CLOCK_GUEST and KVM_SET_CLOCK_GUEST, and pvclock records. */
 #include "internal.h"
 
-/* EBUSY: the kernel doesn't know this CPU's frequency yet; that passes. */
 #define BUSY_TRIES 20
 #define BUSY_WAIT_US 50
+
+/* EBUSY: the kernel doesn't know this CPU's frequency yet; that passes. */
+static bool wait_again(int *tries)
+{
+    if (++*tries == BUSY_TRIES) {
+        return false;
+    }
+    g_usleep(BUSY_WAIT_US);
+    return true;
+}
 
 bool cf_record_to_fn(const CfPvclockRecord *record, struct cf_clock_fn *ret_fn)
 {
@@ -26,15 +35,12 @@ int cf_get_clock_guest(const CfKvmOps *ops, int vcpu_fd,
                        struct cf_clock_fn *ret_fn)
 {
     CfPvclockRecord record = { 0 };
-    int rc = -EBUSY;
-    int try;
+    int tries = 0;
+    int rc;
 
-    for (try = 0; try < BUSY_TRIES && rc == -EBUSY; try++) {
-        if (try) {
-            g_usleep(BUSY_WAIT_US);
-        }
+    do {
         rc = ops->get_clock_guest(vcpu_fd, &record);
-    }
+    } while (rc == -EBUSY && wait_again(&tries));
     if (rc < 0) {
         return rc;
     }
@@ -50,14 +56,11 @@ int cf_set_clock_guest(const CfKvmOps *ops, int vcpu_fd,
         .tsc_to_system_mul = GUINT32_TO_LE(fn->mul),
         .tsc_shift = (int8_t)fn->shift,
     };
-    int rc = -EBUSY;
-    int try;
+    int tries = 0;
+    int rc;
 
-    for (try = 0; try < BUSY_TRIES && rc == -EBUSY; try++) {
-        if (try) {
-            g_usleep(BUSY_WAIT_US);
-        }
+    do {
         rc = ops->set_clock_guest(vcpu_fd, &record);
-    }
+    } while (rc == -EBUSY && wait_again(&tries));
     return rc;
 }

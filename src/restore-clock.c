@@ -15,15 +15,11 @@ bool cf_restore_intended(const Restore *restore, uint64_t host_ticks,
 /* kvmclock on the source when it was captured. */
 static int64_t clock_at_capture(const CfState *state)
 {
-    const CfVcpuState *boot = &state->vcpus[0];
     uint64_t guest_ticks;
     int64_t ns;
 
     if (state->fn_origin != CF_FN_NONE &&
-        boot->freq_origin != CF_FREQ_UNKNOWN &&
-        boot->offset_origin != CF_OFFSET_UNKNOWN &&
-        cf_tsc_host_to_guest(state->anchor.instant.host_ticks, &boot->freq,
-                             boot->offset_ticks, &guest_ticks) &&
+        cf_anchor_guest_ticks(state, &guest_ticks) &&
         cf_clock_fn_eval(&state->fn, guest_ticks, &ns)) {
         return ns;
     }

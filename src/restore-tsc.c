@@ -24,15 +24,11 @@ static void read_vcpu(Restore *restore, uint32_t i)
     restore->tsc_error_ticks = MAX(restore->tsc_error_ticks, error_ticks);
 }
 
-/* Equal but for what two roundings of a ratio make of one frequency. */
 static bool freq_near(const CfVcpuState *a, const CfVcpuState *b)
 {
-    int64_t ppt;
-
     return a->freq_origin != CF_FREQ_UNKNOWN &&
            b->freq_origin != CF_FREQ_UNKNOWN &&
-           cf_tsc_rate_error_ppt(&a->freq, &b->freq, &ppt) &&
-           ABS(ppt) <= CF_RATE_EXACT_PPT;
+           cf_freq_is_near(&a->freq, &b->freq);
 }
 
 static bool freq_equal(const CfVcpuState *a, const CfVcpuState *b)
@@ -56,7 +52,8 @@ static void set_freq(Restore *restore, uint32_t i)
     uint32_t khz;
 
     read_vcpu(restore, i);
-    if (!cf_has_tsc_control(vm->host) || wanted->freq_origin == CF_FREQ_UNKNOWN ||
+    if (!cf_has_tsc_control(vm->host) ||
+        wanted->freq_origin == CF_FREQ_UNKNOWN ||
         freq_near(&restore->vcpus[i], wanted) ||
         !cf_tsc_freq_khz(&wanted->freq, &khz) ||
         vm->ops->set_tsc_khz(vm->vcpu_fds[i], khz) < 0) {
@@ -77,10 +74,7 @@ static void report_rate(Restore *restore)
         const CfVcpuState *there = &restore->state->vcpus[i];
         int64_t ppt;
 
-        if (here->freq_origin == CF_FREQ_UNKNOWN ||
-            here->freq_origin == CF_FREQ_ASSUMED ||
-            there->freq_origin == CF_FREQ_UNKNOWN ||
-            there->freq_origin == CF_FREQ_ASSUMED ||
+        if (!cf_freq_was_seen(here) || !cf_freq_was_seen(there) ||
             !cf_tsc_rate_error_ppt(&here->freq, &there->freq, &ppt)) {
             report->rate_known = false;
         } else if (ABS(ppt) > ABS(report->rate_error_ppt)) {

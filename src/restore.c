@@ -1,45 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Restore: the steps in their order. */
-#include <string.h>
 #include "restore.h"
 
-/* The boot id alone can lie (containers, clones, a host that was itself
- * migrated); that the TSC ran on can't. */
 static bool is_same_host(const Restore *restore)
 {
-    const CfState *state = restore->state;
     const CfProbe *host = restore->vm->host;
+    const CfMoment now = {
+        host->id.boot_id, host->host_khz, &restore->anchor.instant,
+    };
 
-    return state->boot_id[0] && !strcmp(state->boot_id, host->id.boot_id) &&
-           state->host_khz == host->host_khz &&
-           cf_tsc_continuous(&restore->anchor.instant, &state->anchor.instant,
-                             host->host_khz);
-}
-
-/* Real time may be stepped meanwhile; a TSC that is known to be the same
- * can't. */
-static bool passed_ns(const Restore *restore, int64_t *ret_ns)
-{
-    const struct cf_instant *now = &restore->anchor.instant;
-    const struct cf_instant *then = &restore->state->anchor.instant;
-    uint64_t ns;
-
-    if (!restore->report.same_host) {
-        return cf_elapsed_ns(now, then, ret_ns);
-    }
-    if (!cf_ticks_to_ns(now->host_ticks - then->host_ticks,
-                        restore->state->host_khz, &ns) || ns > INT64_MAX) {
-        return false;
-    }
-    *ret_ns = (int64_t)ns;
-    return true;
+    return cf_same_host(now, cf_moment_of_state(restore->state));
 }
 
 static gboolean measure_elapsed(Restore *restore, GError **error)
 {
     CfReport *report = &restore->report;
 
-    if (!passed_ns(restore, &report->passed_ns)) {
+    if (!cf_passed_ns(&restore->anchor.instant,
+                      &restore->state->anchor.instant, report->same_host,
+                      restore->state->host_khz, &report->passed_ns)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the time since the capture can't be computed");
         return FALSE;

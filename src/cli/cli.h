@@ -47,18 +47,17 @@ typedef struct CliSyntax {
 int cli_parse(const CliSyntax *syntax, int argc, char **argv,
               char ***ret_arguments);
 
-/* A text as it may stand in a line of output, whatever is in it: what could
- * play tricks on a terminal is a question mark. To be freed with g_free(). */
-char *cli_printable(const char *text);
-
 /* Says what is wrong in one sentence; returns CF_EXIT_FAILURE. */
 int cli_fail(const GError *error);
 
 /* The same for a wrong argument; returns CF_EXIT_USAGE. */
 int cli_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+int cli_annotate(int argc, char **argv);
 int cli_check(int argc, char **argv);
+int cli_disable(int argc, char **argv);
 int cli_diff(int argc, char **argv);
+int cli_enable(int argc, char **argv);
 int cli_matrix(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 int cli_selftest(int argc, char **argv);

@@ -11,6 +11,14 @@ _clockferry_options() {
         grep -o -- '--[a-z-]*' | sort -u
 }
 
+# libvirt's guests, of the libvirt that --connect names. Bash splits URIs at their colons, so the whole line is searched.
+_clockferry_domains() {
+    local uri=()
+
+    if [[ $COMP_LINE =~ \ (-c|--connect)[\ =]([^\ ]+)\  ]]; then uri=(-c "${BASH_REMATCH[2]}"); fi
+    virsh -q "${uri[@]}" list --all --name 2>/dev/null
+}
+
 _clockferry() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     local command=${COMP_WORDS[1]}
@@ -27,9 +35,11 @@ _clockferry() {
     -p | --policy) COMPREPLY=($(compgen -W 'auto strict lax' -- "$current")) ;;
     --require) COMPREPLY=($(compgen -W 'exact reanchored closed-loop realtime plain' -- "$current")) ;;
     --tsc-khz | --rounds | --vcpus) ;;
+    -c | --connect | --desturi) COMPREPLY=($(compgen -W 'qemu:///system qemu:///session' -- "$current")) ;;
     *)
-        case $current in
-        -*) COMPREPLY=($(compgen -W "$(_clockferry_options "$command")" -- "$current")) ;;
+        case $command:$current in
+        *:-*) COMPREPLY=($(compgen -W "$(_clockferry_options "$command")" -- "$current")) ;;
+        annotate:* | enable:* | disable:*) COMPREPLY=($(compgen -W "$(_clockferry_domains)" -- "$current")) ;;
         *) compopt -o default 2>/dev/null ;;
         esac
         ;;

@@ -29,25 +29,13 @@ static CfState *read_state(const char *path, GError **error)
     return state;
 }
 
-static void G_GNUC_PRINTF(3, 4) fact(GString *out, const char *name,
-                                     const char *format, ...)
-{
-    va_list values;
-
-    g_string_append_printf(out, "%-16s: ", name);
-    va_start(values, format);
-    g_string_append_vprintf(out, format, values);
-    va_end(values);
-    g_string_append_c(out, '\n');
-}
-
 static void known_fact(GString *out, const char *name, bool known,
                        int64_t value, const char *unit)
 {
     if (known) {
-        fact(out, name, "%" PRId64 " %s", value, unit);
+        units_fact(out, name, "%" PRId64 " %s", value, unit);
     } else {
-        fact(out, name, "unknown");
+        units_fact(out, name, "unknown");
     }
 }
 
@@ -58,11 +46,11 @@ static char *to_text(const Difference *d)
     g_autofree char *error = units_time(d->elapsed_error_ns);
     g_autofree char *rate = units_ppb(d->rate_error_ppt);
 
-    fact(out, "Hosts", "%s", d->same_host ? "one" : "two, or not proven");
-    fact(out, "Time between", "%s, by %s", elapsed,
-         d->same_host ? "the host's TSC" : "the hosts' clocks");
+    units_fact(out, "Hosts", "%s", d->same_host ? "one" : "two, or not proven");
+    units_fact(out, "Time between", "%s, by %s", elapsed,
+               d->same_host ? "the host's TSC" : "the hosts' clocks");
     if (d->elapsed_error_known && !d->same_host) {
-        fact(out, "Known to", "%s", error);
+        units_fact(out, "Known to", "%s", error);
     }
     known_fact(out, "TSC step", d->tsc_known, d->tsc_step_ticks, "ticks");
     known_fact(out, "", d->tsc_known, d->tsc_step_ns, "ns");
@@ -71,7 +59,7 @@ static char *to_text(const Difference *d)
                "ns");
     known_fact(out, "vCPU skew", d->skew_known, (int64_t)d->skew_ticks,
                "ticks");
-    fact(out, "Rate error", "%s", d->rate_known ? rate : "unknown");
+    units_fact(out, "Rate error", "%s", d->rate_known ? rate : "unknown");
     return g_string_free(out, FALSE);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happened to a guest's clocks between two captures. */
-#include <string.h>
+#include "../internal.h"
 #include "difference.h"
 
 /* A residual of a restore, and one rounding in each of two functions. */
@@ -11,31 +11,14 @@ typedef struct Pair {
     const CfState *after;
 } Pair;
 
-static bool is_same_host(const Pair *pair)
-{
-    return pair->before->boot_id[0] &&
-           !strcmp(pair->before->boot_id, pair->after->boot_id) &&
-           pair->before->host_khz == pair->after->host_khz &&
-           cf_tsc_continuous(&pair->after->anchor.instant,
-                             &pair->before->anchor.instant,
-                             pair->before->host_khz);
-}
-
 static bool find_elapsed(const Pair *pair, Difference *d)
 {
-    const struct cf_instant *then = &pair->before->anchor.instant;
-    const struct cf_instant *now = &pair->after->anchor.instant;
-    uint64_t ns;
-
-    if (!d->same_host) {
-        return cf_elapsed_ns(now, then, &d->elapsed_ns) && d->elapsed_ns >= 0;
-    }
-    if (!cf_ticks_to_ns(now->host_ticks - then->host_ticks,
-                        pair->before->host_khz, &ns) || ns > INT64_MAX) {
-        return false;
-    }
-    d->elapsed_ns = (int64_t)ns;
-    return true;
+    d->same_host = cf_same_host(cf_moment_of_state(pair->after),
+                                cf_moment_of_state(pair->before));
+    return cf_passed_ns(&pair->after->anchor.instant,
+                        &pair->before->anchor.instant, d->same_host,
+                        pair->before->host_khz, &d->elapsed_ns) &&
+           d->elapsed_ns >= 0;
 }
 
 static void find_elapsed_error(const Pair *pair, Difference *d)
@@ -51,17 +34,11 @@ static void find_elapsed_error(const Pair *pair, Difference *d)
     }
 }
 
-static bool knows_freq(const CfVcpuState *vcpu)
-{
-    return vcpu->freq_origin != CF_FREQ_UNKNOWN &&
-           vcpu->freq_origin != CF_FREQ_ASSUMED;
-}
-
 /* A vCPU's TSC at a host TSC, by its own ratio and offset. */
 static bool ticks_at(const CfVcpuState *vcpu, uint64_t host_ticks,
                      uint64_t *ret_ticks)
 {
-    return knows_freq(vcpu) &&
+    return cf_freq_was_seen(vcpu) &&
            vcpu->offset_origin != CF_OFFSET_UNKNOWN &&
            cf_tsc_host_to_guest(host_ticks, &vcpu->freq, vcpu->offset_ticks,
                                 ret_ticks);
@@ -199,7 +176,7 @@ static void find_rate(const Pair *pair, Difference *d)
     const CfVcpuState *before = &pair->before->vcpus[0];
     const CfVcpuState *after = &pair->after->vcpus[0];
 
-    d->rate_known = knows_freq(before) && knows_freq(after) &&
+    d->rate_known = cf_freq_was_seen(before) && cf_freq_was_seen(after) &&
                     cf_tsc_rate_error_ppt(&after->freq, &before->freq,
                                           &d->rate_error_ppt);
 }
@@ -208,7 +185,7 @@ gboolean difference_of(const CfState *before, const CfState *after,
                        Difference *ret_difference, GError **error)
 {
     const Pair pair = { before, after };
-    Difference d = { .same_host = is_same_host(&pair) };
+    Difference d = { 0 };
 
     if (!find_elapsed(&pair, &d)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,

@@ -149,3 +149,10 @@ gboolean files_write(const char *path, const char *text, GError **error)
     }
     return write_anew(path, text, error);
 }
+
+void files_write_error(const char *line)
+{
+    g_autofree char *converted = in_charset_of(STDERR_FILENO, line);
+
+    fputs(converted ? converted : line, stderr);
+}

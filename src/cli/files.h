@@ -31,4 +31,7 @@ gboolean files_read(const char *path, char **ret_text, gsize *ret_size,
  */
 gboolean files_write(const char *path, const char *text, GError **error);
 
+/* Gives a line out on the standard error. */
+void files_write_error(const char *line);
+
 #endif /* CF_FILES_H */

@@ -77,11 +77,11 @@ char *guest_clocks_to_text(const GuestClocks *clocks)
         }
     } else {
         fact(out, "Clocks", "not carried: QEMU needs "
-             "-global kvmclock.guest-clock=on");
+             "-global kvmclock.guest-clock=on, see clockferry enable");
     }
     khz_fact(out, "Host TSC", clocks->host_khz);
     khz_fact(out, "Guest TSC", clocks->guest_khz);
-    fact(out, "Promised", "%s", guest->promised ? "yes: invtsc" : "no");
+    fact(out, "Promised", "%s", guest->promised ? "yes" : "no");
     if (clocks->restored) {
         add_restore(out, &clocks->restore);
     } else {

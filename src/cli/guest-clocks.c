@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks QEMU for a guest's clocks, and this host about itself. */
+/* Asks QEMU for a guest's clocks. */
 #include <string.h>
 #include "guest-clocks.h"
 
@@ -153,23 +153,29 @@ static bool get_cpu_path(const CfJson *reply, char *ret_path, size_t size)
     return found;
 }
 
+/* A property of the boot vCPU: an object with the member "return", or NULL. */
+static CfJson *ask_cpu(Qmp *qmp, const char *property)
+{
+    g_autoptr(CfJson) cpus = qmp_execute(qmp, "query-cpus-fast", NULL, NULL);
+    CfJson *arguments;
+    char path[256];
+
+    if (!cpus || !get_cpu_path(cpus, path, sizeof(path))) {
+        return NULL;
+    }
+    arguments = cf_json_object();
+    cf_json_add_text(arguments, "path", path);
+    cf_json_add_text(arguments, "property", property);
+    return qmp_execute(qmp, "qom-get", arguments, NULL);
+}
+
 /* Was the guest given invtsc? */
 static bool ask_invtsc(Qmp *qmp)
 {
     CfJsonReader reader = { NULL };
-    g_autoptr(CfJson) cpus = qmp_execute(qmp, "query-cpus-fast", NULL, NULL);
-    g_autoptr(CfJson) reply = NULL;
-    CfJson *arguments;
-    char path[256];
+    g_autoptr(CfJson) reply = ask_cpu(qmp, "invtsc");
     bool invtsc = false;
 
-    if (!cpus || !get_cpu_path(cpus, path, sizeof(path))) {
-        return false;
-    }
-    arguments = cf_json_object();
-    cf_json_add_text(arguments, "path", path);
-    cf_json_add_text(arguments, "property", "invtsc");
-    reply = qmp_execute(qmp, "qom-get", arguments, NULL);
     if (reply) {
         cf_json_get_bool(&reader, reply, "return", &invtsc);
     }
@@ -177,39 +183,32 @@ static bool ask_invtsc(Qmp *qmp)
     return invtsc;
 }
 
-/* The socket is a file of this host, so QEMU runs here. */
-static void ask_host(CfGuest *guest)
+uint32_t guest_clocks_ask_khz(Qmp *qmp)
 {
-    const CfKvmOps *ops = cf_kvm_ops();
-    CfHostTime time;
-    CfHostId id;
+    CfJsonReader reader = { NULL };
+    g_autoptr(CfJson) reply = ask_cpu(qmp, "tsc-frequency");
+    int64_t hz = 0;
 
-    ops->get_host_id(&id);
-    g_strlcpy(guest->host, id.name, sizeof(guest->host));
-    g_strlcpy(guest->boot_id, id.boot_id, sizeof(guest->boot_id));
-    guest->instant_known = ops->read_pair(&guest->instant.host_ticks,
-                                          &guest->instant.realtime_ns) == 0;
-    if (ops->get_host_time(&time) == 0) {
-        guest->tai_offset_s = guest->instant.tai_offset_s = time.tai_offset_s;
-        guest->leap = time.leap;
-        guest->max_error_ns = time.synchronised ? time.max_error_ns
-                                                : UINT64_MAX;
+    if (reply) {
+        cf_json_get_int(&reader, reply, "return", 0, UINT32_MAX * 1000LL,
+                        &hz);
     }
+    g_free(reader.problem);
+    return (uint32_t)(hz / 1000);
 }
 
 /* QEMU tells kHz; the ratio is what KVM computes from them. */
-static void derive_freq(GuestClocks *clocks)
+static void derive_freq(GuestClocks *clocks, uint32_t frac_bits)
 {
     struct cf_tsc_freq freq = { clocks->host_khz, 0, 1 };
-    CfHostId id;
 
     clocks->guest.host_khz = clocks->host_khz;
+    clocks->guest.freq = (struct cf_tsc_freq) { 0 };
     if (!clocks->host_khz || !clocks->guest_khz) {
         return;
     }
     if (clocks->guest_khz != clocks->host_khz) {
-        cf_kvm_ops()->get_host_id(&id);
-        freq.frac_bits = id.frac_bits;
+        freq.frac_bits = frac_bits;
         if (!cf_tsc_ratio_from_khz(clocks->guest_khz, clocks->host_khz,
                                    freq.frac_bits, &freq.ratio)) {
             return;
@@ -218,12 +217,12 @@ static void derive_freq(GuestClocks *clocks)
     clocks->guest.freq = freq;
 }
 
-gboolean guest_clocks_ask(Qmp *qmp, GuestClocks *ret_clocks, GError **error)
+gboolean guest_clocks_ask(Qmp *qmp, const CfProbe *host,
+                          GuestClocks *ret_clocks, GError **error)
 {
-    GuestClocks clocks = {
-        .guest = { .require = CF_RUNG_PLAIN, .max_error_ns = UINT64_MAX },
-    };
+    GuestClocks clocks = { 0 };
 
+    cf_guest_from_probe(host, 0, &clocks.guest);
     if (!ask_clocks(qmp, &clocks, error)) {
         return FALSE;
     }
@@ -231,8 +230,7 @@ gboolean guest_clocks_ask(Qmp *qmp, GuestClocks *ret_clocks, GError **error)
     ask_word(qmp, "query-status", "status", clocks.status,
              sizeof(clocks.status));
     clocks.guest.promised = ask_invtsc(qmp);
-    ask_host(&clocks.guest);
-    derive_freq(&clocks);
+    derive_freq(&clocks, host->id.frac_bits);
     *ret_clocks = clocks;
     return TRUE;
 }

@@ -56,8 +56,21 @@ typedef struct GuestClocks {
     LastRestore restore;
 } GuestClocks;
 
-/* Asks QEMU, and this host about itself. */
-gboolean guest_clocks_ask(Qmp *qmp, GuestClocks *ret_clocks, GError **error);
+/**
+ * guest_clocks_ask - ask QEMU
+ * @qmp: its monitor
+ * @host: what is known of the host that it runs on
+ * @ret_clocks: the guest's clocks, written on success
+ * @error: why not; QMP_ERROR_NO_COMMAND: it is without the Clockferry series
+ *
+ * Return: true on success.
+ */
+gboolean guest_clocks_ask(Qmp *qmp, const CfProbe *host,
+                          GuestClocks *ret_clocks, GError **error);
+
+/* What any QEMU tells: the frequency that it wants the guest's TSC to have;
+ * 0 if it doesn't. */
+uint32_t guest_clocks_ask_khz(Qmp *qmp);
 
 /* What the event KVM_CLOCK_RESTORED says; false if it is nonsense. */
 bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore);

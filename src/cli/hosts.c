@@ -41,3 +41,18 @@ gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
     }
     return TRUE;
 }
+
+void hosts_here(CfProbe *ret_host)
+{
+    const CfKvmOps *ops = cf_kvm_ops();
+    CfProbe host = { 0 };
+
+    ops->get_host_id(&host.id);
+    host.time_known = ops->get_host_time(&host.time) == 0;
+    host.instant_known = ops->read_pair(&host.instant.host_ticks,
+                                        &host.instant.realtime_ns) == 0;
+    if (host.time_known) {
+        host.instant.tai_offset_s = host.time.tai_offset_s;
+    }
+    *ret_host = host;
+}

@@ -28,4 +28,8 @@ gboolean hosts_read(const char *path, CfProbe *ret_probe, GError **error);
 gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
                           GError **error);
 
+/* What this host knows of itself, nothing being tried on a VM: name and boot,
+ * an instant, its clock's error. The rest is unknown. */
+void hosts_here(CfProbe *ret_host);
+
 #endif /* CF_HOSTS_H */

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include "../printable.h"
 #include "cli.h"
 #include "files.h"
 
@@ -20,6 +21,12 @@ static const Command commands[] = {
       "carry the clocks of a test guest between two VMs and measure" },
     { "state", cli_state, "a running guest's clocks and its last restore" },
     { "diff", cli_diff, "what happened to a guest's clocks meanwhile" },
+#ifdef CF_LIBVIRT
+    { "enable", cli_enable, "have libvirt start a guest with carried clocks" },
+    { "disable", cli_disable, "undo that" },
+    { "annotate", cli_annotate,
+      "write facts about running guests into their libvirt metadata" },
+#endif
 };
 
 static char *usage(void)
@@ -100,27 +107,13 @@ int cli_parse(const CliSyntax *syntax, int argc, char **argv,
     return parse(context, syntax, argc, argv, ret_arguments);
 }
 
-char *cli_printable(const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    GString *line = g_string_new(NULL);
-    const char *c;
-
-    for (c = valid; *c; c += g_utf8_skip[(guchar)*c]) {
-        const gunichar character = g_utf8_get_char(c);
-
-        g_string_append_unichar(line, g_unichar_isprint(character) ? character
-                                                                   : '?');
-    }
-    return g_string_free(line, FALSE);
-}
-
 /* Names from the command line and from files stand in messages. */
 static void complain(const char *message)
 {
-    g_autofree char *line = cli_printable(message);
+    g_autofree char *printable = cf_printable(message);
+    g_autofree char *line = g_strdup_printf("clockferry: %s\n", printable);
 
-    fprintf(stderr, "clockferry: %s\n", line);
+    files_write_error(line);
 }
 
 int cli_fail(const GError *error)

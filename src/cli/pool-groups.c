@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Groups of interchangeable hosts, who spoils them, a common frequency. */
+#include "../internal.h"
 #include "pool.h"
 
 /* More frequencies than that are one host's alone, and no good for a pool. */
@@ -195,11 +196,9 @@ bool pool_runs_exactly(const CfProbe *host, uint32_t khz)
 {
     const struct cf_tsc_freq wanted = { khz, 0, 1 };
     struct cf_tsc_freq freq;
-    int64_t ppt;
 
     return cf_tsc_freq_on(host, &wanted, &freq) &&
-           cf_tsc_rate_error_ppt(&freq, &wanted, &ppt) &&
-           ppt >= -CF_RATE_EXACT_PPT && ppt <= CF_RATE_EXACT_PPT;
+           cf_freq_is_near(&freq, &wanted);
 }
 
 typedef struct Candidate {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pool of hosts: their files, their names, and all verdicts. */
 #include <string.h>
+#include "../printable.h"
 #include "cli.h"
 #include "hosts.h"
 #include "pool.h"
@@ -44,7 +45,7 @@ void pool_free(Pool *pool)
 static char *name_of_file(const char *file)
 {
     g_autofree char *base = g_path_get_basename(file);
-    char *name = cli_printable(base);
+    char *name = cf_printable(base);
 
     if (g_str_has_suffix(name, ".json") && strlen(name) > 5) {
         name[strlen(name) - 5] = '\0';
@@ -55,33 +56,48 @@ static char *name_of_file(const char *file)
 /* How often each name occurs. */
 static GHashTable *count_names(const Pool *pool)
 {
-    GHashTable *counts = g_hash_table_new(g_str_hash, g_str_equal);
+    GHashTable *counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                               NULL);
     guint i;
 
     for (i = 0; i < pool->n; i++) {
-        const char *name = pool->hosts[i].facts.id.name;
+        const char *name = pool->hosts[i].name;
         const guint count =
             GPOINTER_TO_UINT(g_hash_table_lookup(counts, name));
 
-        g_hash_table_replace(counts, (gpointer)(guintptr)name,
-                             GUINT_TO_POINTER(count + 1));
+        g_hash_table_insert(counts, g_strdup(name),
+                            GUINT_TO_POINTER(count + 1));
     }
     return counts;
 }
 
-static void name_hosts(Pool *pool, char **files)
+/* Hosts that share a name, or have none, are called by their files. */
+static void rename_twins(Pool *pool, char **files,
+                         char *(*name_of)(const char *file))
 {
     g_autoptr(GHashTable) counts = count_names(pool);
     guint i;
 
     for (i = 0; i < pool->n; i++) {
-        const char *name = pool->hosts[i].facts.id.name;
-        const bool unique =
-            GPOINTER_TO_UINT(g_hash_table_lookup(counts, name)) == 1;
+        char **name = &pool->hosts[i].name;
 
-        pool->hosts[i].name = *name && unique ? g_strdup(name)
-                                              : name_of_file(files[i]);
+        if (!**name ||
+            GPOINTER_TO_UINT(g_hash_table_lookup(counts, *name)) > 1) {
+            g_free(*name);
+            *name = name_of(files[i]);
+        }
     }
+}
+
+static void name_hosts(Pool *pool, char **files)
+{
+    guint i;
+
+    for (i = 0; i < pool->n; i++) {
+        pool->hosts[i].name = g_strdup(pool->hosts[i].facts.id.name);
+    }
+    rename_twins(pool, files, name_of_file);
+    rename_twins(pool, files, cf_printable);
 }
 
 static gboolean read_hosts(Pool *pool, char **files, const Wishes *wishes,

@@ -7,18 +7,6 @@
 #include "probe-formats.h"
 #include "units.h"
 
-static void G_GNUC_PRINTF(3, 4) fact(GString *out, const char *name,
-                                     const char *format, ...)
-{
-    va_list values;
-
-    g_string_append_printf(out, "%-16s: ", name);
-    va_start(values, format);
-    g_string_append_vprintf(out, format, values);
-    va_end(values);
-    g_string_append_c(out, '\n');
-}
-
 static const char *or_unknown(const char *text)
 {
     return *text ? text : "unknown";
@@ -41,21 +29,21 @@ static void add_scaling(GString *out, const CfProbe *probe)
         g_string_append_printf(text, ", but not within %u ppm of the host's "
                                "frequency", probe->tolerance_ppm);
     }
-    fact(out, "TSC scaling", "%s", text->str);
+    units_fact(out, "TSC scaling", "%s", text->str);
     g_string_free(text, TRUE);
 }
 
 static void add_tsc(GString *out, const CfProbe *probe)
 {
     if (probe->host_khz) {
-        fact(out, "TSC frequency", "%u kHz", probe->host_khz);
+        units_fact(out, "TSC frequency", "%u kHz", probe->host_khz);
     } else {
-        fact(out, "TSC frequency", "unknown");
+        units_fact(out, "TSC frequency", "unknown");
     }
     add_scaling(out, probe);
-    fact(out, "TSC offset", "%s", probe->offset_known
-                                  ? cf_offset_name(probe->offset)
-                                  : "unknown");
+    units_fact(out, "TSC offset", "%s",
+               probe->offset_known ? cf_offset_name(probe->offset)
+                                   : "unknown");
 }
 
 static const char *style(const CfProbe *probe)
@@ -76,30 +64,32 @@ static void add_time(GString *out, const CfProbe *probe)
     g_autofree char *error = units_time(time->max_error_ns);
 
     if (!probe->time_known) {
-        fact(out, "Real time", "unknown");
+        units_fact(out, "Real time", "unknown");
         return;
     }
-    fact(out, "Real time", "%s, error up to %s",
-         time->synchronised ? "synchronised" : "not synchronised", error);
+    units_fact(out, "Real time", "%s, error up to %s",
+               time->synchronised ? "synchronised" : "not synchronised",
+               error);
     if (time->tai_offset_s) {
-        fact(out, "TAI - UTC", "%d s", time->tai_offset_s);
+        units_fact(out, "TAI - UTC", "%d s", time->tai_offset_s);
     } else {
-        fact(out, "TAI - UTC", "unknown");
+        units_fact(out, "TAI - UTC", "unknown");
     }
 }
 
 static void add_facts(GString *out, const CfProbe *probe)
 {
-    fact(out, "Host", "%s, Linux %s", or_unknown(probe->id.name),
-         or_unknown(probe->id.kernel));
+    units_fact(out, "Host", "%s, Linux %s", or_unknown(probe->id.name),
+               or_unknown(probe->id.kernel));
     add_tsc(out, probe);
-    fact(out, "Clocksource", "%s", or_unknown(probe->id.clocksource));
-    fact(out, "Master clock", "%s", on_or_off(probe->master_clock));
-    fact(out, "CLOCK_GUEST", "%s%s",
-         cf_name_of(&cf_clock_guest_names, probe->clock_guest), style(probe));
+    units_fact(out, "Clocksource", "%s", or_unknown(probe->id.clocksource));
+    units_fact(out, "Master clock", "%s", on_or_off(probe->master_clock));
+    units_fact(out, "CLOCK_GUEST", "%s%s",
+               cf_name_of(&cf_clock_guest_names, probe->clock_guest),
+               style(probe));
     add_time(out, probe);
-    fact(out, "Best rung", "%s", probe->rung_known
-                                 ? cf_rung_name(probe->best_rung)
+    units_fact(out, "Best rung", "%s",
+               probe->rung_known ? cf_rung_name(probe->best_rung)
                                  : "unknown");
 }
 

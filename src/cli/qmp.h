@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A conversation with QEMU's monitor, on a unix socket. */
+/*
+ * A conversation with QEMU's monitor, whatever way leads there: a socket of
+ * ours, or libvirt, which has QEMU's own.
+ */
 #ifndef CF_QMP_H
 #define CF_QMP_H
 
@@ -13,6 +16,7 @@
  * @QMP_ERROR_PROTOCOL: what it said isn't QMP
  * @QMP_ERROR_NO_COMMAND: it doesn't know the command
  * @QMP_ERROR_REFUSED: it can't do that
+ * @QMP_ERROR_NO_MONITOR: no way could lead to one: it isn't QEMU
  */
 typedef enum QmpError {
     QMP_ERROR_CONNECT,
@@ -20,22 +24,41 @@ typedef enum QmpError {
     QMP_ERROR_PROTOCOL,
     QMP_ERROR_NO_COMMAND,
     QMP_ERROR_REFUSED,
+    QMP_ERROR_NO_MONITOR,
 } QmpError;
 
 #define QMP_ERROR (qmp_error_quark())
 
 GQuark qmp_error_quark(void);
 
+/**
+ * QmpWay - a way to a monitor
+ * @ask: send a request, and return the answer: an object with the member
+ *       "return" or "error"; NULL if there is none
+ * @wait_event: return the next event; NULL if there won't be one
+ * @close: free all
+ *
+ * Each gets the peer that qmp_new() was given.
+ */
+typedef struct QmpWay {
+    CfJson *(*ask)(void *peer, const char *request, GError **error);
+    CfJson *(*wait_event)(void *peer, GError **error);
+    void (*close)(void *peer);
+} QmpWay;
+
 typedef struct Qmp Qmp;
 
+/* A conversation on that way; takes over @peer. */
+Qmp *qmp_new(const QmpWay *way, void *peer);
+
 /**
- * qmp_open - begin a conversation
+ * qmp_open_socket - begin a conversation on a unix socket
  * @path: the socket
  * @error: why not
  *
  * Return: the conversation, to be freed with qmp_close(); NULL on failure.
  */
-Qmp *qmp_open(const char *path, GError **error);
+Qmp *qmp_open_socket(const char *path, GError **error);
 
 void qmp_close(Qmp *qmp);
 
@@ -62,5 +85,8 @@ CfJson *qmp_execute(Qmp *qmp, const char *command, CfJson *arguments,
  * Return: the event, to be freed with cf_json_free(); NULL on failure.
  */
 CfJson *qmp_wait_event(Qmp *qmp, GError **error);
+
+/* One message of QEMU's, for those who write a QmpWay; NULL if it is none. */
+CfJson *qmp_parse(const char *text, size_t size, GError **error);
 
 #endif /* CF_QMP_H */

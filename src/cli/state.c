@@ -6,9 +6,13 @@
 #include "cli.h"
 #include "files.h"
 #include "guest-clocks.h"
+#include "hosts.h"
+#include "libvirt.h"
 
 typedef struct Options {
     char *socket;
+    char *uri;
+    char *domain;
     char *output;
     gboolean json;
     gboolean watch;
@@ -109,14 +113,32 @@ static int status_of(const GuestClocks *clocks)
            ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
+/* A monitor, and what else than QEMU tells of the guest. */
+static Qmp *open_monitor(const Options *options, LibvirtGuest *ret_guest,
+                         GError **error)
+{
+    if (options->uri) {
+        return libvirt_open_monitor(options->uri, options->domain,
+                                    options->watch, ret_guest, error);
+    }
+    /* the socket is a file of this host, so QEMU runs here */
+    *ret_guest = (LibvirtGuest) { .name = "" };
+    hosts_here(&ret_guest->host);
+    return qmp_open_socket(options->socket, error);
+}
+
 static int state(const Options *options)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Qmp) qmp = qmp_open(options->socket, &error);
+    LibvirtGuest guest;
+    g_autoptr(Qmp) qmp = open_monitor(options, &guest, &error);
     GuestClocks clocks;
 
-    if (!qmp || !guest_clocks_ask(qmp, &clocks, &error) ||
-        !show(&clocks, options, &error)) {
+    if (!qmp || !guest_clocks_ask(qmp, &guest.host, &clocks, &error)) {
+        return cli_fail(error);
+    }
+    cf_domain_tighten(&guest.tells, &clocks.guest);
+    if (!show(&clocks, options, &error)) {
         return cli_fail(error);
     }
     return options->watch ? watch(qmp) : status_of(&clocks);
@@ -124,8 +146,13 @@ static int state(const Options *options)
 
 static int check_options(const Options *options)
 {
-    if (!options->socket) {
-        return cli_usage("--qmp SOCKET names the guest's QMP socket");
+    if (!options->socket == !options->uri) {
+        return cli_usage("--qmp SOCKET or --connect URI DOMAIN names the "
+                         "guest");
+    }
+    if (!options->uri != !options->domain) {
+        return cli_usage(options->uri ? "which domain? --connect URI DOMAIN"
+                                      : "a domain needs --connect URI");
     }
     if (options->watch && (options->json || options->output)) {
         return cli_usage("--watch contradicts --json and --output");
@@ -139,6 +166,8 @@ int cli_state(int argc, char **argv)
     const GOptionEntry entries[] = {
         { "qmp", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
           "The guest's QMP socket", "SOCKET" },
+        { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
+          "Ask through this libvirt", "URI" },
         { "watch", 'w', 0, G_OPTION_ARG_NONE, &options.watch,
           "Go on, and tell what happens to the guest", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
@@ -148,21 +177,25 @@ int cli_state(int argc, char **argv)
         { 0 },
     };
     const CliSyntax syntax = {
-        .arguments = "",
+        .arguments = "[DOMAIN]",
         .summary = "Shows a running guest's clocks, and how they were "
                    "restored when it arrived.\nExit status 4: they aren't "
                    "carried, or didn't arrive exactly.",
+        .max = 1,
         .options = entries,
     };
-    int status = cli_parse(&syntax, argc, argv, NULL);
+    g_auto(GStrv) domain = NULL;
+    int status = cli_parse(&syntax, argc, argv, &domain);
 
     if (status == CLI_GO_ON) {
+        options.domain = domain ? domain[0] : NULL;
         status = check_options(&options);
     }
     if (status == CLI_GO_ON) {
         status = state(&options);
     }
     g_free(options.socket);
+    g_free(options.uri);
     g_free(options.output);
     return status;
 }

@@ -1,7 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Quantities as people read them. */
+/* Facts and quantities as people read them. */
 #include <inttypes.h>
 #include "units.h"
+
+void units_fact(GString *out, const char *name, const char *format, ...)
+{
+    va_list values;
+
+    g_string_append_printf(out, "%-16s: ", name);
+    va_start(values, format);
+    g_string_append_vprintf(out, format, values);
+    va_end(values);
+    g_string_append_c(out, '\n');
+}
 
 typedef struct Unit {
     double size;

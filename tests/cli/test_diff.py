@@ -3,8 +3,8 @@
 import json
 import tempfile
 
-import places
 from command import FAILURE, FINE, INEXACT, USAGE, fails, output, run
+from schemas import assert_fits
 
 START = 18 * 10 ** 17           # real time at the hosts' TSC 0, ns
 BITS = 48
@@ -178,14 +178,8 @@ def check_unknown(status, said):
 
 def test_schema():
     """The JSON fits its schema"""
-    jsonschema = places.module("jsonschema", "python3-jsonschema")
-    with open(places.top("docs/schema/clockferry-diff.schema.json"),
-              encoding="utf-8") as stream:
-        schema = json.load(stream)
-    schema["additionalProperties"] = False
-    jsonschema.validate(moved()[1], schema)
-    jsonschema.validate(diff(state(A, 1, 1, 1), state(A, 10, 1, 1))[1],
-                        schema)
+    assert_fits("diff", moved()[1])
+    assert_fits("diff", diff(state(A, 1, 1, 1), state(A, 10, 1, 1))[1])
 
 
 def test_text():

@@ -14,6 +14,7 @@ import places
 import pool
 from command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails, leftovers,
                      on_terminal, output, program, run)
+from schemas import assert_fits
 from tap import diagnose
 from test_check import Files, compare, good
 
@@ -130,6 +131,19 @@ def test_narrow():
                                NO_COLOR="1").decode()
             assert ("Guests of, to" in text) == fits, (columns, text)
             assert ("too many for a table" in text) != fits, (columns, text)
+
+
+def test_twins():
+    """Every host has a name of its own: its file's, where it shares its own"""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(folder + "/r1")
+        os.mkdir(folder + "/r2")
+        files = pool.write(folder + "/r1", [good(), good(), good(host="c")]) \
+            + pool.write(folder + "/r2", [good(), good(host="0001")])
+        said = json.loads(run("matrix", "--json", *files).stdout)
+    names = [host["name"] for host in said["hosts"]]
+    # two files are called 0000.json; and 0001.json's host isn't host 0001
+    assert names == [files[0], files[1], "c", files[3], files[4]], names
 
 
 def random_pools():
@@ -358,17 +372,12 @@ def test_usage():
 
 def test_schema():
     """The JSON fits its schema"""
-    jsonschema = places.module("jsonschema", "python3-jsonschema")
-    with open(places.top("docs/schema/clockferry-matrix.schema.json"),
-              encoding="utf-8") as stream:
-        schema = json.load(stream)
-    schema["additionalProperties"] = False
-    jsonschema.validate(matrix(fleet()), schema)
-    jsonschema.validate(matrix(fleet(), "--pairs"), schema)
+    assert_fits("matrix", matrix(fleet()))
+    assert_fits("matrix", matrix(fleet(), "--pairs"))
     nothing = {"format": "clockferry-probe", "version": 1, "min_version": 1}
-    jsonschema.validate(matrix([nothing]), schema)
+    assert_fits("matrix", matrix([nothing]))
     for hosts in random_pools():
-        jsonschema.validate(matrix(hosts), schema)
+        assert_fits("matrix", matrix(hosts))
 
 
 def cost(*arguments):

@@ -8,6 +8,7 @@ import tempfile
 import threading
 
 import places
+import testdriver
 from command import FAILURE, FINE, INEXACT, USAGE, fails, output, program
 from monitor import Monitor, Qemu, modules
 
@@ -276,3 +277,19 @@ def test_no_monitor():
     fails(USAGE, "state", words=["--qmp"])
     fails(USAGE, "state", "--qmp", "x", "--watch", "--json",
           words=["contradicts"])
+
+
+def test_libvirt():
+    """--connect: a hypervisor without a monitor, no domain, no libvirt"""
+    with testdriver.Driver(testdriver.domain("vm-7")) as uri:
+        fails(FAILURE, "state", "--connect", uri, "vm-7",
+              words=["vm-7", "not supported"])
+        fails(FAILURE, "state", "--watch", "--connect", uri, "vm-7",
+              words=["vm-7"])
+        fails(FAILURE, "state", "--connect", uri, "none", words=["none"])
+    fails(FAILURE, "state", "--connect", testdriver.NOWHERE, "vm-7",
+          words=["can't connect"])
+    fails(USAGE, "state", "--connect", uri, words=["DOMAIN"])
+    fails(USAGE, "state", "--qmp", "x", "vm-7", words=["--connect"])
+    fails(USAGE, "state", "--qmp", "x", "--connect", uri, "vm-7",
+          words=["--qmp"])

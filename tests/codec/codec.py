@@ -6,9 +6,10 @@ import subprocess
 import places
 from tap import Missing
 
-SOURCES = ["check.c", "codec.c", "codec-guest.c", "codec-probe.c", "codec-state.c", "error.c", "json.c",
-           "names.c", "probe.c", "report.c", "state.c", "vcpu-tsc.c",
-           "clock-guest.c", "host.c", "kvm.c", "scratch.c"]
+SOURCES = ["check.c", "clock-guest.c", "codec.c", "codec-guest.c",
+           "codec-probe.c", "codec-state.c", "error.c", "host.c", "json.c",
+           "kvm.c", "names.c", "probe.c", "report.c", "scratch.c", "state.c",
+           "vcpu-tsc.c"]
 
 
 class Codec:

@@ -7,42 +7,8 @@ import subprocess
 
 import places
 from codec import Codec
+from schemas import assert_fits, jsonschema, schema, validator
 from test_golden import VERSION, files
-
-SCHEMAS = places.top("docs/schema")
-
-
-def jsonschema():
-    return places.module("jsonschema", "python3-jsonschema")
-
-
-def schema(kind):
-    with open(os.path.join(SCHEMAS, "clockferry-%s.schema.json" % kind),
-              encoding="utf-8") as stream:
-        return json.load(stream)
-
-
-def strict(node):
-    """The schema without leave for members that it doesn't name."""
-    if isinstance(node, list):
-        return [strict(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    node = {name: strict(each) for name, each in node.items()}
-    if "properties" in node and "additionalProperties" not in node:
-        node["additionalProperties"] = False
-    return node
-
-
-def validator(kind, exactly=False):
-    checked = strict(schema(kind)) if exactly else schema(kind)
-    return jsonschema().Draft202012Validator(checked)
-
-
-def assert_valid(kind, text):
-    """It fits the schema, and has no member that isn't described there."""
-    validator(kind, exactly=True).validate(json.loads(text))
-
 
 def test_schemas():
     """Each schema is a schema, and for a format that wire-format.rst lists"""
@@ -50,7 +16,7 @@ def test_schemas():
     with open(places.top("docs/wire-format.rst"), encoding="utf-8") as stream:
         document = stream.read()
     kinds = []
-    for file in sorted(os.listdir(SCHEMAS)):
+    for file in sorted(os.listdir(places.top("docs/schema"))):
         kinds.append(file.split(".")[0].split("-", 1)[1])
         validator(kinds[-1]).check_schema(schema(kinds[-1]))
         assert "``clockferry-%s``" % kinds[-1] in document, file
@@ -81,7 +47,7 @@ def test_real_probe():
     jsonschema()
     places.need_kvm()
     text = run("probe", "--json")
-    assert_valid("probe", text)
+    assert_fits("probe", json.loads(text))
     with Codec("probe") as codec:
         assert codec.again(text) == (True, text)
 
@@ -90,7 +56,8 @@ def test_real_selftest():
     """A selftest's output fits its schema"""
     jsonschema()
     places.need_kvm()
-    assert_valid("selftest", run("selftest", "--rounds", "20", "--json"))
+    assert_fits("selftest", json.loads(
+        run("selftest", "--rounds", "20", "--json")))
 
 
 WRONG = [None, True, False, 0, -1, 1, 2 ** 31, 2 ** 32, 2 ** 63, 2 ** 64,

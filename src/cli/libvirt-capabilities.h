@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What libvirt's capabilities say of a host's TSC. */
+#ifndef CF_LIBVIRT_CAPABILITIES_H
+#define CF_LIBVIRT_CAPABILITIES_H
+
+#include <clockferry/probe.h>
+
+/**
+ * libvirt_read_capabilities - the TSC in the capabilities
+ * @xml: the capabilities, from anywhere
+ * @host: gets the frequency of the TSC, whether KVM says that it can scale,
+ *        and the fraction bits of a ratio, as far as they are told
+ * @error: what is wrong with the XML
+ *
+ * Return: true on success, and nothing may have been told.
+ */
+gboolean libvirt_read_capabilities(const char *xml, CfProbe *host,
+                                   GError **error);
+
+#endif /* CF_LIBVIRT_CAPABILITIES_H */
