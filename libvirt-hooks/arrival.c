@@ -62,29 +62,35 @@ char *arrival_refusal(const Arrival *arrival, const char *why)
 /* Facts can be written where the guest runs, or into what was saved. */
 static char *facts_cure(const Arrival *arrival)
 {
+    g_autofree char *quoted = g_shell_quote(arrival->guest);
+
     return arrival->restored
            ? g_strdup("edit the XML that was saved with it: virsh "
                       "managedsave-edit, or save-image-edit")
            : g_strdup_printf("write its facts on the host where it runs: "
-                             "clockferry annotate %s", arrival->guest);
+                             "clockferry annotate %s", quoted);
 }
 
-static bool lacks_facts(const Evidence *evidence, CfFindingKind kind)
+static bool lacks_frequency(const Evidence *evidence, CfFindingKind kind)
 {
-    const CfGuest *guest = &evidence->guest;
-
-    return (kind == CF_FINDING_RATE_UNKNOWN &&
-            !cf_tsc_freq_valid(&guest->freq)) ||
-           (kind == CF_FINDING_OFFSET_IGNORED && !guest->boot_id[0]);
+    return kind == CF_FINDING_RATE_UNKNOWN &&
+           !cf_tsc_freq_valid(&evidence->guest.freq);
 }
 
-/* QEMU carries the facts itself if it carries the clocks, and refuses by
+/* It may be the host that the guest is on. */
+static bool lacks_host(const Evidence *evidence, CfFindingKind kind)
+{
+    return kind == CF_FINDING_OFFSET_IGNORED && !evidence->guest.boot_id[0];
+}
+
+/* A QEMU that carries the clocks carries these facts as well, and refuses by
  * itself before it takes any RAM. Who wants it strict gets the better
  * sentence; but what was saved can't be given facts any longer. */
 static bool is_left_to_qemu(const Arrival *arrival, const Evidence *evidence,
                             CfFindingKind kind)
 {
-    return lacks_facts(evidence, kind) && evidence->tells.guest_clock &&
+    return (lacks_frequency(evidence, kind) || lacks_host(evidence, kind)) &&
+           evidence->tells.guest_clock &&
            (arrival->restored || evidence->guest.policy != CF_POLICY_STRICT);
 }
 
@@ -95,7 +101,7 @@ static char *explain(const Arrival *arrival, const Evidence *evidence,
     const CfCheck *check = &evidence->check;
     const CfFindingKind kind = check->findings[i].kind;
     g_autofree char *text = cf_check_text(check, i);
-    g_autofree char *cure = lacks_facts(evidence, kind)
+    g_autofree char *cure = lacks_frequency(evidence, kind)
                             ? facts_cure(arrival) : cf_check_cure(check, i);
 
     return cure ? g_strdup_printf("%s (%s)", text, cure)
@@ -112,7 +118,8 @@ static void add_reason(char **reasons, char *reason)
                       : g_steal_pointer(&last);
 }
 
-static gboolean weigh(Arrival *arrival, const Evidence *evidence, GError **error)
+static gboolean weigh(Arrival *arrival, const Evidence *evidence,
+                      GError **error)
 {
     const CfCheck *check = &evidence->check;
     g_autofree char *against = NULL, *but = NULL;
@@ -153,7 +160,8 @@ static void describe(const Evidence *evidence, CfGuest *ret_guest)
 }
 
 /* Facts without a frequency are worth writing only in place of wrong ones. */
-static void rewrite(Arrival *arrival, CfDomain *domain, const Evidence *evidence)
+static void rewrite(Arrival *arrival, CfDomain *domain,
+                    const Evidence *evidence)
 {
     CfGuest guest;
 
@@ -165,7 +173,7 @@ static void rewrite(Arrival *arrival, CfDomain *domain, const Evidence *evidence
 }
 
 static gboolean gather(const Arrival *arrival, const CfDomain *domain,
-                          Evidence *evidence, GError **error)
+                       Evidence *evidence, GError **error)
 {
     g_autoptr(GError) why = NULL;
 

@@ -28,10 +28,22 @@ static GLogWriterOutput say_nothing(GLogLevelFlags level G_GNUC_UNUSED,
     return G_LOG_WRITER_HANDLED;
 }
 
+/* GLib without memory calls itself until there is no stack, either. */
+static void use_own_stack(void)
+{
+    static char stack[65536];
+    const stack_t own = { .ss_sp = stack, .ss_size = sizeof(stack) };
+
+    sigaltstack(&own, NULL);
+}
+
 /* Whoever started the hook may have blocked or ignored some signals. */
 static void handle(int number)
 {
-    const struct sigaction action = { .sa_handler = say };
+    const struct sigaction action = {
+        .sa_handler = say,
+        .sa_flags = SA_ONSTACK,
+    };
     sigset_t set;
 
     sigemptyset(&set);
@@ -50,6 +62,7 @@ void last_words_prepare(const Arrival *arrival, unsigned int time_limit_s)
     broken = arrival_refusal(arrival, "the hook ran out of memory, or has a "
                              "bug (is its XML as it should be?)");
     g_log_set_writer_func(say_nothing, NULL, NULL);
+    use_own_stack();
     handle(SIGALRM);
     handle(SIGABRT);
     handle(SIGBUS);

@@ -147,6 +147,21 @@ def test_element():
         assert tool.ask(domain()) == (True, "none")
 
 
+def test_limits():
+    """Where it ends: size, depth, what isn't XML; and in clean sentences"""
+    empty = len(domain(others="<x></x>"))
+    full = domain(others="<x>%s</x>" % ("x" * ((16 << 20) - empty)))
+    with Tool("again") as tool:
+        assert tool.ask(full) == (True, full)
+        for xml, words in (
+                (full + "\n", "16 MiB"),
+                ("<a>" * 300, "epth"), ("<!DOCTYPE domain><domain/>", "type"),
+                ("<domain><a\u200d></b\u200d></domain>", "line 1: "),
+                (b"<domain>\xff</domain>", "UTF-8"), ("", "line 1: ")):
+            good, sentence = tool.ask(xml)
+            assert not good and words in sentence, sentence
+
+
 def seeds():
     return [domain(), domain(element(facts()), timer_hz=2400000000,
                              invtsc="require", settings=[ON, "policy=lax"],

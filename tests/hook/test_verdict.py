@@ -35,7 +35,7 @@ TABLE = [
     ("newest", {"ratio": None, "frac_bits": None},
      (REFUSE, REFUSE, REPORT), "it isn't known at which frequency the guest's "
      "TSC runs (write its facts on the host where it runs: clockferry "
-     "annotate vm1)"),
+     "annotate 'vm1')"),
     ("ignoring", PLAIN, (REFUSE, REFUSE, REPORT), "ignores TSC offsets, so "
      "the guest's TSC would jump (choose"),
     ("unstable", PROMISED, (REFUSE, REFUSE, REPORT), "TSC is unstable"),

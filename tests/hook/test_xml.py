@@ -89,7 +89,7 @@ def test_invtsc_only():
     """A promise without a frequency can't be kept by anybody"""
     for policy in "require", "force", "optional":
         refused(domain(invtsc=policy), "it isn't known at which frequency",
-                "clockferry annotate vm1", host=FIT)
+                "clockferry annotate 'vm1'", host=FIT)
     refused(domain(timer_hz="much"), "it isn't known", host=FIT)
     xml = domain(invtsc="require", settings=ON + ["policy=lax"])
     assert taken(xml, "it isn't known", host=FIT) == xml
@@ -99,13 +99,15 @@ def test_no_facts():
     """Guests whose clocks QEMU carries are QEMU's to judge, with a warning"""
     for host in FIT, UNFIT, IGNORING:
         xml = domain(settings=ON)
-        assert taken(xml, "it isn't known at which frequency", "annotate vm1",
+        assert taken(xml, "it isn't known at which frequency", "annotate 'vm1'",
                      host=host) == xml
+    refused(domain(element(facts()), settings=ON), "ignores TSC offsets",
+            host=IGNORING)
     # but not what would be seen anyway, nor where it must be strict
     refused(domain(settings=ON + ["require=exact"]), "'exact' is required",
             host="released")
     strict = domain(settings=ON + ["policy=strict"])
-    refused(strict, "isn't known", "clockferry annotate vm1", host=FIT)
+    refused(strict, "isn't known", "clockferry annotate 'vm1'", host=FIT)
     # which would be too late for one that was saved
     assert taken(strict, "isn't known", "virsh managedsave-edit", host=FIT,
                  operation="restore") == strict
@@ -149,7 +151,7 @@ def test_versions():
     later = facts(version=9, added={"by": ["a later", "version"]})
     assert "added" not in facts_in(taken(domain(element(later)), host=FIT))
     refused(domain(element(facts(version=9, min_version=2))), "version",
-            "clockferry annotate vm1", host=FIT)
+            "clockferry annotate 'vm1'", host=FIT)
 
 
 def test_broken_facts():
@@ -164,7 +166,7 @@ def test_broken_facts():
                     json.dumps(facts(host="\x1b[2J")),
                     "x" * 3000000):
         refused(domain(element(content)), "the facts in its metadata",
-                "clockferry annotate vm1", host=FIT)
+                "clockferry annotate 'vm1'", host=FIT)
         refused(domain(element(content)), "virsh managedsave-edit", host=FIT,
                 operation="restore")
 
