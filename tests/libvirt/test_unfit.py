@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests that a host can't take: the hook says so before anything happens.
+
+The destination's TSC runs at 3 GHz and can't be scaled."""
+import json
+import re
+
+import facts
+import measure
+import refusal
+import scene
+from tap import diagnose
+
+UNFIT = "unscaled-fast"
+# What is wrong, by how much, and what to do.
+SENTENCE = ("guest 'ferry' can't come to host 'b'", "2596120 kHz",
+            "3000000 kHz", "+155570.6", " ppm", "(choose a destination")
+WITHIN_S = 1
+
+
+def start(host, **options):
+    known = json.dumps(facts.of_guest(host))
+    return scene.start(host, scene.patched(),
+                       metadata=facts.metadata(known), **options)
+
+
+def refused_each_way(version, *ways, tries=3):
+    """Each way so often; a busy machine may make one of them slow."""
+    with scene.hosts("12 newest", "%s %s" % (version, UNFIT)) as (a, b):
+        guest = start(a, persistent=True)
+        still = refusal.Unharmed(guest)
+        for way in ways:
+            runs = [scene.migrate(a, b, *way.split()) for _ in range(tries)]
+            for moved in runs:
+                assert moved.status == 1, way
+                refusal.tells(moved.words, *SENTENCE)
+                refusal.nothing_came(b)
+            fastest = min(moved.seconds for moved in runs)
+            diagnose("%s: in %.2f s, %s" % (way, fastest,
+                                            refusal.sentence(moved.words)))
+            assert fastest < WITHIN_S, "%s: %.1f s" % (way, fastest)
+            still.assert_still()
+
+
+def test_live_12():
+    """libvirt 9.0 refuses live, p2p and tunnelled, in less than 1 s"""
+    refused_each_way("12", "--live", "--live --p2p",
+                     "--live --p2p --tunnelled")
+
+
+def test_live_13():
+    """libvirt 11.3: the same"""
+    refused_each_way("13", "--live", "--live --p2p",
+                     "--live --p2p --tunnelled")
+
+
+def offline(a, b):
+    a.do("destroy", "ferry")
+    return scene.migrate(a, b, "--offline", "--persistent")
+
+
+def test_offline():
+    """A guest that doesn't run may go there, for its clocks begin anew"""
+    with scene.hosts("12 newest", "13 " + UNFIT) as (a, b):
+        scene.start(a, scene.patched(), persistent=True)
+        facts.store(a, facts.of_guest(a))
+        assert scene.migrate(a, b, "--live").status == 1
+        moved = offline(a, b)
+        assert moved.status == 0, moved.words
+        assert b.do("list", "--all", "--name").split() == ["ferry"]
+
+
+def test_offline_promised():
+    """Unless its definition promises it a TSC that it can't have there"""
+    with scene.hosts("12 newest", "13 " + UNFIT) as (a, b):
+        scene.start(a, scene.patched(), persistent=True,
+                    timer="<timer name='tsc' frequency='2596120000'/>")
+        moved = offline(a, b)
+        assert moved.status == 1, "the promise was broken"
+        refusal.tells(moved.words, *SENTENCE)
+        refusal.nothing_came(b)
+        assert a.do("list", "--all", "--name").split() == ["ferry"]
+
+
+def saved_and_restored(version):
+    with scene.hosts("12 newest", "%s %s" % (version, UNFIT)) as (a, b):
+        guest = start(a)
+        before = measure.view(guest)
+        image = a.folder + "/image"
+        a.do("save", "ferry", image)
+        refused = scene.virsh(b, "restore", image)
+        assert refused.status == 1, "restored on an unfit host"
+        refusal.tells(refused.words, "guest 'ferry' can't be restored on "
+                      "host 'b'", *SENTENCE[1:])
+        refusal.nothing_came(b)
+        a.do("restore", image)
+        scene.arrived(guest, before, a)
+
+
+def test_restore_12():
+    """A saved guest isn't restored there, and is where it was (9.0)"""
+    saved_and_restored("12")
+
+
+def test_restore_13():
+    """The same with 11.3"""
+    saved_and_restored("13")
+
+
+def test_edited():
+    """What was saved with wrong facts is restored once they are put right"""
+    with scene.hosts("13 newest") as (a,):
+        guest = scene.start(a, scene.patched())
+        before = measure.view(guest)
+        facts.store(a, facts.of_guest(a, host_khz=3000000))
+        image, text = a.folder + "/image", a.folder + "/image.xml"
+        a.do("save", "ferry", image)
+        refused = scene.virsh(a, "restore", image)
+        assert refused.status == 1, "restored"
+        refusal.tells(refused.words, "can't be restored on host 'a'")
+        saved = a.do("save-image-dumpxml", image)
+        a.write(text, re.sub("<clockferry:facts.*?</clockferry:facts>", "",
+                             saved, flags=re.S))
+        a.do("save-image-define", image, text)
+        a.do("restore", image)
+        scene.arrived(guest, before, a)
+
+
+def test_managedsave():
+    """managedsave and start on a fit host: the clocks go on"""
+    with scene.hosts("13 newest") as (a,):
+        guest = start(a, persistent=True)
+        before = measure.view(guest)
+        a.do("managedsave", "ferry")
+        a.do("start", "ferry")
+        scene.arrived(guest, before, a)
+        assert facts.stored(a)["host"] == "a"
