@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs contract.c on emulated hosts of every kind and reports as TAP.
+"""Runs contract.c and contract-hyperv.c on emulated hosts of every kind and
+reports as TAP.
 
 Usage: contract.py [released|v6|newest...]"""
 import os
@@ -26,15 +27,18 @@ KINDS = {
     "no-scaling": (",-tsc-scale", "off", "tsc=reliable"),
     "no-master-clock": ("", "on", "tsc=unstable"),
 }
+# Which program on which kinds of host.
+PROGRAMS = {"contract": tuple(KINDS),
+            "contract-hyperv": ("", "no-master-clock")}
 KHZ = 2596120    # like a real host's, not round
 START = 10 ** 15
 
 
-def archive():
+def archive(name):
     """An initramfs that is the test program."""
-    program = initramfs.compiled("contract", "-static")
-    path = os.path.join(initramfs.cache(), "contract-%s.cpio"
-                        % initramfs.digest(program))
+    program = initramfs.compiled(name, "-static", "-Wno-unused-function")
+    path = os.path.join(initramfs.cache(), "%s-%s.cpio"
+                        % (name, initramfs.digest(program)))
     if not os.path.exists(path):
         new = initramfs.Archive()
         new.directory("dev")
@@ -44,7 +48,7 @@ def archive():
     return path
 
 
-def start(kernel, kind, console):
+def start(program, kernel, kind, console):
     flags, hpet, words = KINDS[kind]
     line = ("console=ttyS0 quiet panic=-1 rdinit=/init tsc_early_khz=%d "
             "pmtmr=0 no_timer_check %s -- %s %d %s"
@@ -55,7 +59,8 @@ def start(kernel, kind, console):
          "-display", "none", "-no-reboot",
          "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
          "-cpu", paths.Paths.cpu(KHZ, START, "") + flags,
-         "-kernel", paths._built("kernel", kernel), "-initrd", archive(),
+         "-kernel", paths._built("kernel", kernel),
+         "-initrd", archive(program),
          "-append", line, "-serial", "file:" + console],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True)
@@ -95,15 +100,15 @@ class Tap:
                           for line in text.splitlines()[-20:]), end="")
 
 
-def test(kernel, folder, tap):
-    console = os.path.join(folder, kernel)
+def test(program, kernel, folder, tap):
+    console = os.path.join(folder, program + kernel)
     procs = {}
     try:
-        for kind in KINDS:
-            procs[kind] = start(kernel, kind, console + kind)
+        for kind in PROGRAMS[program]:
+            procs[kind] = start(program, kernel, kind, console + kind)
         for kind, proc in procs.items():
             why = finish(proc)
-            what = " ".join(filter(None, ("contract", kernel, kind)))
+            what = " ".join(filter(None, (program, kernel, kind)))
             with open(console + kind, encoding="utf-8",
                       errors="replace") as log:
                 tap.console(log.read(), what)
@@ -119,10 +124,12 @@ def main():
     exit_on_signal()
     with tempfile.TemporaryDirectory(prefix="clockferry-contract-") as folder:
         for kernel in sys.argv[1:] or KERNELS:
-            try:
-                test(kernel, folder, tap)
-            except Missing as missing:
-                tap.result(True, "contract %s # SKIP %s" % (kernel, missing))
+            for program in PROGRAMS:
+                try:
+                    test(program, kernel, folder, tap)
+                except Missing as missing:
+                    tap.result(True, "%s %s # SKIP %s" % (program, kernel,
+                                                          missing))
     print("1..%d" % tap.number)
     return 1 if tap.failed else 0
 

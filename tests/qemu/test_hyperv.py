@@ -6,16 +6,17 @@ guest memory, as a function of the TSC, and makes that anew when the clock was
 set, unless the guest forbids it. No KVM of these tests does all that by
 itself; tests/fake-kvm has a model of it."""
 import struct
+import time
 from collections import namedtuple
 
 import fakehost
 import measure
 from binaries import start
 from check import Untouched, note
-from fakejudge import ROUGH_NS, calls
+from fakejudge import ROUGH_NS, STEPS_NS, calls
 from migrate import arrive, go, incoming
 from pvclock import MASK64, signed64
-from test_table import KHZ
+from test_table import KHZ, PAUSE_S
 
 PAGE = 0x50000          # where guests put it: tests/guest leaves it alone
 UNIT_NS = 100
@@ -248,10 +249,14 @@ def test_timers():
 
 # -- Re-enlightenment: the page stays as it is --
 
-def disagreement_ns(moved):
+def ahead_ns(record, page):
     """By how much kvmclock is ahead of a page that didn't change."""
-    tsc = moved.here.record.tsc_timestamp
-    return signed64(moved.here.record.at(tsc) - moved.page_here.ns(tsc))
+    tsc = record.tsc_timestamp
+    return signed64(record.at(tsc) - page.ns(tsc))
+
+
+def disagreement_ns(moved):
+    return ahead_ns(moved.here.record, moved.page_here)
 
 
 def test_reenlightenment():
@@ -289,6 +294,25 @@ def test_reenlightenment_off():
             moved = look(guest, source, destination, "fast-released")
     note("kvmclock and the page part by %d ns" % disagreement_ns(moved))
     assert abs(disagreement_ns(moved)) > 1000
+
+
+def test_paused():
+    """Nor does a pause part them, though it stops kvmclock."""
+    for host in enlightened("newest", reenlightened="true"), \
+            enlightened("released", reenlightened="true"):
+        with begin(host, extra=cpu()) as guest:
+            page = ReferencePage.of(guest)
+            guest.qmp.execute("stop")
+            time.sleep(PAUSE_S)
+            guest.qmp.execute("cont")
+            guest.wait_beating()
+            found = calls(host, guest.pid, "", "")
+            assert ReferencePage.of(guest) == page, "the page has changed"
+        before, after = (fakehost.clocks(found, which=n) for n in (0, -1))
+        ahead = ahead_ns(after.record, page)
+        note("%s: kvmclock and the page part by %d ns" % (host, ahead))
+        assert fakehost.tsc_step(before, after) < 0, "the pause counted"
+        assert abs(ahead) < 2 * UNIT_NS + STEPS_NS["closed-loop"]
 
 
 def test_frequency_not_promised():
