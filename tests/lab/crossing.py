@@ -4,6 +4,7 @@ import time
 
 import truth
 from guest import GuestError
+from hyperv import HypervGuest
 from inner import Inner
 from linux import LinuxGuest
 from migrate import arrive, go, set_capabilities, wait_status
@@ -15,7 +16,8 @@ HOLD = "pause-before-switchover"
 SAMPLES, SAMPLE_US = 4000, 500
 GLANCES = 11
 GUESTS = {"guest": Inner, "linux": LinuxGuest, "timers": TimerGuest,
-          "timers-count-down": TimerGuest}
+          "timers-count-down": TimerGuest, "hyperv": HypervGuest,
+          "hyperv-reenlightened": HypervGuest}
 LEVELS = {"patched": {"guest-clock": "on"}, "stock": {}}
 
 

@@ -176,6 +176,15 @@ SCENARIOS = [
     Scenario("count-down-stock", "LAPIC timers that count down, unpatched "
              "QEMU", A, B, vcpus=3, guest="timers-count-down", side="stock",
              end="any", bounds=STOCK),
+    # -- guests that believe to be on Hyper-V --
+    Scenario("hyperv", "Hyper-V's reference time and timer, 2.5 to 3.0 GHz",
+             A, B._replace(khz=3 * GHZ), guest="hyperv"),
+    Scenario("hyperv-released", "the same, released kernels", guest="hyperv",
+             bounds=RELEASED,
+             **_kernels("released", "released", khz=3 * GHZ)),
+    Scenario("hyperv-reenlightened", "the same, with a page that stays",
+             guest="hyperv-reenlightened", bounds=RELEASED,
+             **_kernels("released", "released", khz=3 * GHZ)),
     # -- a Linux guest, which measures kvmclock itself, to about 1 us --
     Scenario("linux", "Linux guest, 2 vCPUs, 2.5 to 3.0 GHz", A,
              B._replace(khz=3 * GHZ), guest="linux", vcpus=2, slow=True),
@@ -190,5 +199,5 @@ SCENARIOS = [
 # What ./run check runs: one of each kind. README.rst says what that leaves.
 CHECK = ("equal", "faster", "slower", "2-khz", "four-vcpus",
          "leap-destination", "same-host", "cloned", "four-hops", "cancelled",
-         "killed", "paused", "snapshot", "freeze", "timers", "unscaled-other",
-         "no-master-clock", "to-released", "released", "v6-newest", "stock")
+         "killed", "paused", "snapshot", "freeze", "timers", "hyperv-released",
+         "unscaled-other", "no-master-clock", "to-released", "released", "v6-newest", "stock")
