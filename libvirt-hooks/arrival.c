@@ -172,6 +172,15 @@ static void rewrite(Arrival *arrival, CfDomain *domain,
     }
 }
 
+/* A guest that migrates comes from another host, so facts of this one are
+ * stale; or two libvirts share a host, which only QEMU can prove then. */
+static void doubt_host(const Arrival *arrival, Evidence *evidence)
+{
+    if (!arrival->restored && !evidence->tells.guest_clock) {
+        evidence->guest.boot_id[0] = '\0';
+    }
+}
+
 static gboolean gather(const Arrival *arrival, const CfDomain *domain,
                        Evidence *evidence, GError **error)
 {
@@ -191,6 +200,7 @@ static gboolean gather(const Arrival *arrival, const CfDomain *domain,
     }
     if (evidence->has_facts) {
         cf_domain_tighten(&evidence->tells, &evidence->guest);
+        doubt_host(arrival, evidence);
     } else {
         cf_domain_guest(&evidence->tells, NULL, &evidence->guest);
     }

@@ -104,9 +104,10 @@ def test_calls_fail():
     """KVM's calls fail, one after another"""
     for number, (call, words) in enumerate((
             ("KVM_GET_TSC_KHZ#1=EIO", "KVM_GET_TSC_KHZ failed"),
-            ("KVM_SET_DEVICE_ATTR(TSC_OFFSET)#1=EPERM", "ignores TSC"),
-            ("KVM_SET_TSC_KHZ#1=EPERM", "3000000 kHz"),
-            ("KVM_SET_CLOCK_GUEST#1+=EPERM", "'exact' is required"))):
+            ("KVM_SET_DEVICE_ATTR(TSC_OFFSET)#1+=EINVAL", "ignores TSC"),
+            ("KVM_SET_DEVICE_ATTR(TSC_OFFSET)#1=EPERM", "sandbox"),
+            ("KVM_SET_TSC_KHZ#1+=EINVAL", "3000000 kHz"),
+            ("KVM_SET_CLOCK_GUEST#1+=EIO", "'exact' is required"))):
         host = fakehost.declare("fails-%d" % number, "fast", fail=call)
         guest = facts(require="exact")
         refused(domain(element(guest)), words, host=host)
@@ -217,8 +218,9 @@ def test_memory():
             break
         assert not done.stdout, (mib, done.stdout[-99:])
         if done.returncode != 127:
-            # its libraries could be loaded
-            sentence(done.stderr)
+            # its libraries could be loaded; some versions of GLib say
+            # something, too
+            sentence(done.stderr.splitlines(True)[-1])
             spoken += 1
     assert done.stdout.count(b"<a/>") == elements
     assert done.stdout.endswith(b"</domain>\n"), done.stdout[-99:]
