@@ -39,8 +39,9 @@ static bool settle_by_reading(const CfVm *vm)
     bool settled = true;
     uint32_t i;
 
-    for (i = 0; i < vm->n_vcpus; i++) {
-        settled &= cf_get_clock_guest(vm->ops, vm->vcpu_fds[i], &fn) == 0;
+    /* Who fails once would keep all others waiting, too. */
+    for (i = 0; settled && i < vm->n_vcpus; i++) {
+        settled = cf_get_clock_guest(vm->ops, vm->vcpu_fds[i], &fn) == 0;
     }
     return settled;
 }

@@ -93,7 +93,7 @@ static void go_round(void)
     }
 }
 
-/* All of the stopped guest goes into the stream, its clocks into a file, too. */
+/* All of the stopped guest goes into the stream, its clocks also to a file. */
 static void leave(const CfVm *vm, Stream *s, const char *path)
 {
     g_autoptr(CfState) state = NULL;

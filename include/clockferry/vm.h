@@ -201,8 +201,8 @@ CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
  *
  * It is KVM_RUN with a signal pending, so the guest doesn't run. To be called
  * by the thread that runs this vCPU: many kernels wait for milliseconds when
- * another one does. For a moment that thread has SIGRTMAX blocked and pending; a
- * mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
+ * another one does. For a moment that thread has SIGRTMAX blocked and pending;
+ * a mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
  *
  * Return: true if nothing is pending any more; false on failure, and for a
  * vCPU that waits to be started.

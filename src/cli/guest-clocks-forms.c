@@ -5,24 +5,13 @@
 #include "guest-clocks.h"
 #include "units.h"
 
-static void G_GNUC_PRINTF(3, 4) fact(GString *out, const char *name,
-                                     const char *format, ...)
+static void number_fact(GString *out, const char *name, bool known,
+                        const char *before, int64_t value, const char *unit)
 {
-    va_list values;
-
-    g_string_append_printf(out, "%-16s: ", name);
-    va_start(values, format);
-    g_string_append_vprintf(out, format, values);
-    va_end(values);
-    g_string_append_c(out, '\n');
-}
-
-static void khz_fact(GString *out, const char *name, uint32_t khz)
-{
-    if (khz) {
-        fact(out, name, "%u kHz", khz);
+    if (known) {
+        units_fact(out, name, "%s%" PRId64 " %s", before, value, unit);
     } else {
-        fact(out, name, "unknown");
+        units_fact(out, name, "unknown");
     }
 }
 
@@ -33,59 +22,59 @@ static void add_restore(GString *out, const LastRestore *restore)
                                                         0));
     g_autofree char *rate = units_ppb(restore->rate_error_ppt);
 
-    fact(out, "Last restore", "%s, %u tr%s, %s",
-         cf_name_of(&cf_rung_names, (unsigned int)restore->rung),
-         restore->tries, restore->tries == 1 ? "y" : "ies", took);
-    if (restore->residual_known) {
-        fact(out, "Residual", "%" PRId64 " ns", restore->residual_ns);
-    } else {
-        fact(out, "Residual", "unknown");
+    units_fact(out, "Last restore", "%s, %u tr%s, %s",
+               cf_name_of(&cf_rung_names, (unsigned int)restore->rung),
+               restore->tries, restore->tries == 1 ? "y" : "ies", took);
+    number_fact(out, "Residual", restore->residual_known, "",
+                restore->residual_ns, "ns");
+    number_fact(out, "kvmclock step", restore->bound_known, "up to ",
+                restore->bound_ns, "ns");
+    units_fact(out, "TSC offsets", "%s",
+               cf_name_of(&cf_tsc_outcome_names, (unsigned int)restore->tsc));
+    number_fact(out, "vCPU skew", restore->skew_known, "",
+                restore->skew_ticks, "ticks");
+    units_fact(out, "Rate error", "%s",
+               restore->rate_known ? rate : "unknown");
+    units_fact(out, "Same host", "%s", restore->same_host ? "yes" : "no");
+    units_fact(out, "Blackout", "%s", restore->frozen ? "frozen" : elapsed);
+}
+
+static void add_wishes(GString *out, const GuestClocks *clocks)
+{
+    const CfGuest *guest = &clocks->guest;
+
+    if (!clocks->enabled) {
+        units_fact(out, "Clocks", "not carried: QEMU needs -global "
+                   "kvmclock.guest-clock=on, see clockferry enable");
+        return;
     }
-    if (restore->bound_known) {
-        fact(out, "kvmclock step", "up to %" PRId64 " ns",
-             restore->bound_ns);
+    units_fact(out, "Clocks", "carried, policy %s, require %s",
+               cf_policy_name(guest->policy), cf_rung_name(guest->require));
+    if (clocks->freeze) {
+        units_fact(out, "Blackouts", "freeze the clocks");
     } else {
-        fact(out, "kvmclock step", "unknown");
+        units_fact(out, "Blackouts", "count, up to %u s",
+                   clocks->blackout_limit_s);
     }
-    fact(out, "TSC offsets", "%s",
-         cf_name_of(&cf_tsc_outcome_names, (unsigned int)restore->tsc));
-    if (restore->skew_known) {
-        fact(out, "vCPU skew", "%" PRId64 " ticks", restore->skew_ticks);
-    } else {
-        fact(out, "vCPU skew", "unknown");
-    }
-    fact(out, "Rate error", "%s", restore->rate_known ? rate : "unknown");
-    fact(out, "Same host", "%s", restore->same_host ? "yes" : "no");
-    fact(out, "Blackout", "%s", restore->frozen ? "frozen" : elapsed);
 }
 
 char *guest_clocks_to_text(const GuestClocks *clocks)
 {
-    const CfGuest *guest = &clocks->guest;
     GString *out = g_string_new(NULL);
 
-    fact(out, "Guest", "%s, %s", *clocks->name ? clocks->name : "no name",
-         *clocks->status ? clocks->status : "state unknown");
-    if (clocks->enabled) {
-        fact(out, "Clocks", "carried, policy %s, require %s",
-             cf_policy_name(guest->policy), cf_rung_name(guest->require));
-        if (clocks->freeze) {
-            fact(out, "Blackouts", "freeze the clocks");
-        } else {
-            fact(out, "Blackouts", "count, up to %u s",
-                 clocks->blackout_limit_s);
-        }
-    } else {
-        fact(out, "Clocks", "not carried: QEMU needs "
-             "-global kvmclock.guest-clock=on, see clockferry enable");
-    }
-    khz_fact(out, "Host TSC", clocks->host_khz);
-    khz_fact(out, "Guest TSC", clocks->guest_khz);
-    fact(out, "Promised", "%s", guest->promised ? "yes" : "no");
+    units_fact(out, "Guest", "%s, %s",
+               *clocks->name ? clocks->name : "no name",
+               *clocks->status ? clocks->status : "state unknown");
+    add_wishes(out, clocks);
+    number_fact(out, "Host TSC", clocks->host_khz, "", clocks->host_khz,
+                "kHz");
+    number_fact(out, "Guest TSC", clocks->guest_khz, "", clocks->guest_khz,
+                "kHz");
+    units_fact(out, "Promised", "%s", clocks->guest.promised ? "yes" : "no");
     if (clocks->restored) {
         add_restore(out, &clocks->restore);
     } else {
-        fact(out, "Last restore", "none, the guest was started here");
+        units_fact(out, "Last restore", "none, the guest was started here");
     }
     return g_string_free(out, FALSE);
 }

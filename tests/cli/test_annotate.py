@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 import places
 from command import FAILURE, FINE, USAGE, fails, output, program, run
+from schemas import assert_fits
 from tap import Missing
 from testdriver import NOWHERE, OFF, Driver, domain
 
@@ -110,14 +111,9 @@ def test_failures():
 
 def test_schema():
     """The JSON fits its schema"""
-    jsonschema = places.module("jsonschema", "python3-jsonschema")
-    with open(places.top("docs/schema/clockferry-annotate.schema.json"),
-              encoding="utf-8") as stream:
-        schema = json.load(stream)
-    schema["additionalProperties"] = False
     with Driver(domain("vm")) as uri:
         done = run("annotate", "--json", "-c", uri, "vm", "none")
-    jsonschema.validate(json.loads(done.stdout), schema)
+    assert_fits("annotate", json.loads(done.stdout))
 
 
 class Follower:

@@ -6,6 +6,7 @@ import places
 import testdriver
 from command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails, output,
                      run)
+from schemas import assert_fits
 from test_check import Files, finding, good, other
 from testdriver import DEFAULT, ELSEWHERE, NOWHERE, OFF, Driver, domain
 
@@ -114,15 +115,10 @@ def test_usage():
 
 def test_schema():
     """The JSON fits its schema"""
-    jsonschema = places.module("jsonschema", "python3-jsonschema")
-    with open(places.top("docs/schema/clockferry-check.schema.json"),
-              encoding="utf-8") as stream:
-        schema = json.load(stream)
-    schema["additionalProperties"] = False
     with Driver(domain("vm-7", TIMER)) as uri:
         for destination in DEFAULT, ELSEWHERE:
-            jsonschema.validate(ask("--connect", uri, "vm-7", "--desturi",
-                                    destination)[1], schema)
+            assert_fits("check", ask("--connect", uri, "vm-7", "--desturi",
+                                     destination)[1])
 
 
 def test_not_linked():

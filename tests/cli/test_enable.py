@@ -7,8 +7,8 @@ import pty
 import re
 import subprocess
 
-import places
 from command import FAILURE, FINE, USAGE, fails, output, program, run
+from schemas import assert_fits
 from testdriver import NOWHERE, OFF, Driver, domain
 
 VM = domain("vm-7")
@@ -92,10 +92,7 @@ def test_nothing_to_do():
     assert told == {"format": "clockferry-enable", "version": 1,
                     "min_version": 1, "name": "off", "enabled": False,
                     "changed": False, "active": False}, told
-    jsonschema = places.module("jsonschema", "python3-jsonschema")
-    with open(places.top("docs/schema/clockferry-enable.schema.json"),
-              encoding="utf-8") as stream:
-        jsonschema.validate(told, json.load(stream))
+    assert_fits("enable", told)
 
 
 def test_fails():
