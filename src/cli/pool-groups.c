@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Groups of interchangeable hosts, who spoils them, a common frequency. */
+#include <stdlib.h>
 #include "../internal.h"
 #include "pool.h"
 
@@ -71,7 +72,7 @@ static void build_groups(Pool *pool)
     for (i = 0; i < n; i++) {
         order[i] = i;
     }
-    g_qsort_with_data(order, (int)n, sizeof(guint), by_size, pool);
+    qsort_r(order, n, sizeof(guint), by_size, pool);
     for (i = 0; i < n; i++) {
         if (pool_kind(pool, order[i])->within == CF_VERDICT_GO) {
             join(pool, order[i]);
