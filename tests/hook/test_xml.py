@@ -4,7 +4,6 @@ import json
 import os
 import xml.etree.ElementTree as etree
 
-import fakehost
 import places
 from hook import (ELEMENT, KHZ, domain, element, facts, facts_in, refused,
                   run, taken, without_facts)
