@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The packages by themselves: sound, and the same each time."""
+import os
+import re
+import shutil
+
+import places
+from debian import Debian, build, field, packages, run, scratch
+
+
+def test_lintian():
+    """lintian finds no error and nothing to warn of"""
+    with Debian("12", "lintian") as debian:
+        files = [debian.put(file) for file in packages().values()]
+        done = debian.run("lintian", "--allow-root", "--fail-on",
+                          "error,warning", *files)
+    assert not done.returncode, done
+
+
+def test_version():
+    """debian/changelog has the version of the tree"""
+    with open(places.top("meson.build"), encoding="utf-8") as stream:
+        version = re.search(r"^  version: '(.+)'", stream.read(), re.M)[1]
+    for file in packages().values():
+        assert field(file, "Version") == version, file
+
+
+def copy_without_git():
+    """The tree as a release has it."""
+    copy = os.path.join(scratch(), "copy")
+    shutil.copytree(places.TOP, copy, symlinks=True,
+                    ignore=shutil.ignore_patterns(".git", "__pycache__"))
+    return copy
+
+
+def test_same_bytes():
+    """Built anew from a copy elsewhere that isn't a clone, each is the same"""
+    when = run("git", "-c", "safe.directory=*", "-C", places.TOP, "log", "-1",
+               "--format=%ct").stdout.strip()
+    when = when or os.stat(places.top("debian/changelog")).st_mtime
+    again = build(copy_without_git(), "again", DEB_BUILD_OPTIONS="nocheck",
+                  SOURCE_DATE_EPOCH=str(int(when)))
+    for name, file in packages().items():
+        with open(file, "rb") as one, open(again[name], "rb") as other:
+            assert one.read() == other.read(), name
