@@ -3,6 +3,7 @@
 
 One that stands in a page and not here fails, and so does one that stands here
 and in no page any more."""
+import libvirtd
 import surroundings
 from surroundings import Run
 
@@ -48,6 +49,16 @@ KNOWN = {
     "clockferry state --json --qmp=/run/vm-7/qmp | "
     "clockferry check - host-b.json":
         Run(surroundings.state, status=(0, 3, 4)),
+    "clockferry check --connect=qemu+ssh://host-a/system "
+    "--desturi=qemu+ssh://host-b/system vm-7":
+        Run(libvirtd.between, status=(0, 3, 4)),
+    "clockferry state --watch --connect=qemu:///system vm-7":
+        Run(libvirtd.watch),
+    "clockferry enable vm-7": Run(libvirtd.enable_asked),
+    "clockferry enable --yes --policy=strict --connect=qemu+ssh://host-a/system "
+    "vm-7": Run(libvirtd.enable),
+    "clockferry disable vm-7": Run(libvirtd.disable_asked),
+    "clockferry annotate vm-7": Run(libvirtd.on_host),
     "clockferry diff before.json after.json":
         Run(surroundings.two_captures),
     "#include <clockferry/clockferry.h>": Run(surroundings.source),
@@ -55,10 +66,44 @@ KNOWN = {
         Run(surroundings.compiler),
     "vmm source before.json | vmm destination after.json":
         Run(needs="kvm"),
+
+    # The guides
+    "clockferry matrix --promised host-a.json host-b.json host-c.json":
+        Run(status=4),
+    "clockferry annotate --all --connect=qemu:///system":
+        Run(libvirtd.on_host),
+    "clockferry enable --yes --connect=qemu:///system vm-7":
+        Run(libvirtd.enable),
+    "clockferry enable --yes --policy=lax --connect=qemu:///system vm-7":
+        Run(libvirtd.enable),
+    "clockferry disable --yes --connect=qemu:///system vm-7":
+        Run(libvirtd.on_host),
+    "clockferry check --connect=qemu:///system vm-7 host-b.json":
+        Run(libvirtd.on_host, status=(0, 3, 4)),
+    "clockferry state --connect=qemu+ssh://host-b/system vm-7":
+        Run(libvirtd.after_migration, status=(0, 4)),
+    "virsh migrate --live --persistent --undefinesource vm-7 "
+    "qemu+ssh://host-b/system": Run(libvirtd.migrate),
+    "for guest in $(virsh list --name); do virsh migrate --live --persistent "
+    "--undefinesource \"$guest\" qemu+ssh://host-b/system; done":
+        Run(libvirtd.migrate),
+    "virsh qemu-monitor-command vm-7 --pretty "
+    "'{\"execute\": \"query-kvm-clock\"}'": Run(libvirtd.on_host),
+    "virsh metadata vm-7 urn:clockferry:facts:1 --remove --live":
+        Run(libvirtd.on_host),
+    "clockferry probe -f prometheus -o "
+    "/var/lib/prometheus/node-exporter/clockferry.prom":
+        Run(status=PROBE, needs="kvm", writes={"clockferry.prom": None},
+            replace={"/var/lib/prometheus/node-exporter/": ""}),
+    "clockferry probe --format=kubevirt": Run(status=PROBE, needs="kvm"),
 }
 
 # What can't be run here, and why.
 NOT_RUN = {
     "./run check": "it is what runs this test",
     "./run lab": "suite lab does the same, and takes its time",
+    "virsh qemu-monitor-event --loop --event KVM_CLOCK_RESTORED":
+        "it waits for ever; suite qemu waits for that event",
+    "# systemctl enable --now clockferry-annotate":
+        "no host of the tests has systemd",
 }

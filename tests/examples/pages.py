@@ -5,7 +5,8 @@ They are in literal blocks: in Markdown four spaces deep, in reStructuredText
 after "::". In a block with prompts each "$ COMMAND" is an example, with the
 lines below it as its output. Without prompts each line is one in Markdown,
 where options at the start of a row of a table are examples, too; and the whole
-block in reStructuredText."""
+block in reStructuredText. In guides only what stands after a "$" is one: there
+are also logs and files in them, and what root does to a host."""
 import glob
 import os
 import re
@@ -23,6 +24,10 @@ BLOCKS = {
     ".md": re.compile(r"(?<=\n\n)((?: {4}.*\n|\n(?= {4}))+)"),
     ".rst": re.compile(r"(?<=::\n\n)((?: +.*\n|\n(?= ))+)"),
 }
+
+
+GUIDES = ["docs/operating.rst", "docs/kubevirt.rst"]
+PROMPT = re.compile(r"^ +\$ (.*)", re.M)
 
 
 def pages():
@@ -60,6 +65,14 @@ def _in_block(page, first, text):
     return found
 
 
+def _in_guide(page):
+    with open(places.top(page), encoding="utf-8") as stream:
+        text = stream.read()
+    return [Example(page, text.count("\n", 0, match.start()) + 1, match[1], [])
+            for match in PROMPT.finditer(text)]
+
+
 def examples():
     return [example for page in pages() for block in _blocks(page)
-            for example in _in_block(page, *block)]
+            for example in _in_block(page, *block)] + \
+        [example for page in GUIDES for example in _in_guide(page)]

@@ -140,17 +140,25 @@ def state(place, command):
         return place.shell(command.replace("/run/vm-7/qmp", path))
 
 
+def watched(watching, do, steps):
+    """What a command tells of steps that begin when it says something."""
+    text = watching.stdout.readline()
+    for step in steps:
+        do(step)
+    text += watching.stdout.read()
+    complaint = watching.stderr.read()
+    assert not complaint, complaint
+    for word in "was stopped", "runs on", "QEMU is gone":
+        assert word in text, text
+    return watching.wait(60), text
+
+
 def watch(place, command):
     """What it tells while its guest is stopped, runs on and ends."""
     with Qemu("patched") as (guest, path):
         guest.wait_up()
         watching = place.start(command.replace("/run/vm-7/qmp", path))
-        first = watching.stdout.readline()
-        for step in "stop", "cont", "quit":
-            guest.qmp.execute(step)
-        text, complaint = watching.communicate(timeout=60)
-    assert not complaint, complaint
-    return watching.returncode, first + text
+        return watched(watching, guest.qmp.execute, ["stop", "cont", "quit"])
 
 
 def two_captures(place, command):

@@ -7,15 +7,8 @@ import pages
 import places
 import shape
 from known import KNOWN, NOT_RUN
+from schemas import assert_fits
 from surroundings import Place
-
-def assert_json(kind, text):
-    """It is of that format, as the schema describes it."""
-    jsonschema = places.module("jsonschema", "python3-jsonschema")
-    with open(places.top("docs/schema/clockferry-%s.schema.json" % kind),
-              encoding="utf-8") as stream:
-        jsonschema.validate(json.loads(text), json.load(stream))
-
 
 def assert_written(place, files):
     for name, kind in files.items():
@@ -23,12 +16,12 @@ def assert_written(place, files):
             text = stream.read()
         assert text.endswith("\n"), "%s isn't whole" % name
         if kind:
-            assert_json(kind, text)
+            assert_fits(kind, json.loads(text))
 
 
 def assert_printed(example, run, text):
     if run.prints:
-        assert_json(run.prints, text)
+        assert_fits(run.prints, json.loads(text))
     if example.shown:
         shape.assert_alike(example.shown, text.splitlines())
 

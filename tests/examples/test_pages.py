@@ -48,15 +48,17 @@ def test_statuses():
                        re.M)
     assert meant == list("01234"), meant
     for command in commands():
-        told = re.findall(r"^(\d)$", section(page("clockferry-" + command),
-                                             "EXIT STATUS"), re.M)
+        text = section(page("clockferry-" + command), "EXIT STATUS")
+        if text.startswith("As of **clockferry-"):
+            continue
+        told = re.findall(r"^(\d)$", text, re.M)
         assert set("012") <= set(told) <= set(meant), (command, told)
 
 
 def test_listed():
     """The main page lists all commands, and there is no page for others"""
-    listed = re.findall(r"^\*\*clockferry-(\w+)\*\*\\\(1\)$",
-                        section(page("clockferry"), "COMMANDS"), re.M)
+    listed = re.findall(r"\*\*clockferry-(\w+)\*\*\\\(1\)",
+                        section(page("clockferry"), "COMMANDS"))
     assert sorted(listed) == sorted(commands()), (listed, commands())
     there = {name[len("clockferry-"):-len(".1.rst")]
              for name in os.listdir(places.top("docs/man"))
