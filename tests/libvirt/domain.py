@@ -50,8 +50,9 @@ def monitor(name):
 
 def xml(side, name="ferry", vcpus=1, metadata="", timer="", **kvmclock):
     options = dict(side.kvmclock, **kvmclock)
-    arguments = [argument for key, value in options.items() for argument in
-                 ("-global", "kvmclock.%s=%s" % (key.replace("_", "-"), value))]
+    arguments = []
+    for key, value in options.items():
+        arguments += ["-global", "kvmclock.%s=%s" % (key, value)]
     return XML.format(
         name=escape(name), vcpus=vcpus, metadata=metadata, timer=timer,
         rom=binaries.rom(), emulator=side.binary, monitor=monitor(name),

@@ -41,7 +41,7 @@ def of_guest(host, **more):
 def stored(host, name="ferry"):
     """What libvirt has in the domain's metadata; None if there is nothing."""
     done = host.virsh("metadata", name, NAMESPACE, "--live")
-    if done.returncode:
+    if done.returncode or not done.stdout.strip():
         return None
     return json.loads(ElementTree.fromstring(done.stdout).text)
 

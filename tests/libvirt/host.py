@@ -36,6 +36,13 @@ HOOK = "libvirt-hooks/clockferry-libvirt-hook"
 HOOK_THERE = "/usr/bin/" + os.path.basename(HOOK)
 HOOK_LINK = "/etc/libvirt/hooks/qemu.d/50-clockferry"
 
+# As init does it.
+TRY_OVERLAY = """
+mount -t tmpfs clockferry /mnt
+cd /mnt
+mkdir lower upper work root
+mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work clockferry root
+"""
 DAEMON = """
 unix_sock_dir = "{folder}"
 auth_unix_rw = "none"
@@ -59,27 +66,40 @@ max_core = 0
 
 
 @functools.lru_cache(None)
+def _debian(version):
+    """(path, None), or (None, why not): nobody should try that twice."""
+    with tempfile.NamedTemporaryFile("r", prefix="clockferry-why-") as why:
+        made = subprocess.run(
+            [places.top("tests/debian-root"), version, *PACKAGES[version]],
+            stdout=subprocess.PIPE, text=True, check=False,
+            env=dict(os.environ, CLOCKFERRY_WHY_FILE=why.name))
+        return (made.stdout.strip(), None) if made.returncode == 0 else \
+            (None, why.read().strip() or "tests/debian-root failed")
+
+
 def debian(version):
     """The root folder of a Debian with libvirt."""
-    why = tempfile.NamedTemporaryFile(prefix="clockferry-why-")
-    made = subprocess.run(
-        [os.path.join(HERE, "..", "debian-root"), version] + PACKAGES[version],
-        stdout=subprocess.PIPE, text=True,
-        env=dict(os.environ, CLOCKFERRY_WHY_FILE=why.name))
-    if made.returncode:
-        raise Missing(KEY, why.read().decode().strip() or "no root folder")
-    return made.stdout.strip()
+    path, why = _debian(version)
+    if path is None:
+        raise Missing(KEY, why)
+    return path
 
 
 @functools.lru_cache(None)
 def need_namespaces():
     if os.geteuid() != 0:
         raise Missing(KEY, "only root can make hosts")
-    tried = subprocess.run(["unshare", "--mount", "--uts", "--pid", "--fork",
-                            "mount", "-t", "tmpfs", "clockferry", "/mnt"],
-                           stderr=subprocess.PIPE, text=True)
+    tried = subprocess.run(
+        ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "sh",
+         "-ec", TRY_OVERLAY], stderr=subprocess.PIPE, text=True, check=False)
     if tried.returncode:
-        raise Missing(KEY, "no namespaces here: %s" % tried.stderr.strip())
+        raise Missing(KEY, "no namespaces with an overlay here: %s"
+                      % tried.stderr.strip())
+
+
+def _programs():
+    return [places.build(COMMAND), os.environ["CLOCKFERRY_QEMU_STOCK"],
+            os.environ["CLOCKFERRY_QEMU_PATCHED"]]
 
 
 @functools.lru_cache(None)
@@ -99,19 +119,25 @@ class Host:
 
     def __init__(self, shared, name, version="12", model=None,
                  devices=DEVICES):
-        self.name, self.version, self.model = name, version, model
+        self.name, self.version = name, version
+        self.become(model)
         self.folder = os.path.join(shared, name)
         os.mkdir(self.folder)
-        self._preload = fakehost.preload(model) if model else None
         self._uuid = str(uuid.uuid4())
         self._ends = contextlib.ExitStack()
         self._first = self._make(shared, devices)
         self.pid = self._init_pid()
         try:
+            self._need_programs()
             self._prepare()
         except BaseException:
             self.close()
             raise
+
+    def become(self, model):
+        """Whatever starts there from now on finds itself on that fake host."""
+        self.model = model
+        self._preload = fakehost.preload(model) if model else None
 
     def _make(self, shared, devices):
         paths = {shared, fakehost.folder(), places.build()}
@@ -147,6 +173,14 @@ class Host:
         self._first.stdin.close()
         self._first.wait()
         self._first.stdout.close()
+
+    def _need_programs(self):
+        """What was built here may not run with that Debian's libraries."""
+        for program in _programs():
+            tried = self.run(program, "--version")
+            if tried.returncode:
+                raise Missing(KEY, "%s doesn't run on Debian %s: %s" % (
+                    program, self.version, tried.stderr.strip()[:200]))
 
     # -- Its files and processes --
 

@@ -18,7 +18,7 @@ import check
 import domain
 import fakehost
 import measure
-from host import Host, need_namespaces
+from host import Host, debian, need_namespaces
 from tap import Missing, diagnose
 
 # How virsh fared: its exit status, its words, and how long it took.
@@ -52,10 +52,13 @@ def stock():
         return check.stock()
 
 
-def need_hosts():
+def need(*versions):
+    """What hosts with these Debians need."""
     need_namespaces()
     patched()
     stock()
+    for version in versions:
+        debian(version)
 
 
 def without_hook(_):
@@ -67,7 +70,7 @@ def hosts(*wanted, prepare=Host.set_hook):
     """Hosts a, b, c: "12" is one with Debian 12, and "13 newest" one whose KVM
     is the fake host newest's. prepare(host) is called before libvirtd starts,
     and usually gives it the hook."""
-    need_hosts()
+    need(*(what.split()[0] for what in wanted))
     shared = tempfile.mkdtemp(prefix="clockferry-libvirt-")
     made = []
     try:

@@ -34,31 +34,28 @@ class Journey:
         self._guest = scene.start(a, scene.patched(),
                                   metadata=facts.metadata(known))
         self._still = refusal.Unharmed(self._guest)
-        self.before = measure.view(self._guest)
+        self._before = measure.view(self._guest)
 
-    def refused(self, *parts):
-        moved = scene.migrate(self._a, self.b, "--live")
-        assert moved.status == 1, "it went"
-        diagnose("refused in %.1f s: %s" % (moved.seconds, moved.words))
-        if parts:
-            refusal.tells(moved.words, *parts)
-        refusal.nothing_came(self.b)
-        self._still.assert_still()
-
-    def goes(self):
-        moved = scene.migrate(self._a, self.b, "--live")
-        assert moved.status == 0, moved.words
-        scene.arrived(self._guest, self.before, self.b)
-
-    def goes_or_not(self):
+    def _try(self):
+        """virsh's words, if it stays, unharmed; None if it goes, unharmed."""
         moved = scene.migrate(self._a, self.b, "--live")
         diagnose("%s after %.1f s %s" % ("refused" if moved.status else "went",
                                          moved.seconds, moved.words))
-        if moved.status:
-            refusal.nothing_came(self.b)
-            self._still.assert_still()
-        else:
-            scene.arrived(self._guest, self.before, self.b)
+        if moved.status == 0:
+            scene.arrived(self._guest, self._before, self.b)
+            return None
+        refusal.nothing_came(self.b)
+        self._still.assert_still()
+        return moved.words
+
+    def refused(self, *parts):
+        words = self._try()
+        assert words, "it went"
+        if parts:
+            refusal.tells(words, *parts)
+
+    def goes_or_not(self):
+        self._try()
 
 
 def everywhere(break_hook, try_it, model=FIT):

@@ -117,8 +117,9 @@ def test_state():
 
 
 def verdict(source, destination):
-    return json.loads(clockferry(source, "check", "ferry", "--json",
-                                 "--desturi", destination.uri, status=[REFUSED]))
+    return json.loads(clockferry(
+        source, "check", "ferry", "--json", "--desturi", destination.uri,
+        status=[REFUSED]))
 
 
 def test_check():

@@ -9,12 +9,13 @@ import scene
 from tap import diagnose
 
 
-def hop(*hosts):
+def hop(source, destination, *options, vcpus=1):
     """Without facts and without a hook: QEMU's own work, as virsh asks it."""
-    with scene.hosts(*hosts, prepare=scene.without_hook) as (a, b):
-        guest = scene.start(a, scene.patched())
+    with scene.hosts(source, destination,
+                     prepare=scene.without_hook) as (a, b):
+        guest = scene.start(a, scene.patched(), vcpus=vcpus)
         before = measure.view(guest)
-        moved = scene.migrate(a, b, "--live")
+        moved = scene.migrate(a, b, "--live", *options)
         assert moved.status == 0, moved.words
         scene.arrived(guest, before, b)
 
@@ -32,6 +33,16 @@ def test_12_13():
 def test_13_12():
     """And back"""
     hop("13", "12")
+
+
+def test_p2p():
+    """From daemon to daemon, 4 vCPUs: the same"""
+    hop("12", "13", "--p2p", vcpus=4)
+
+
+def test_tunnelled():
+    """In libvirt's own connection: the same"""
+    hop("13", "12", "--p2p", "--tunnelled")
 
 
 def test_stock():

@@ -39,7 +39,8 @@ def assert_gone(folder, files=True):
 def start(folder, test):
     return subprocess.Popen(
         [sys.executable, SUITE, test], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env=dict(os.environ, TMPDIR=folder))
+        stderr=subprocess.DEVNULL, env=dict(os.environ, TMPDIR=folder,
+                                       CLOCKFERRY_PERCENT="100"))
 
 
 def interrupted(number, files=True):
@@ -61,7 +62,7 @@ def interrupted(number, files=True):
 
 def test_success():
     """After a test that went well"""
-    scene.need_hosts()
+    scene.need("12", "13")
     with tempfile.TemporaryDirectory(prefix="clockferry-gone-") as folder:
         suite = start(folder, SHORT)
         wait.until(lambda: processes(folder) or suite.poll(), "no host")
@@ -85,17 +86,17 @@ def test_failure():
 
 def test_sigint():
     """After SIGINT"""
-    scene.need_hosts()
+    scene.need("12", "13")
     interrupted(signal.SIGINT)
 
 
 def test_sigterm():
     """After SIGTERM"""
-    scene.need_hosts()
+    scene.need("12", "13")
     interrupted(signal.SIGTERM)
 
 
 def test_sigkill():
     """After SIGKILL there are but files"""
-    scene.need_hosts()
+    scene.need("12", "13")
     interrupted(signal.SIGKILL, files=False)

@@ -68,7 +68,7 @@ def test_names():
 
 
 def test_large():
-    """A megabyte of somebody else's metadata: it goes as it would without us"""
+    """A megabyte of others' metadata: it goes as it would without us"""
     with scene.hosts("12 newest", "13 newest-amd") as (a, b):
         others = '<o:o xmlns:o="urn:others">%s</o:o>' % ("<o:x/>" * 100000)
         guest = scene.start(a, scene.patched(),

@@ -63,7 +63,7 @@ def read_ns(known):
 
 def test_hops():
     """100 hops: facts true after each; nobody holds more than half-way"""
-    half = check.tries(HOPS) // 2
+    half = check.tries(HOPS // 2)
     with scene.hosts("12", "13") as (a, b):
         watched = [Watched("follower", host, follower.start(host))
                    for host in (a, b)]

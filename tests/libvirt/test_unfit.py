@@ -109,7 +109,7 @@ def test_restore_13():
 
 def test_edited():
     """What was saved with wrong facts is restored once they are put right"""
-    with scene.hosts("13 newest") as (a,):
+    with scene.hosts("13 unscaled") as (a,):
         guest = scene.start(a, scene.patched())
         before = measure.view(guest)
         facts.store(a, facts.of_guest(a, host_khz=3000000))
@@ -135,3 +135,26 @@ def test_managedsave():
         a.do("start", "ferry")
         scene.arrived(guest, before, a)
         assert facts.stored(a)["host"] == "a"
+
+
+def test_managedsave_elsewhere():
+    """What was saved on a host that is another one now: not started there"""
+    with scene.hosts("12 newest") as (a,):
+        guest = start(a, persistent=True)
+        before = measure.view(guest)
+        a.do("managedsave", "ferry")
+        restart(a, UNFIT)
+        refused = scene.virsh(a, "start", "ferry")
+        assert refused.status == 1, "it was started"
+        refusal.tells(refused.words, "can't be restored on host 'a'",
+                      *SENTENCE[1:])
+        assert "Managed save:   yes" in a.do("dominfo", "ferry")
+        restart(a, "newest")
+        a.do("start", "ferry")
+        scene.arrived(guest, before, a)
+
+
+def restart(host, model):
+    host.stop_daemon()
+    host.become(model)
+    host.start_daemon()
