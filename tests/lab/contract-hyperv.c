@@ -29,27 +29,6 @@ struct page {
 };
 
 static bool master_clock = true;
-static int number, failures;
-
-/* One test. What went wrong is in the values behind the name. */
-__attribute__((format(printf, 2, 3)))
-static void check(bool good, const char *name, ...)
-{
-    va_list values;
-
-    printf("%sok %d - ", good ? "" : "not ", ++number);
-    va_start(values, name);
-    vprintf(name, values);
-    va_end(values);
-    putchar('\n');
-    failures += !good;
-}
-
-/* An errno is expected; 0 is success. */
-static void check_errno(int got, int want, const char *name)
-{
-    check(got == want, "%s: errno %d, wanted %d", name, got, want);
-}
 
 /* -- A guest that stops at once whenever it runs -- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the contract test needs of KVM and of the host: VMs, the clock calls,
- * and its own arithmetic, with long double and 128 bits, written from what
+ * What the contract tests need of TAP, KVM and the host: VMs, the clock calls,
+ * and their own arithmetic, with long double and 128 bits, written from what
  * pvclock and TSC scaling are and not from any code.
  */
 #include <errno.h>
@@ -22,6 +22,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <x86intrin.h>
+
+static int number, failures;
+
+/* One test. What went wrong is in the values behind the name. */
+__attribute__((format(printf, 2, 3)))
+static void check(bool good, const char *name, ...)
+{
+    va_list values;
+
+    printf("%sok %d - ", good ? "" : "not ", ++number);
+    va_start(values, name);
+    vprintf(name, values);
+    va_end(values);
+    putchar('\n');
+    failures += !good;
+}
+
+/* An errno is expected; 0 is success. */
+static void check_errno(int got, int want, const char *name)
+{
+    check(got == want, "%s: errno %d, wanted %d", name, got, want);
+}
 
 /* The record of pvclock, and the ABI that released headers don't have. */
 struct record {

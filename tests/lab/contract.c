@@ -12,27 +12,6 @@ enum { RELEASED, V6, NEWEST };
 static int variant;
 static bool scaling = true, master_clock = true;
 static uint32_t khz;
-static int number, failures;
-
-/* One test. What went wrong is in the values behind the name. */
-__attribute__((format(printf, 2, 3)))
-static void check(bool good, const char *name, ...)
-{
-    va_list values;
-
-    printf("%sok %d - ", good ? "" : "not ", ++number);
-    va_start(values, name);
-    vprintf(name, values);
-    va_end(values);
-    putchar('\n');
-    failures += !good;
-}
-
-/* An errno is expected; 0 is success. */
-static void check_errno(int got, int want, const char *name)
-{
-    check(got == want, "%s: errno %d, wanted %d", name, got, want);
-}
 
 /* What the kernel says where there is no master clock. */
 static int no_clock_errno(void)
