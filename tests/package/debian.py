@@ -78,7 +78,7 @@ def base(version, *packages):
 def build(tree, name, **more):
     """{name: file} of the packages of a tree."""
     base("12")
-    folder, why = why_of(os.path.join(tree, "packaging/package"),
+    folder, why = why_of(os.path.join(tree, "debian/build-packages"),
                          os.path.join(scratch(), name), **more)
     if why and "can't be built" not in why:
         raise Missing("package", why)
