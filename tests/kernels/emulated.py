@@ -102,6 +102,7 @@ def run(kernel, commands, khz=contract.KHZ, **given):
             raise AssertionError(_read(console)[-3000:]) from None
         said = _read(console)
     done = {name: Done(int(status), text) for name, text, status in re.findall(
-        r"^# (?:/bin/)?((?!status ).*)\n((?:.*\n)*?)# status (\d+)$", said, re.M)}
+        r"^# (?:/bin/)?((?!status ).*)\n((?:.*\n)*?)# status (\d+)$", said,
+        re.M)}
     assert not ended.returncode and len(done) == len(commands), said[-3000:]
     return done
