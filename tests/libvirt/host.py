@@ -8,6 +8,7 @@ import contextlib
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -113,6 +114,23 @@ def capabilities_cache(version):
     return path
 
 
+def children(pid):
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as pids:
+            return [int(child) for child in pids.read().split()]
+    except OSError:
+        return []
+
+
+def end(process):
+    """What nsenter started, so that nsenter ends, too. Else that would be left
+    to a process that may not bury it, and so many a host couldn't end."""
+    for pid in children(process.pid) or [process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
 class Host:
     """One of them. `model` is the name of a fake host, or None for this
     machine as it is."""
@@ -156,9 +174,7 @@ class Host:
         """Of the first process there, as it is called here."""
         said = self._first.stdout.readline()
         assert said == "ready\n", "no host could be made"
-        pid = self._first.pid
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as children:
-            return int(children.read())
+        return children(self._first.pid)[0]
 
     def at_close(self, function):
         self._ends.callback(function)
@@ -196,8 +212,9 @@ class Host:
         """The number there of the first one that was started with that word;
         None if there is none."""
         for pid in filter(str.isdigit, os.listdir(self.path("/proc"))):
-            if word in self.read("/proc/%s/cmdline" % pid).split("\0"):
-                return int(pid)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if word in self.read("/proc/%s/cmdline" % pid).split("\0"):
+                    return int(pid)
         return None
 
     def read(self, inside):
@@ -219,10 +236,21 @@ class Host:
                 "--ipc", "--pid", "--root", "--wd", "env", "-i",
                 "PATH=" + PATH, "HOME=/root", "LC_ALL=C", *preload, *command]
 
+    def begin(self, *command, **options):
+        """Starts it there; to be ended by end()."""
+        return subprocess.Popen(self.command(*command), text=True, **options)
+
     def run(self, *command, timeout=60, input="", **options):
-        return subprocess.run(self.command(*command), capture_output=True,
-                              text=True, timeout=timeout, input=input,
-                              **options)
+        process = self.begin(*command, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             **options)
+        try:
+            out, err = process.communicate(input, timeout)
+        except BaseException:
+            end(process)
+            raise
+        return subprocess.CompletedProcess(command, process.returncode, out,
+                                           err)
 
     def hang(self, inside):
         """Whoever opens that file there from now on waits until it is killed:
@@ -270,14 +298,13 @@ class Host:
         started = self.run("libvirtd", "-d", "-p", DAEMON_PID)
         assert started.returncode == 0, started.stderr
 
-    def stop_daemon(self, signal="TERM"):
+    def stop_daemon(self, name="TERM"):
         process = self.process(self.daemon_pid())
-        self.signal_daemon(signal)
+        self.signal_daemon(name)
         wait.until(lambda: not os.path.exists(process), "libvirtd doesn't end")
 
-    def signal_daemon(self, signal):
-        sent = self.run("sh", "-c", "kill -%s %d" % (signal,
-                                                     self.daemon_pid()))
+    def signal_daemon(self, name):
+        sent = self.run("sh", "-c", "kill -%s %d" % (name, self.daemon_pid()))
         assert sent.returncode == 0, sent.stderr
 
     def daemon_pid(self):

@@ -37,10 +37,11 @@ def assert_gone(folder, files=True):
 
 
 def start(folder, test):
+    # What runs in a shell's background ignores SIGINT, and so would it.
     return subprocess.Popen(
-        [sys.executable, SUITE, test], stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env=dict(os.environ, TMPDIR=folder,
-                                       CLOCKFERRY_PERCENT="100"))
+        ["env", "--default-signal=INT", sys.executable, SUITE, test],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=dict(os.environ, TMPDIR=folder, CLOCKFERRY_PERCENT="100"))
 
 
 def interrupted(number, files=True):
@@ -82,6 +83,28 @@ def test_failure():
         pass
     assert not os.path.exists(folder)
     assert not processes(folder)
+
+
+# Runs there until somebody ends it, with a suite that buries nobody.
+TIMES_OUT = """
+import subprocess, sys
+sys.path[:0] = {path!r}
+import scene
+with scene.hosts("12") as (a,):
+    try:
+        a.run("sleep", "1000", timeout=1)
+    except subprocess.TimeoutExpired:
+        pass
+"""
+
+
+def test_first_process():
+    """After a time-out, in a container whose first process is the suite"""
+    scene.need("12")
+    subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
+         sys.executable, "-c", TIMES_OUT.format(path=sys.path[:3])],
+        check=True, timeout=60, stdout=subprocess.DEVNULL)
 
 
 def test_sigint():
