@@ -9,6 +9,7 @@ import host
 from debian import (NAMES, PLAIN, VERSIONS, Debian, installed, packages, run,
                     scratch, wanted)
 
+SERVICE = "/usr/lib/systemd/system/clockferry-annotate.service"
 HOOK = "/etc/libvirt/hooks/qemu.d/50-clockferry"
 
 
@@ -66,6 +67,18 @@ def test_upgrade():
             assert len(re.findall(r"\+1$", said, re.M)) == len(NAMES), said
             assert not os.path.exists(debian.path(HOOK))
             debian.must("clockferry", "--version")
+
+
+def test_service():
+    """The service is there, for a program that is there, and is off"""
+    with installed("13", "libclockferry0", "clockferry") as debian:
+        unit = debian.read(SERVICE)
+        program = re.search(r"^ExecStart=(\S+) annotate .*--follow", unit,
+                            re.M)[1]
+        debian.must(program, "annotate", "--help")
+        links = debian.run("find", "/etc/systemd", "-name",
+                           os.path.basename(SERVICE)).stdout
+    assert not links, links
 
 
 def follow(path, words, process):
