@@ -10,6 +10,9 @@ Missing = binaries.Missing
 
 # What a crossing may do to kvmclock, here where the best rung is closed-loop.
 WORST_NS = 5
+# vCPUs' clocks apart: KVM may have made their records at two instants, and
+# rounds each to 1 ns.
+SPREAD_NS = 1
 
 # What a QEMU without the feature says of a stream with it: 10.0 says "savevm
 # section".
@@ -79,7 +82,7 @@ def assert_unharmed(result, frozen=False, worst_ns=WORST_NS):
     steps = result.steps_ns
     assert abs(measure.worst(steps)) <= worst_ns, \
         "kvmclock stepped %s" % steps
-    assert result.spread_ns == 0, \
+    assert result.spread_ns <= SPREAD_NS, \
         "vCPUs' clocks are %d ns apart" % result.spread_ns
     assert result.same_slope, "the clock's rate changed"
     tsc_steps = set(result.tsc_steps or [0])
