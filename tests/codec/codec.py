@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import places
+from dialogue import Dialogue
 from tap import Missing
 
 SOURCES = ["check.c", "clock-guest.c", "codec.c", "codec-guest.c",
@@ -12,34 +13,12 @@ SOURCES = ["check.c", "clock-guest.c", "codec.c", "codec-guest.c",
            "vcpu-tsc.c"]
 
 
-class Codec:
-    """Asks codec-tool: again(text) is (True, text) or (False, sentence)."""
+class Codec(Dialogue):
+    """ask(text) reads it as one of the formats, and writes it again."""
 
     def __init__(self, kind, program=None):
-        self._tool = subprocess.Popen(
-            [program or places.build("tests/codec/codec-tool"), kind],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *why):
-        self._tool.stdin.close()
-        self._tool.wait(10)
-        self._tool.stdout.close()
-
-    def again(self, text):
-        if isinstance(text, str):
-            text = text.encode()
-        self._tool.stdin.write(b"%d\n%s" % (len(text), text))
-        self._tool.stdin.flush()
-        word, _, rest = self._tool.stdout.readline().partition(b" ")
-        if word == b"ok":
-            return True, self._tool.stdout.read(int(rest)).decode()
-        assert word == b"error", "codec-tool died of %r" % text[:2000]
-        sentence = rest.decode().rstrip("\n")
-        assert sentence.isprintable(), "not one plain line: %r" % sentence
-        return False, sentence
+        super().__init__(program or places.build("tests/codec/codec-tool"),
+                         kind)
 
 
 def _compile(source, program, *more):

@@ -33,7 +33,7 @@ def test_read():
     """Every file of every version is read"""
     for kind, _, name, text in files():
         with Codec(kind) as codec:
-            good, answer = codec.again(text)
+            good, answer = codec.ask(text)
         assert good, "%s %s: %s" % (kind, name, answer)
 
 
@@ -42,7 +42,7 @@ def test_written():
     for kind, version, name, text in files():
         if version == VERSION and name in ("full", "minimal"):
             with Codec(kind) as codec:
-                _, answer = codec.again(text)
+                _, answer = codec.ask(text)
             assert ordered(answer) == ordered(text), answer
 
 
@@ -51,7 +51,7 @@ def test_newer():
     text = next(text for kind, _, name, text in files()
                 if name == "from-a-newer-version")
     with Codec("probe") as codec:
-        _, answer = codec.again(text)
+        _, answer = codec.ask(text)
     assert json.loads(answer) == {
         "format": "clockferry-probe", "version": 1, "min_version": 1,
         "host_khz": 2400000, "scaling": "works", "offset": "sticks"}
@@ -60,7 +60,7 @@ def test_newer():
 def test_too_new():
     """What only a newer reader understands is refused in a sentence"""
     with Codec("probe") as codec:
-        good, answer = codec.again(json.dumps({
+        good, answer = codec.ask(json.dumps({
             "format": "clockferry-probe", "version": 7, "min_version": 2}))
     assert not good and "update clockferry" in answer, answer
 
@@ -72,5 +72,5 @@ def test_other_format():
         text = next(text for k, _, name, text in files()
                     if k == other and name == "full")
         with Codec(kind) as codec:
-            good, answer = codec.again(text)
+            good, answer = codec.ask(text)
         assert not good and "clockferry-" + kind in answer, answer

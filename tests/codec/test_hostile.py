@@ -13,7 +13,7 @@ HEAD = '{"format": "clockferry-%s", "version": 1, "min_version": 1'
 
 
 def refused(codec, text, *words):
-    good, answer = codec.again(text)
+    good, answer = codec.ask(text)
     assert not good, "taken: %r" % text[:200]
     for word in words:
         assert word in answer, answer
@@ -105,10 +105,10 @@ def test_vcpus():
         for count, fits in (0, False), (1, True), (4096, True), (4097, False):
             full["vcpus"] = [full["vcpus"][0]] * count if count else []
             text = json.dumps(full, indent=2)
-            good, answer = codec.again(text)
+            good, answer = codec.ask(text)
             assert good == fits, answer[:200]
             if good:
-                assert codec.again(answer)[0], "can't read its own output"
+                assert codec.ask(answer)[0], "can't read its own output"
             full = json.loads(FULL["state"])
 
 
@@ -140,7 +140,7 @@ def flipped(codec, text, times):
         body = bytearray(text.encode())
         for _ in range(chance.randrange(1, 5)):
             body[chance.randrange(len(body))] = chance.randrange(256)
-        codec.again(bytes(body))
+        codec.ask(bytes(body))
 
 
 def spliced(codec, text, times):
@@ -148,7 +148,7 @@ def spliced(codec, text, times):
     chance = places.chance()
     for _ in range(times):
         cut = sorted(chance.randrange(len(text)) for _ in range(4))
-        codec.again(text[:cut[2]] + text[cut[0]:cut[1]] * 3 + text[cut[3]:])
+        codec.ask(text[:cut[2]] + text[cut[0]:cut[1]] * 3 + text[cut[3]:])
 
 
 def test_random():

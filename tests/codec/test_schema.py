@@ -49,7 +49,7 @@ def test_real_probe():
     text = run("probe", "--json")
     assert_fits("probe", json.loads(text))
     with Codec("probe") as codec:
-        assert codec.again(text) == (True, text)
+        assert codec.ask(text) == (True, text)
 
 
 def test_real_selftest():
@@ -94,7 +94,7 @@ def test_reader_is_no_laxer():
             for path in places_in(good):
                 for new in WRONG:
                     value = changed(good, path, new)
-                    if codec.again(json.dumps(value))[0]:
+                    if codec.ask(json.dumps(value))[0]:
                         assert check.is_valid(value), (path, new)
                         taken += 1
                     else:
@@ -113,4 +113,4 @@ def test_null():
             for path in places_in(good):
                 value = changed(good, path, None)
                 assert not check.is_valid(value), path
-                assert not codec.again(json.dumps(value))[0], path
+                assert not codec.ask(json.dumps(value))[0], path

@@ -3,14 +3,10 @@
  * Does one thing with domains' XML.
  * Usage: domain-tool again|tells|facts|disable
  *        domain-tool enable [POLICY [REQUIRE]]
- * On the standard input any number of XMLs, each after a line with its size.
- * Answers each with a line "ok SIZE" and so many bytes, or with a line "error
- * SENTENCE".
  */
-#include <stdio.h>
-#include <string.h>
 #include "../../src/domain/domain.h"
 #include "../../src/names.h"
+#include "../dialogue.h"
 
 static char *tells(const CfDomain *domain)
 {
@@ -68,32 +64,15 @@ static char *treat(char **words, CfDomain *domain, GError **error)
     return cf_domain_to_xml(domain);
 }
 
-static void answer(char **words, const char *xml, size_t size)
+static char *treat_xml(const char *xml, size_t size, void *words,
+                       GError **error)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(CfDomain) domain = cf_domain_parse(xml, size, &error);
-    g_autofree char *text = domain ? treat(words, domain, &error) : NULL;
+    g_autoptr(CfDomain) domain = cf_domain_parse(xml, size, error);
 
-    if (text) {
-        printf("ok %zu\n%s", strlen(text), text);
-    } else {
-        printf("error %s\n", error->message);
-    }
-    fflush(stdout);
+    return domain ? treat(words, domain, error) : NULL;
 }
 
 int main(int argc, char **argv)
 {
-    size_t size;
-
-    while (argc > 1 && scanf("%zu", &size) == 1 && getchar() == '\n') {
-        /* exactly so large, so that a sanitizer sees any byte beyond */
-        g_autofree char *xml = g_malloc(size);
-
-        if (fread(xml, 1, size, stdin) != size) {
-            return 1;
-        }
-        answer(argv + 1, xml, size);
-    }
-    return !feof(stdin);
+    return argc > 1 ? dialogue(treat_xml, argv + 1) : 1;
 }

@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 
 import places
+from dialogue import Dialogue
 from hook import QEMU, domain, element, facts
 from tap import Missing
 
@@ -12,34 +13,12 @@ SOURCES = ["commandline.c", "domain.c", "facts.c", "tells.c", "xml.c"]
 ON = "guest-clock=on"
 
 
-class Tool:
-    """Asks domain-tool: (True, text) or (False, sentence)."""
+class Tool(Dialogue):
+    """ask(xml) does one thing with it."""
 
     def __init__(self, *words, program=None):
-        self._tool = subprocess.Popen(
-            [program or places.build("tests/hook/domain-tool"), *words],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *why):
-        self._tool.stdin.close()
-        self._tool.wait(20)
-        self._tool.stdout.close()
-
-    def ask(self, xml):
-        if isinstance(xml, str):
-            xml = xml.encode()
-        self._tool.stdin.write(b"%d\n%s" % (len(xml), xml))
-        self._tool.stdin.flush()
-        word, _, rest = self._tool.stdout.readline().partition(b" ")
-        if word == b"ok":
-            return True, self._tool.stdout.read(int(rest)).decode()
-        assert word == b"error", "domain-tool died of %r" % xml[:2000]
-        sentence = rest.decode().rstrip("\n")
-        assert sentence.isprintable(), "not one plain line: %r" % sentence
-        return False, sentence
+        super().__init__(program or places.build("tests/hook/domain-tool"),
+                         *words)
 
 
 def ask(xml, *words):

@@ -14,7 +14,7 @@ import time
 import fakehost
 import places
 from hook import (arguments, domain, element, environment, facts, program,
-                  refused, run, sentence)
+                  refused, sentence)
 from tap import Missing, diagnose
 
 HOST = "newest"
