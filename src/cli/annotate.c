@@ -203,7 +203,7 @@ int cli_annotate(int argc, char **argv)
           "All running guests whose clocks are carried or promised", NULL },
         { "follow", 'f', 0, G_OPTION_ARG_NONE, &options.follow,
           "Go on, and annotate guests as they start and arrive", NULL },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
+        JSON_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {

@@ -139,9 +139,8 @@ int cli_check(int argc, char **argv)
         { "desturi", 0, 0, G_OPTION_ARG_STRING, &options.destination_uri,
           "Ask this libvirt for the destination, instead of DST", "URI" },
         WISHES_ENTRIES(options.wishes),
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-          "Write to this file, whole or not at all", "FILE" },
+        JSON_ENTRY(options),
+        OUTPUT_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {

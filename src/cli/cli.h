@@ -34,6 +34,13 @@ typedef struct CliSyntax {
     const GOptionEntry *options;
 } CliSyntax;
 
+/* Options that many commands have, for the members of these names. */
+#define JSON_ENTRY(options) \
+    { "json", 0, 0, G_OPTION_ARG_NONE, &(options).json, "Print JSON", NULL }
+#define OUTPUT_ENTRY(options) \
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &(options).output, \
+      "Write to this file, whole or not at all", "FILE" }
+
 /**
  * cli_parse - parse a subcommand's arguments
  * @syntax: what it takes

@@ -113,9 +113,8 @@ int cli_diff(int argc, char **argv)
 {
     Options options = { 0 };
     const GOptionEntry entries[] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-          "Write to this file, whole or not at all", "FILE" },
+        JSON_ENTRY(options),
+        OUTPUT_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {

@@ -84,15 +84,14 @@ int cli_matrix(int argc, char **argv)
     Options options = { 0 };
     const GOptionEntry entries[] = {
         WISHES_ENTRIES(options.wishes),
-        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json, "Print JSON", NULL },
+        JSON_ENTRY(options),
         { "pairs", 0, 0, G_OPTION_ARG_NONE, &options.pairs,
           "In JSON, tell every pair of hosts by itself", NULL },
         { "svg", 0, 0, G_OPTION_ARG_NONE, &options.svg, "Print a picture",
           NULL },
         { "html", 0, 0, G_OPTION_ARG_NONE, &options.html, "Print a web page",
           NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-          "Write to this file, whole or not at all", "FILE" },
+        OUTPUT_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {

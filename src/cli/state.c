@@ -172,8 +172,7 @@ int cli_state(int argc, char **argv)
           "Go on, and tell what happens to the guest", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
           "Print JSON, which clockferry check takes", NULL },
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output,
-          "Write to this file, whole or not at all", "FILE" },
+        OUTPUT_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {
