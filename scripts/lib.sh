@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC2034 # what is set here is used by who sources it
-# What ./run and the scripts here share: messages, the cache, its lock, progress. To be sourced, with $top set.
+# What ./run, tests, debian/ and qemu-patches/ share: messages, the cache, its lock, progress. To be sourced, with $top set.
 
 # Pure headers stand in two places, which must not differ: NAME.h here and in the QEMU series. The arithmetic
 # (clock-math) must be in the series; others are compared if they are.
