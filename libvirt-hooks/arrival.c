@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A guest that comes to this host: may it, and what will be true of it? */
-#include "../src/domain/domain.h"
-#include "../src/printable.h"
+#include "domain/domain.h"
+#include "text/printable.h"
 #include "arrival.h"
 #include "probe-apart.h"
 

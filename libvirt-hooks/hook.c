@@ -17,7 +17,7 @@
 #include <syslog.h>
 #include <unistd.h>
 #include <libxml/xmlmemory.h>
-#include "../src/domain/domain.h"
+#include "domain/domain.h"
 #include "arrival.h"
 #include "io.h"
 #include "last-words.h"

@@ -67,7 +67,7 @@ static void G_GNUC_NORETURN run_child(int fd)
 }
 
 static gboolean understand(int status, const char *answer, size_t size,
-                           CfProbe *ret_probe, GError **error)
+                           CfProbe *ret_host, GError **error)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == WROTE_PROBLEM) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_NO_KVM, answer);
@@ -79,10 +79,10 @@ static gboolean understand(int status, const char *answer, size_t size,
                             "probe here)");
         return FALSE;
     }
-    return cf_probe_from_json(answer, size, ret_probe, error);
+    return cf_probe_from_json(answer, size, ret_host, error);
 }
 
-static gboolean ask(pid_t child, int fd, CfProbe *ret_probe, GError **error)
+static gboolean ask(pid_t child, int fd, CfProbe *ret_host, GError **error)
 {
     g_autofree char *answer = NULL;
     size_t size;
@@ -95,10 +95,10 @@ static gboolean ask(pid_t child, int fd, CfProbe *ret_probe, GError **error)
     if (waitpid(child, &status, 0) < 0) {
         return fail(error, "waitpid", errno);
     }
-    return understand(status, answer, size, ret_probe, error);
+    return understand(status, answer, size, ret_host, error);
 }
 
-gboolean probe_apart(CfProbe *ret_probe, GError **error)
+gboolean probe_apart(CfProbe *ret_host, GError **error)
 {
     gboolean done;
     int fds[2];
@@ -119,7 +119,7 @@ gboolean probe_apart(CfProbe *ret_probe, GError **error)
         run_child(fds[1]);
     }
     close(fds[1]);
-    done = ask(child, fds[0], ret_probe, error);
+    done = ask(child, fds[0], ret_host, error);
     close(fds[0]);
     return done;
 }

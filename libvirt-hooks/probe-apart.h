@@ -7,7 +7,7 @@
 
 /**
  * probe_apart - cf_probe_host(), where it can do no harm
- * @ret_probe: the facts, written on success
+ * @ret_host: the facts, written on success
  * @error: why not
  *
  * A KVM that hangs can keep a process from ending, and libvirt waits for its
@@ -16,6 +16,6 @@
  *
  * Return: true on success.
  */
-gboolean probe_apart(CfProbe *ret_probe, GError **error);
+gboolean probe_apart(CfProbe *ret_host, GError **error);
 
 #endif /* PROBE_APART_H */

@@ -4,7 +4,7 @@
 #define CF_CHECK_JSON_H
 
 #include <clockferry/check.h>
-#include "../json.h"
+#include "text/json.h"
 
 /* Adds what was found to an object: verdict, rung, figures, and with @texts
  * each finding in a sentence. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happened to a guest's clocks between two captures. */
-#include "../internal.h"
+#include "carry/carry.h"
 #include "difference.h"
 
 /* A residual of a restore, and one rounding in each of two functions. */

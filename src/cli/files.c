@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <clockferry/error.h>
-#include "../json.h"
+#include "text/json.h"
 #include "files.h"
 
 static gboolean fail(GError **error, const char *what, const char *path,

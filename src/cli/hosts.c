@@ -3,7 +3,7 @@
 #include "files.h"
 #include "hosts.h"
 
-gboolean hosts_read(const char *path, CfProbe *ret_probe, GError **error)
+gboolean hosts_read(const char *path, CfProbe *ret_host, GError **error)
 {
     g_autofree char *text = NULL;
     gsize size;
@@ -11,7 +11,7 @@ gboolean hosts_read(const char *path, CfProbe *ret_probe, GError **error)
     if (!files_read(path, &text, &size, error)) {
         return FALSE;
     }
-    if (!cf_probe_from_json(text, size, ret_probe, error)) {
+    if (!cf_probe_from_json(text, size, ret_host, error)) {
         g_prefix_error(error, "%s: ", path);
         return FALSE;
     }

@@ -8,12 +8,12 @@
 /**
  * hosts_read - the facts about a host from a file
  * @path: what clockferry probe --json wrote; "-" is the standard input
- * @ret_probe: the facts, written on success
+ * @ret_host: the facts, written on success
  * @error: why not, with the file's name
  *
  * Return: true on success.
  */
-gboolean hosts_read(const char *path, CfProbe *ret_probe, GError **error);
+gboolean hosts_read(const char *path, CfProbe *ret_host, GError **error);
 
 /**
  * hosts_read_guest - a guest from a file

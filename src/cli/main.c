@@ -3,7 +3,7 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
-#include "../printable.h"
+#include "text/printable.h"
 #include "cli.h"
 #include "files.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a user wishes of a move: options that check and matrix share. */
-#include "../names.h"
+#include "text/names.h"
 #include "cli.h"
 #include "wishes.h"
 

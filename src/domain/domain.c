@@ -4,7 +4,7 @@
 #include <libxml/parser.h>
 #include <libxml/xmlsave.h>
 #include <string.h>
-#include "../printable.h"
+#include "text/printable.h"
 #include "domain.h"
 #include "xml.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a domain's XML itself says of its guest's clocks. */
-#include "../names.h"
+#include "text/names.h"
 #include "commandline.h"
 #include "xml.h"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "../../src/kvm-uapi.h"
+#include "kvm/kvm-uapi.h"
 
 #define FAR_TICKS (1ULL << 42)
 #define SECOND_NS 1000000000ULL

@@ -4,8 +4,8 @@
  * Usage: domain-tool again|tells|facts|disable
  *        domain-tool enable [POLICY [REQUIRE]]
  */
-#include "../../src/domain/domain.h"
-#include "../../src/names.h"
+#include "domain/domain.h"
+#include "text/names.h"
 #include "../dialogue.h"
 
 static char *tells(const CfDomain *domain)

@@ -195,7 +195,7 @@ def sanitized(folder):
     tool = os.path.join(folder, "domain-tool")
     compiler = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE",
                 "-g", "-O1", "-fsanitize=address,undefined",
-                "-fno-sanitize-recover=all", "-I" + places.top("include")]
+                "-fno-sanitize-recover=all", "-I" + places.top("include"), "-I" + places.top("src")]
     with open(empty, "w", encoding="utf-8") as stream:
         stream.write("int main(void) { return 0; }\n")
     if subprocess.run([*compiler, empty, "-o", tool],
@@ -208,7 +208,7 @@ def sanitized(folder):
     done = subprocess.run(
         [*compiler, places.top("tests/hook/domain-tool.c"), "-o", tool,
          *[places.top("src/domain", name) for name in SOURCES],
-         places.top("src/printable.c"), places.top("src/names.c"), *flags,
+         places.top("src/text/printable.c"), places.top("src/text/names.c"), *flags,
          "-L" + built, "-lclockferry", "-Wl,-rpath," + built],
         capture_output=True, text=True)
     assert not done.returncode, done.stderr

@@ -218,9 +218,9 @@ def test_sentences():
                       re.M)
     sentences = [" ".join(row.split()) for row in rows
                  if not row.startswith(("``", "Package", "The sentence", "a "))]
-    said = literals("src/check-text.c", "libvirt-hooks/last-words.c",
+    said = literals("src/check/check-text.c", "libvirt-hooks/last-words.c",
                     "libvirt-hooks/probe-apart.c", "src/domain/facts.c",
-                    "src/probe.c")
+                    "src/kvm/probe.c")
     assert len(sentences) > 7, sentences
     for sentence in sentences:
         for part in re.split(r" ?'?…'?,? ?", sentence):

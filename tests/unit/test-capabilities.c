@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Test of libvirt_read_capabilities(): what hosts' libvirts say, and lies. */
 #include <string.h>
-#include "../../src/cli/libvirt-capabilities.h"
+#include "cli/libvirt/capabilities.h"
 
 #define CAPABILITIES(cpu) \
     "<capabilities><host><uuid>1</uuid><cpu>" cpu "</cpu></host>" \

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* May a guest go to a host? Pure: from facts to an answer. */
+#include <string.h>
+#include <clockferry/check.h>
+#include "carry/carry.h"
+#include "kvm/calls.h"
+#include "text/names.h"
+
+/* kvm.tsc_tolerance_ppm where nobody changed it. */
+#define DEFAULT_TOLERANCE_PPM 250
+
+#define PPM 1000000u
+
+static void unscaled(const CfProbe *host, struct cf_tsc_freq *ret_freq)
+{
+    *ret_freq = (struct cf_tsc_freq) { host->host_khz, 0, 1 };
+}
+
+/* As KVM decides whether to scale, roundings included. */
+static bool is_within_tolerance(const CfProbe *host, uint32_t khz)
+{
+    const uint64_t ppm = !host->tolerance_known ? DEFAULT_TOLERANCE_PPM
+                         : MIN(host->tolerance_ppm, PPM);
+    const uint64_t low_khz = (uint64_t)host->host_khz * (PPM - ppm) / PPM;
+    const uint64_t high_khz = (uint64_t)host->host_khz * (PPM + ppm) / PPM;
+
+    return khz >= low_khz && khz <= high_khz;
+}
+
+static bool scaled(const CfProbe *host, uint32_t khz,
+                   struct cf_tsc_freq *ret_freq)
+{
+    struct cf_tsc_freq freq = { host->host_khz, host->frac_bits, 0 };
+
+    if (freq.frac_bits != CF_FRAC_BITS_AMD &&
+        freq.frac_bits != CF_FRAC_BITS_INTEL) {
+        return false;
+    }
+    /* What the hardware can't do KVM refuses, and leaves as it was. */
+    if (!cf_tsc_ratio_from_khz(khz, host->host_khz, freq.frac_bits,
+                               &freq.ratio)) {
+        unscaled(host, &freq);
+    }
+    *ret_freq = freq;
+    return true;
+}
+
+bool cf_tsc_freq_on(const CfProbe *host, const struct cf_tsc_freq *wanted,
+                    struct cf_tsc_freq *ret_freq)
+{
+    struct cf_tsc_freq plain;
+    uint32_t khz;
+
+    if (!host->host_khz || !cf_tsc_freq_khz(wanted, &khz)) {
+        return false;
+    }
+    unscaled(host, &plain);
+    if (cf_freq_is_near(&plain, wanted) || host->scaling == CF_SCALING_NONE ||
+        host->scaling == CF_SCALING_FAILS ||
+        (host->scaling == CF_SCALING_WORKS &&
+         is_within_tolerance(host, khz))) {
+        *ret_freq = plain;
+        return true;
+    }
+    return host->scaling == CF_SCALING_WORKS && scaled(host, khz, ret_freq);
+}
+
+static void guest_defaults(CfGuest *guest)
+{
+    *guest = (CfGuest) {
+        .policy = CF_POLICY_AUTO,
+        .require = CF_RUNG_PLAIN,
+        .max_error_ns = UINT64_MAX,
+    };
+}
+
+void cf_guest_from_probe(const CfProbe *host, uint32_t guest_khz,
+                        CfGuest *ret_guest)
+{
+    const struct cf_tsc_freq wanted = {
+        guest_khz ? guest_khz : host->host_khz, 0, 1,
+    };
+
+    guest_defaults(ret_guest);
+    ret_guest->host_khz = host->host_khz;
+    memcpy(ret_guest->host, host->id.name, sizeof(ret_guest->host));
+    memcpy(ret_guest->boot_id, host->id.boot_id, sizeof(ret_guest->boot_id));
+    ret_guest->instant_known = host->instant_known;
+    ret_guest->instant = host->instant;
+    if (host->time_known) {
+        ret_guest->tai_offset_s = host->time.tai_offset_s;
+        ret_guest->leap = host->time.leap;
+        if (host->time.synchronised) {
+            ret_guest->max_error_ns = host->time.max_error_ns;
+        }
+    }
+    if (!cf_tsc_freq_on(host, &wanted, &ret_guest->freq)) {
+        ret_guest->freq = (struct cf_tsc_freq) { 0 };
+    }
+}
+
+/* Of all vCPUs; false if it isn't known or differs. */
+static bool freq_of_state(const CfState *state, struct cf_tsc_freq *ret_freq)
+{
+    const CfVcpuState *boot = &state->vcpus[0];
+    uint32_t i;
+
+    for (i = 0; i < state->n_vcpus; i++) {
+        const CfVcpuState *vcpu = &state->vcpus[i];
+        int64_t ppt;
+
+        if (!cf_freq_was_seen(vcpu) ||
+            !cf_tsc_rate_error_ppt(&vcpu->freq, &boot->freq, &ppt) || ppt) {
+            return false;
+        }
+    }
+    *ret_freq = boot->freq;
+    return true;
+}
+
+void cf_guest_from_state(const CfState *state, CfGuest *ret_guest)
+{
+    guest_defaults(ret_guest);
+    ret_guest->host_khz = state->host_khz;
+    memcpy(ret_guest->boot_id, state->boot_id, sizeof(ret_guest->boot_id));
+    ret_guest->instant_known = true;
+    ret_guest->instant = state->anchor.instant;
+    ret_guest->max_error_ns = state->max_error_ns;
+    ret_guest->tai_offset_s = state->anchor.instant.tai_offset_s;
+    (void)freq_of_state(state, &ret_guest->freq);
+}
+
+static void find(CfCheck *check, CfFindingKind kind, enum cf_verdict verdict)
+{
+    g_assert(check->n_findings < CF_FINDINGS_MAX);
+    check->findings[check->n_findings++] = (CfFinding) { kind, verdict };
+    check->verdict = MAX(check->verdict, verdict);
+}
+
+/* Whichever was looked at first. */
+static bool is_same_host(const CfGuest *guest, const CfProbe *host)
+{
+    const CfMoment here = { guest->boot_id, guest->host_khz, &guest->instant };
+    const CfMoment there = { host->id.boot_id, host->host_khz, &host->instant };
+
+    return guest->instant_known && host->instant_known &&
+           (cf_same_host(here, there) || cf_same_host(there, here));
+}
+
+static void compare_rates(CfCheck *check)
+{
+    const struct cf_tsc_freq *wanted = &check->guest->freq;
+    cf_u128 drift_ns;
+    bool slower;
+
+    if (!cf_tsc_freq_on(check->destination, wanted, &check->freq) ||
+        !cf_tsc_rate_error_ppt(&check->freq, wanted,
+                               &check->rate_error_ppt)) {
+        return;
+    }
+    check->rate_known = true;
+    slower = check->rate_error_ppt < 0;
+    drift_ns = slower ? 0 - (uint64_t)check->rate_error_ppt
+                      : (uint64_t)check->rate_error_ppt;
+    /* 86,400 s x 10^-12 = 86.4 ns for each ppt */
+    drift_ns = MIN((drift_ns * 864 + 9) / 10, INT64_MAX);
+    check->drift_ns = slower ? -(int64_t)drift_ns : (int64_t)drift_ns;
+}
+
+/* KVM_SET_CLOCK_GUEST takes a record only within 1 kHz of the vCPU's. */
+static enum cf_rung expected_rung(const CfCheck *check)
+{
+    const CfProbe *host = check->destination;
+    uint32_t here_khz, there_khz;
+
+    if (!host->rung_known) {
+        return CF_RUNG_PLAIN;
+    }
+    if (host->best_rung == CF_RUNG_EXACT &&
+        (!cf_tsc_freq_khz(&check->guest->freq, &here_khz) ||
+         !cf_tsc_freq_khz(&check->freq, &there_khz) ||
+         MAX(here_khz, there_khz) - MIN(here_khz, there_khz) > 1)) {
+        return CF_RUNG_REANCHORED;
+    }
+    return host->best_rung;
+}
+
+static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
+{
+    const enum cf_verdict verdict = cf_policy_offset(facts);
+
+    if (!check->destination->offset_known) {
+        find(check, CF_FINDING_OFFSET_UNKNOWN, verdict);
+    } else if (facts->offset == CF_OFFSET_REWINDS) {
+        find(check, CF_FINDING_TSC_UNSTABLE, verdict);
+    } else if (facts->offset == CF_OFFSET_IGNORED && !check->same_host) {
+        find(check, CF_FINDING_OFFSET_IGNORED, verdict);
+    } else {
+        find(check, CF_FINDING_OFFSET, verdict);
+    }
+}
+
+static void judge(CfCheck *check)
+{
+    const CfProbe *host = check->destination;
+    const struct cf_policy_facts facts = {
+        .policy = check->guest->policy,
+        .promised = check->guest->promised,
+        .same_host = check->same_host,
+        .rate_known = check->rate_known,
+        .rate_error_ppt = check->rate_error_ppt,
+        /* what nobody tried is taken for what would be worst */
+        .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
+        .best_rung = check->rung,
+        .required_rung = check->guest->require,
+    };
+    const bool reachable = check->rung <= check->guest->require;
+
+    find(check, check->rate_known ? CF_FINDING_RATE : CF_FINDING_RATE_UNKNOWN,
+         cf_policy_rate(&facts));
+    judge_offset(check, &facts);
+    find(check, host->rung_known ? CF_FINDING_RUNG : CF_FINDING_RUNG_UNKNOWN,
+         reachable ? CF_VERDICT_GO : CF_VERDICT_REFUSE);
+}
+
+/* Does the guest's TSC arrive where it should be, as far as can be read? */
+static bool tsc_arrives(const CfCheck *check)
+{
+    const CfProbe *host = check->destination;
+
+    return host->offset_known &&
+           (host->offset == CF_OFFSET_STICKS ||
+            (host->offset == CF_OFFSET_IGNORED && check->same_host));
+}
+
+static uint64_t add(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* On one host nothing is computed; between two their clocks decide, and the
+ * offset is rounded to a tick. */
+static bool hosts_apart_ns(const CfCheck *check, uint64_t *ret_ns)
+{
+    const CfGuest *guest = check->guest;
+    const CfProbe *host = check->destination;
+    uint32_t khz;
+
+    if (check->same_host) {
+        *ret_ns = 0;
+        return true;
+    }
+    if (guest->max_error_ns == UINT64_MAX || !host->time_known ||
+        !host->time.synchronised || !cf_tsc_freq_khz(&guest->freq, &khz)) {
+        return false;
+    }
+    *ret_ns = add(add(guest->max_error_ns, host->time.max_error_ns),
+                  1000000 / khz + 1);
+    return true;
+}
+
+/* Both clocks step alike. */
+static bool find_time_bound(const CfCheck *check, uint64_t *ret_ns)
+{
+    uint64_t bound_ns;
+
+    if (!tsc_arrives(check) || !hosts_apart_ns(check, &bound_ns)) {
+        return false;
+    }
+    if (check->destination->has_offset != CF_ANSWER_YES) {
+        bound_ns = add(bound_ns, CF_MEASURED_SLACK_NS);
+    }
+    *ret_ns = bound_ns;
+    return bound_ns != UINT64_MAX;
+}
+
+static void bound_time(CfCheck *check)
+{
+    check->time_known = find_time_bound(check, &check->time_bound_ns);
+    find(check, check->time_known ? CF_FINDING_TIME : CF_FINDING_TIME_UNKNOWN,
+         CF_VERDICT_GO);
+}
+
+/* kvmclock against the guest's TSC, at the first run. */
+static void bound_kvmclock(CfCheck *check)
+{
+    cf_u128 bound_ns = CF_SETTLED_NS + CF_ROUNDING_NS;
+
+    if (check->rung >= CF_RUNG_REALTIME || !check->rate_known ||
+        !tsc_arrives(check)) {
+        return;
+    }
+    if (check->rung == CF_RUNG_CLOSED_LOOP) {
+        bound_ns += cf_pending_ns(check->rate_error_ppt, CF_FIRST_RUN_NS);
+    }
+    check->kvmclock_known = bound_ns < UINT64_MAX;
+    check->kvmclock_bound_ns = (uint64_t)bound_ns;
+}
+
+static bool knows_tai(const CfProbe *host)
+{
+    return host->time_known && host->time.tai_offset_s;
+}
+
+/* What doesn't decide, but should be known. */
+static void note(CfCheck *check)
+{
+    const CfGuest *guest = check->guest;
+    const CfProbe *host = check->destination;
+    const bool leap = guest->leap != CF_LEAP_NONE ||
+                      (host->time_known && host->time.leap != CF_LEAP_NONE);
+
+    if (check->same_host) {
+        find(check, CF_FINDING_SAME_HOST, CF_VERDICT_GO);
+    } else if (guest->boot_id[0] &&
+               !strcmp(guest->boot_id, host->id.boot_id)) {
+        find(check, CF_FINDING_UNPROVEN, CF_VERDICT_GO);
+    }
+    if (host->scaling == CF_SCALING_WORKS && !host->tolerance_known) {
+        find(check, CF_FINDING_TOLERANCE, CF_VERDICT_GO);
+    }
+    if (host->has_offset != CF_ANSWER_YES) {
+        find(check, CF_FINDING_OFFSET_MEASURED, CF_VERDICT_GO);
+    }
+    if (!check->same_host && (!guest->tai_offset_s || !knows_tai(host))) {
+        find(check, CF_FINDING_TAI, CF_VERDICT_GO);
+    }
+    if (!check->same_host && leap) {
+        find(check, CF_FINDING_LEAP, CF_VERDICT_GO);
+    }
+}
+
+void cf_check(const CfGuest *guest, const CfProbe *destination,
+              CfCheck *ret_check)
+{
+    CfCheck check = {
+        .verdict = CF_VERDICT_GO,
+        .guest = guest,
+        .destination = destination,
+        .same_host = is_same_host(guest, destination),
+    };
+
+    compare_rates(&check);
+    check.rung = expected_rung(&check);
+    judge(&check);
+    bound_time(&check);
+    bound_kvmclock(&check);
+    note(&check);
+    *ret_check = check;
+}
+
+const char *cf_verdict_name(enum cf_verdict verdict)
+{
+    return cf_name_of(&cf_verdict_names, verdict);
+}
+
+const char *cf_finding_name(CfFindingKind kind)
+{
+    return cf_name_of(&cf_finding_names, kind);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clockferry check: may a guest go from one host to another? */
+#include <string.h>
+#include <clockferry/check.h>
+#include "text/printable.h"
+#include "check-print.h"
+#include "cli.h"
+#include "files.h"
+#include "hosts.h"
+#include "wishes.h"
+
+typedef struct Options {
+    Wishes wishes;
+    char *uri;
+    char *destination_uri;
+    gboolean json;
+    char *output;
+} Options;
+
+/**
+ * Ends - of the move, as the user named them
+ * @source: a file; or a libvirt, if there is @domain
+ * @domain: a guest there, or NULL
+ * @destination: a file or a libvirt
+ */
+typedef struct Ends {
+    const char *source;
+    const char *domain;
+    const char *destination;
+} Ends;
+
+static int status_of(enum cf_verdict verdict)
+{
+    return verdict == CF_VERDICT_GO ? CF_EXIT_FINE
+           : verdict == CF_VERDICT_REFUSE ? CF_EXIT_REFUSED : CF_EXIT_INEXACT;
+}
+
+/* By their names, if they have different ones; else as the user did. */
+static void name_hosts(Move *move, const Ends *ends)
+{
+    const char *from = move->guest.host, *to = move->destination.id.name;
+    const bool differ = strcmp(from, to) != 0;
+
+    move->from = cf_printable(*from && differ ? from : ends->source);
+    move->to = cf_printable(*to && differ ? to : ends->destination);
+}
+
+static gboolean ask_guest(const Ends *ends, Move *move, GError **error)
+{
+    LibvirtGuest guest;
+    GuestClocks clocks;
+    g_autoptr(Qmp) qmp = libvirt_open_monitor(ends->source, ends->domain,
+                                              false, &guest, error);
+
+    if (!qmp || !libvirt_ask_clocks(qmp, &guest, &clocks, &move->teller,
+                                    error)) {
+        return FALSE;
+    }
+    move->by_libvirt = true;
+    move->name = cf_printable(guest.name);
+    move->carried = clocks.enabled;
+    move->guest = clocks.guest;
+    return TRUE;
+}
+
+static gboolean read_ends(const Options *options, const Ends *ends,
+                          Move *move, GError **error)
+{
+    return (ends->domain ? ask_guest(ends, move, error)
+            : hosts_read_guest(ends->source, options->wishes.tsc_khz,
+                               &move->guest, error)) &&
+           (options->destination_uri
+            ? libvirt_ask_destination(ends->destination, &move->destination,
+                                      error)
+            : hosts_read(ends->destination, &move->destination, error));
+}
+
+static int print(const Move *move, const Options *options)
+{
+    g_autofree char *text = options->json ? check_to_json(move)
+                                          : check_to_text(move);
+    g_autoptr(GError) error = NULL;
+
+    return files_write(options->output, text, &error)
+           ? status_of(move->check.verdict) : cli_fail(error);
+}
+
+static int check(const Options *options, const Ends *ends)
+{
+    g_autoptr(GError) error = NULL;
+    Move move = { .from = NULL };
+    int status;
+
+    if (!read_ends(options, ends, &move, &error)) {
+        g_free(move.name);
+        return cli_fail(error);
+    }
+    wishes_apply(&options->wishes, &move.guest);
+    name_hosts(&move, ends);
+    cf_check(&move.guest, &move.destination, &move.check);
+    status = print(&move, options);
+    g_free(move.from);
+    g_free(move.to);
+    g_free(move.name);
+    return status;
+}
+
+static int find_ends(const Options *options, char **arguments,
+                     Ends *ret_ends)
+{
+    const guint n = g_strv_length(arguments);
+
+    if (options->uri && options->wishes.tsc_khz) {
+        return cli_usage("--tsc-khz contradicts --connect, which asks for "
+                         "the guest's frequency");
+    }
+    if (options->destination_uri && n > 1) {
+        return cli_usage("unexpected argument '%s', --desturi names the "
+                         "destination", arguments[1]);
+    }
+    if (!options->destination_uri && n < 2) {
+        return cli_usage("too few arguments; a file or --desturi URI names "
+                         "the destination");
+    }
+    *ret_ends = (Ends) {
+        .source = options->uri ? options->uri : arguments[0],
+        .domain = options->uri ? arguments[0] : NULL,
+        .destination = n > 1 ? arguments[1] : options->destination_uri,
+    };
+    return CLI_GO_ON;
+}
+
+int cli_check(int argc, char **argv)
+{
+    Options options = { .json = FALSE };
+    const GOptionEntry entries[] = {
+        { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
+          "Ask this libvirt for the guest, SRC being its name", "URI" },
+        { "desturi", 0, 0, G_OPTION_ARG_STRING, &options.destination_uri,
+          "Ask this libvirt for the destination, instead of DST", "URI" },
+        WISHES_ENTRIES(options.wishes),
+        JSON_ENTRY(options),
+        OUTPUT_ENTRY(options),
+        { 0 },
+    };
+    const CliSyntax syntax = {
+        .arguments = "SRC [DST]",
+        .summary = "Tells whether a guest may go from SRC to DST, and how "
+                   "exact its clocks will be then.\nSRC is the file of a host "
+                   "(clockferry probe --json), of a running guest\n"
+                   "(clockferry state --json) or of captured clocks; DST is "
+                   "the file of a host.\nExit status 3: refused; 4: it may "
+                   "go, but not exactly.",
+        .min = 1,
+        .max = 2,
+        .options = entries,
+    };
+    g_auto(GStrv) arguments = NULL;
+    Ends ends = { 0 };
+    int status = cli_parse(&syntax, argc, argv, &arguments);
+
+    if (status == CLI_GO_ON) {
+        status = find_ends(&options, arguments, &ends);
+    }
+    if (status == CLI_GO_ON) {
+        status = wishes_parse(&options.wishes);
+    }
+    if (status == CLI_GO_ON) {
+        status = check(&options, &ends);
+    }
+    wishes_clear(&options.wishes);
+    g_free(options.uri);
+    g_free(options.destination_uri);
+    g_free(options.output);
+    return status;
+}

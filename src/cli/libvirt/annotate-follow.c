@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps running guests annotated: events say when to look at one, and now and
+ * then all are looked at. libvirt must not be called from the callbacks of
+ * its events, so these only note what there is to do.
+ */
+#include <string.h>
+#include "text/printable.h"
+#include "annotate-follow.h"
+#include "annotate-guest.h"
+#include "cli/cli.h"
+#include "cli/files.h"
+
+/* What no event tells comes with the next look: a leap second, a clock that
+ * was synchronised. And what was busy is tried again. */
+#define LOOK_INTERVAL_MS (10 * 60 * 1000)
+#define RETRY_INTERVAL_MS (5 * 1000)
+#define NEVER (-1)
+
+#define RECONNECT_MIN_S 1
+#define RECONNECT_MAX_S 60
+
+/**
+ * Follower - what is going on
+ * @names: of the guests, or NULL
+ * @connection: to libvirt, while there is one
+ * @life_id: of the callback for guests' lives
+ * @monitor_id: of the one for QEMU's events; negative where there are none
+ * @look_timer: goes off for the next look at all
+ * @retry_timer: goes off for those that are @busy
+ * @look_at_all: that is due
+ * @due: UUIDs of single guests to look at
+ * @busy: UUIDs of those that couldn't be written to
+ * @failure: nobody can be told any more
+ */
+typedef struct Follower {
+    char **names;
+    virConnectPtr connection;
+    int life_id;
+    int monitor_id;
+    int look_timer;
+    int retry_timer;
+    bool look_at_all;
+    GHashTable *due;
+    GHashTable *busy;
+    GError *failure;
+} Follower;
+
+static void note(GHashTable *set, virDomainPtr domain)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN];
+
+    if (libvirt.virDomainGetUUIDString(domain, uuid) == 0) {
+        g_hash_table_add(set, g_strdup(uuid));
+    }
+}
+
+static int on_life_event(virConnectPtr connection, virDomainPtr domain,
+                         int event, int detail, void *opaque)
+{
+    Follower *follower = opaque;
+
+    (void)connection;
+    (void)detail;
+    if (event == VIR_DOMAIN_EVENT_STARTED ||
+        event == VIR_DOMAIN_EVENT_RESUMED) {
+        note(follower->due, domain);
+    }
+    return 0;
+}
+
+static void on_restored(virConnectPtr connection, virDomainPtr domain,
+                        const char *event, long long seconds,
+                        unsigned int micros, const char *details,
+                        void *opaque)
+{
+    Follower *follower = opaque;
+
+    (void)connection;
+    (void)event;
+    (void)seconds;
+    (void)micros;
+    (void)details;
+    note(follower->due, domain);
+}
+
+static GHashTable *new_set(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static void on_look(int timer, void *opaque)
+{
+    Follower *follower = opaque;
+
+    (void)timer;
+    follower->look_at_all = true;
+}
+
+static void on_retry(int timer, void *opaque)
+{
+    Follower *follower = opaque;
+    GHashTableIter iter;
+    gpointer uuid;
+
+    libvirt.virEventUpdateTimeout(timer, NEVER);
+    g_hash_table_iter_init(&iter, follower->busy);
+    while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
+        g_hash_table_iter_steal(&iter);
+        g_hash_table_add(follower->due, uuid);
+    }
+}
+
+/* Without the event of QEMU, which other hypervisors haven't, the guests'
+ * lives tell enough. */
+static gboolean listen_to_events(Follower *follower, GError **error)
+{
+    follower->life_id = libvirt.virConnectDomainEventRegisterAny(
+        follower->connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        VIR_DOMAIN_EVENT_CALLBACK(on_life_event), follower, NULL);
+    if (follower->life_id < 0) {
+        libvirt_set_error(error, "can't listen to libvirt's events");
+        return FALSE;
+    }
+    follower->monitor_id = libvirt.virConnectDomainQemuMonitorEventRegister(
+        follower->connection, NULL, "KVM_CLOCK_RESTORED", on_restored,
+        follower, NULL, 0);
+    libvirt_keep_alive(follower->connection);
+    return TRUE;
+}
+
+/* Callbacks hold references to the connection, also to one that is dead. */
+static void disconnect(Follower *follower)
+{
+    if (follower->monitor_id >= 0) {
+        libvirt.virConnectDomainQemuMonitorEventDeregister(
+            follower->connection, follower->monitor_id);
+    }
+    if (follower->life_id >= 0) {
+        libvirt.virConnectDomainEventDeregisterAny(follower->connection,
+                                                   follower->life_id);
+    }
+    g_clear_pointer(&follower->connection, libvirt_close);
+}
+
+static bool is_wanted(const Follower *follower, virDomainPtr domain)
+{
+    const char *const *names = (const char *const *)follower->names;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+    libvirt.virDomainGetUUIDString(domain, uuid);
+    return names && (g_strv_contains(names, uuid) ||
+                     g_strv_contains(names, libvirt.virDomainGetName(domain)));
+}
+
+static void tell_written(Follower *follower, virDomainPtr domain)
+{
+    g_autofree char *name = cf_printable(libvirt.virDomainGetName(domain));
+    g_autofree char *line = g_strdup_printf("%s: facts written\n", name);
+
+    if (!follower->failure) {
+        files_write(NULL, line, &follower->failure);
+    }
+}
+
+/* Guests may vanish at any time, and are none then; busy ones wait. */
+static void look_at(Follower *follower, virDomainPtr domain,
+                    const CfProbe *host)
+{
+    const bool wanted = is_wanted(follower, domain);
+    g_autoptr(GError) error = NULL;
+    AnnotateOutcome outcome;
+
+    if (follower->names && !wanted) {
+        return;
+    }
+    if (annotate_guest(domain, host, wanted, &outcome, &error)) {
+        if (outcome == ANNOTATE_WRITTEN) {
+            tell_written(follower, domain);
+        }
+    } else if (g_error_matches(error, LIBVIRT_ERROR,
+                               VIR_ERR_OPERATION_TIMEOUT)) {
+        note(follower->busy, domain);
+        libvirt.virEventUpdateTimeout(follower->retry_timer,
+                                      RETRY_INTERVAL_MS);
+    } else if (libvirt.virDomainIsActive(domain) == 1) {
+        cli_fail(error);
+    }
+}
+
+static void look_at_all(Follower *follower, const CfProbe *host)
+{
+    virDomainPtr *domains;
+    const int n = libvirt.virConnectListAllDomains(
+        follower->connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    int i;
+
+    for (i = 0; i < n; i++) {
+        look_at(follower, domains[i], host);
+        libvirt_free_domain(domains[i]);
+    }
+    if (n >= 0) {
+        free(domains);
+    }
+}
+
+static void look_at_due(Follower *follower, GHashTable *due,
+                        const CfProbe *host)
+{
+    GHashTableIter iter;
+    gpointer uuid;
+
+    g_hash_table_iter_init(&iter, due);
+    while (g_hash_table_iter_next(&iter, &uuid, NULL)) {
+        g_autoptr(virDomain) domain = libvirt.virDomainLookupByUUIDString(
+            follower->connection, uuid);
+
+        if (domain) {
+            look_at(follower, domain, host);
+        }
+    }
+}
+
+static void do_what_is_due(Follower *follower)
+{
+    g_autoptr(GHashTable) due = g_steal_pointer(&follower->due);
+    const bool all = follower->look_at_all;
+    g_autoptr(GError) error = NULL;
+    CfProbe host;
+
+    follower->due = new_set();
+    follower->look_at_all = false;
+    if (!libvirt_get_host(follower->connection, &host, &error)) {
+        cli_fail(error);
+        return;
+    }
+    if (all) {
+        libvirt.virEventUpdateTimeout(follower->look_timer,
+                                      LOOK_INTERVAL_MS);
+        look_at_all(follower, &host);
+    } else {
+        look_at_due(follower, due, &host);
+    }
+}
+
+/* Until the connection breaks off. */
+static void serve(Follower *follower)
+{
+    follower->look_at_all = true;
+    while (!follower->failure &&
+           libvirt.virConnectIsAlive(follower->connection) == 1) {
+        if (follower->look_at_all || g_hash_table_size(follower->due)) {
+            do_what_is_due(follower);
+        } else if (libvirt.virEventRunDefaultImpl() < 0) {
+            return;
+        }
+    }
+}
+
+/* One connection, from its begin to its end; true if it came about. */
+static gboolean follow_once(Follower *follower, const char *uri,
+                            GError **error)
+{
+    gboolean listening;
+
+    follower->life_id = follower->monitor_id = -1;
+    follower->connection = libvirt_open(uri, error);
+    if (!follower->connection) {
+        return FALSE;
+    }
+    listening = listen_to_events(follower, error);
+    if (listening) {
+        serve(follower);
+    }
+    disconnect(follower);
+    return listening;
+}
+
+static void wait_for_next(guint seconds, const GError *why)
+{
+    g_autoptr(GError) error = g_error_new(
+        LIBVIRT_ERROR, VIR_ERR_OPERATION_FAILED, "%s; next try in %u s",
+        why ? why->message : "the connection to libvirt broke off", seconds);
+
+    cli_fail(error);
+    g_usleep(seconds * G_USEC_PER_SEC);
+}
+
+static void follow(Follower *follower, const char *uri)
+{
+    guint delay_s = RECONNECT_MIN_S;
+
+    while (!follower->failure) {
+        g_autoptr(GError) error = NULL;
+
+        if (follow_once(follower, uri, &error)) {
+            delay_s = RECONNECT_MIN_S;
+        }
+        if (!follower->failure) {
+            wait_for_next(delay_s, error);
+            delay_s = MIN(2 * delay_s, RECONNECT_MAX_S);
+        }
+    }
+}
+
+void annotate_follow(const char *uri, char **names, GError **error)
+{
+    Follower follower = { .names = names };
+
+    if (!libvirt_load(error)) {
+        return;
+    }
+    follower.due = new_set();
+    follower.busy = new_set();
+    follower.look_timer = libvirt.virEventAddTimeout(
+        LOOK_INTERVAL_MS, on_look, &follower, NULL);
+    follower.retry_timer = libvirt.virEventAddTimeout(NEVER, on_retry,
+                                                      &follower, NULL);
+    follow(&follower, uri);
+    g_hash_table_unref(follower.due);
+    g_hash_table_unref(follower.busy);
+    g_propagate_error(error, follower.failure);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Facts about a running guest in its libvirt metadata. */
+#include <string.h>
+#include "annotate-guest.h"
+#include "monitor.h"
+
+/* It goes away, or is saved. */
+static bool has_job(virDomainPtr domain)
+{
+    virDomainJobInfo job;
+
+    return libvirt.virDomainGetJobInfo(domain, &job) == 0 &&
+           (job.type == VIR_DOMAIN_JOB_BOUNDED ||
+            job.type == VIR_DOMAIN_JOB_UNBOUNDED);
+}
+
+/* It hasn't arrived or begun yet, so its QEMU doesn't know its clocks. */
+static bool is_arriving(virDomainPtr domain)
+{
+    int state, reason;
+
+    return libvirt.virDomainGetState(domain, &state, &reason, 0) == 0 &&
+           state == VIR_DOMAIN_PAUSED &&
+           (reason == VIR_DOMAIN_PAUSED_MIGRATION ||
+            reason == VIR_DOMAIN_PAUSED_STARTING_UP);
+}
+
+/* While libvirt moves a guest, writing its metadata would block, for half a
+ * minute, and then fail. */
+static gboolean check_idle(virDomainPtr domain, GError **error)
+{
+    const char *name = libvirt.virDomainGetName(domain);
+
+    if (has_job(domain) || is_arriving(domain)) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+                    "%s is being migrated or saved: annotate it afterwards",
+                    name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static bool is_same_freq(const struct cf_tsc_freq *a,
+                         const struct cf_tsc_freq *b)
+{
+    return a->host_khz == b->host_khz && a->ratio == b->ratio &&
+           a->frac_bits == b->frac_bits;
+}
+
+/* Any instant of a host proves which one it is, so an old one will do; and the
+ * bound of its clock's error changes with every reading. */
+static bool is_same(const CfGuest *a, const CfGuest *b)
+{
+    return is_same_freq(&a->freq, &b->freq) && a->promised == b->promised &&
+           a->policy == b->policy && a->require == b->require &&
+           a->host_khz == b->host_khz && !strcmp(a->host, b->host) &&
+           !strcmp(a->boot_id, b->boot_id) &&
+           a->instant_known == b->instant_known &&
+           (a->max_error_ns == UINT64_MAX) ==
+           (b->max_error_ns == UINT64_MAX) &&
+           a->tai_offset_s == b->tai_offset_s && a->leap == b->leap;
+}
+
+/*
+ * Only the running guest gets them, not its definition: they are about this
+ * run, on this host. Left in the definition they would stand in the way of
+ * the next start, or be taken for facts on another host.
+ */
+static gboolean write_facts(virDomainPtr domain, const CfGuest *facts,
+                            GError **error)
+{
+    const char *name = libvirt.virDomainGetName(domain);
+    g_autofree char *xml = cf_domain_facts_to_xml(facts);
+
+    if (libvirt.virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, xml,
+                                     CF_DOMAIN_KEY, CF_DOMAIN_NAMESPACE,
+                                     VIR_DOMAIN_AFFECT_LIVE) < 0) {
+        libvirt_set_error(error, "can't write the facts about %s into its "
+                          "metadata", name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean ask(virDomainPtr domain, const CfProbe *host,
+                    LibvirtGuest *ret_guest, GuestClocks *ret_clocks,
+                    GError **error)
+{
+    g_autoptr(Qmp) qmp = NULL;
+    LibvirtTeller teller;
+
+    if (!libvirt_get_guest(domain, host, ret_guest, error)) {
+        return FALSE;
+    }
+    qmp = libvirt_new_monitor(domain, false, error);
+    return qmp && libvirt_ask_clocks(qmp, ret_guest, ret_clocks, &teller,
+                                     error);
+}
+
+gboolean annotate_guest(virDomainPtr domain, const CfProbe *host, bool wanted,
+                        AnnotateOutcome *ret_outcome, GError **error)
+{
+    LibvirtGuest guest;
+    GuestClocks clocks;
+
+    if (!check_idle(domain, error) ||
+        !ask(domain, host, &guest, &clocks, error)) {
+        return FALSE;
+    }
+    if (!wanted && !clocks.enabled && !clocks.guest.promised &&
+        !guest.has_facts) {
+        *ret_outcome = ANNOTATE_SKIPPED;
+        return TRUE;
+    }
+    if (guest.has_facts && is_same(&guest.facts, &clocks.guest)) {
+        *ret_outcome = ANNOTATE_UNCHANGED;
+        return TRUE;
+    }
+    *ret_outcome = ANNOTATE_WRITTEN;
+    return write_facts(domain, &clocks.guest, error);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clockferry annotate: facts about running guests, for the hosts they go to. */
+#include <stdlib.h>
+#include "text/json.h"
+#include "text/printable.h"
+#include "annotate-follow.h"
+#include "annotate-guest.h"
+#include "cli/cli.h"
+#include "cli/files.h"
+
+typedef struct Options {
+    char *uri;
+    gboolean all;
+    gboolean follow;
+    gboolean json;
+} Options;
+
+/**
+ * Report - of all guests
+ * @text: for people
+ * @guests: for programs
+ * @failed: of one of them at least nothing could be written
+ */
+typedef struct Report {
+    GString *text;
+    CfJson *guests;
+    bool failed;
+} Report;
+
+static const char *outcome_text(AnnotateOutcome outcome)
+{
+    static const char *const texts[] = {
+        [ANNOTATE_WRITTEN] = "facts written",
+        [ANNOTATE_UNCHANGED] = "facts unchanged",
+        [ANNOTATE_SKIPPED] =
+            "skipped, for its clocks are neither carried nor promised",
+    };
+
+    return texts[outcome];
+}
+
+static const char *outcome_word(AnnotateOutcome outcome)
+{
+    static const char *const words[] = {
+        [ANNOTATE_WRITTEN] = "written",
+        [ANNOTATE_UNCHANGED] = "unchanged",
+        [ANNOTATE_SKIPPED] = "skipped",
+    };
+
+    return words[outcome];
+}
+
+static void report_success(Report *report, const char *name,
+                           AnnotateOutcome outcome)
+{
+    CfJson *json = cf_json_object();
+
+    g_string_append_printf(report->text, "%s: %s\n", name,
+                           outcome_text(outcome));
+    cf_json_add_text(json, "name", name);
+    cf_json_add_text(json, "outcome", outcome_word(outcome));
+    cf_json_append(report->guests, json);
+}
+
+static void report_failure(Report *report, const char *name,
+                           const GError *error)
+{
+    CfJson *json = cf_json_object();
+
+    cli_fail(error);
+    cf_json_add_text(json, "name", name);
+    cf_json_add_text(json, "outcome", "failed");
+    cf_json_add_text(json, "reason", error->message);
+    cf_json_append(report->guests, json);
+    report->failed = true;
+}
+
+static void annotate(virDomainPtr domain, const CfProbe *host, bool wanted,
+                     Report *report)
+{
+    g_autofree char *name = cf_printable(libvirt.virDomainGetName(domain));
+    g_autoptr(GError) error = NULL;
+    AnnotateOutcome outcome;
+
+    if (annotate_guest(domain, host, wanted, &outcome, &error)) {
+        report_success(report, name, outcome);
+    } else {
+        report_failure(report, name, error);
+    }
+}
+
+static gboolean annotate_all(virConnectPtr connection, const CfProbe *host,
+                             Report *report, GError **error)
+{
+    virDomainPtr *domains;
+    const int n = libvirt.virConnectListAllDomains(
+        connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    int i;
+
+    if (n < 0) {
+        libvirt_set_error(error, "can't list the running guests");
+        return FALSE;
+    }
+    for (i = 0; i < n; i++) {
+        annotate(domains[i], host, false, report);
+        libvirt_free_domain(domains[i]);
+    }
+    free(domains);
+    return TRUE;
+}
+
+static void annotate_named(virConnectPtr connection, const CfProbe *host,
+                           char **names, Report *report)
+{
+    size_t i;
+
+    for (i = 0; names[i]; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(virDomain) domain = libvirt_find_domain(connection,
+                                                          names[i], &error);
+
+        if (domain) {
+            annotate(domain, host, true, report);
+        } else {
+            g_autofree char *name = cf_printable(names[i]);
+
+            report_failure(report, name, error);
+        }
+    }
+}
+
+static gboolean annotate_once(const Options *options, char **names,
+                              Report *report, GError **error)
+{
+    g_autoptr(virConnect) connection = libvirt_open(options->uri, error);
+    CfProbe host;
+
+    if (!connection || !libvirt_get_host(connection, &host, error)) {
+        return FALSE;
+    }
+    if (names) {
+        annotate_named(connection, &host, names, report);
+        return TRUE;
+    }
+    return annotate_all(connection, &host, report, error);
+}
+
+static char *to_json(Report *report)
+{
+    g_autoptr(CfJson) json = cf_json_new_format("clockferry-annotate", 1, 1);
+
+    cf_json_add(json, "guests", g_steal_pointer(&report->guests));
+    return cf_json_print(json);
+}
+
+static int once(const Options *options, char **names)
+{
+    Report report = { g_string_new(NULL), cf_json_array(), false };
+    g_autoptr(GError) error = NULL;
+    int status = CF_EXIT_FAILURE;
+
+    if (annotate_once(options, names, &report, &error)) {
+        g_autofree char *json = options->json ? to_json(&report) : NULL;
+
+        if (files_write(NULL, json ? json : report.text->str, &error)) {
+            status = report.failed ? CF_EXIT_FAILURE : CF_EXIT_FINE;
+        }
+    }
+    if (error) {
+        cli_fail(error);
+    }
+    g_string_free(report.text, TRUE);
+    g_clear_pointer(&report.guests, cf_json_free);
+    return status;
+}
+
+static int follow(const Options *options, char **names)
+{
+    g_autoptr(GError) error = NULL;
+
+    annotate_follow(options->uri, names, &error);
+    return cli_fail(error);
+}
+
+static int check_options(const Options *options, char **names)
+{
+    if (options->all == (names != NULL)) {
+        return cli_usage("either DOMAINs or --all tells which guests");
+    }
+    if (options->follow && options->json) {
+        return cli_usage("--follow contradicts --json");
+    }
+    return CLI_GO_ON;
+}
+
+int cli_annotate(int argc, char **argv)
+{
+    Options options = { .uri = NULL };
+    const GOptionEntry entries[] = {
+        { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
+          "Which libvirt (default: libvirt's own)", "URI" },
+        { "all", 'a', 0, G_OPTION_ARG_NONE, &options.all,
+          "All running guests whose clocks are carried or promised", NULL },
+        { "follow", 'f', 0, G_OPTION_ARG_NONE, &options.follow,
+          "Go on, and annotate guests as they start and arrive", NULL },
+        JSON_ENTRY(options),
+        { 0 },
+    };
+    const CliSyntax syntax = {
+        .arguments = "[DOMAIN...]",
+        .summary = "Writes facts about running guests' clocks into their "
+                   "libvirt metadata, for the\nhook on the host that they go "
+                   "to.",
+        .max = G_MAXINT,
+        .options = entries,
+    };
+    g_auto(GStrv) names = NULL;
+    int status = cli_parse(&syntax, argc, argv, &names);
+
+    if (status == CLI_GO_ON) {
+        status = check_options(&options, names);
+    }
+    if (status == CLI_GO_ON) {
+        status = options.follow ? follow(&options, names)
+                                : once(&options, names);
+    }
+    g_free(options.uri);
+    return status;
+}

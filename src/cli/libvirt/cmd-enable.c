@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * clockferry enable, disable: have libvirt start a guest with its clocks
+ * carried, or without.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "text/json.h"
+#include "text/printable.h"
+#include "cli/cli.h"
+#include "show-change.h"
+#include "cli/files.h"
+#include "connection.h"
+#include "cli/wishes.h"
+
+/* What virDomainDefineXML() takes back unharmed, with passwords. */
+#define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
+
+typedef struct Options {
+    Wishes wishes;
+    bool enable;
+    char *uri;
+    gboolean yes;
+    gboolean json;
+} Options;
+
+/**
+ * Change - of a domain's definition
+ * @name: the domain's, fit to be printed
+ * @is_active: it runs
+ * @definition: libvirt's XML of it as it was read
+ * @before: the same in the form of @after
+ * @after: as it will be
+ */
+typedef struct Change {
+    char *name;
+    bool is_active;
+    char *definition;
+    char *before;
+    char *after;
+} Change;
+
+static void clear_change(Change *change)
+{
+    g_free(change->name);
+    g_free(change->definition);
+    g_free(change->before);
+    g_free(change->after);
+}
+
+static bool is_needed(const Change *change)
+{
+    return strcmp(change->before, change->after) != 0;
+}
+
+static gboolean check_persistent(virDomainPtr domain, const char *name,
+                                 GError **error)
+{
+    if (libvirt.virDomainIsPersistent(domain) == 0) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
+                    "%s isn't persistent, so it has no definition that could "
+                    "be changed: change what creates it", name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void edit(const Options *options, CfDomain *xml)
+{
+    const enum cf_policy policy = (enum cf_policy)options->wishes.policy;
+    const enum cf_rung require = (enum cf_rung)options->wishes.require;
+
+    if (options->enable) {
+        cf_domain_enable(xml, options->wishes.policy_word ? &policy : NULL,
+                         options->wishes.require_word ? &require : NULL);
+    } else {
+        cf_domain_disable(xml);
+    }
+}
+
+static gboolean plan(const Options *options, virDomainPtr domain,
+                     Change *change, GError **error)
+{
+    g_autoptr(CfDomain) xml = NULL;
+
+    change->name = cf_printable(libvirt.virDomainGetName(domain));
+    change->is_active = libvirt.virDomainIsActive(domain) == 1;
+    if (!check_persistent(domain, change->name, error)) {
+        return FALSE;
+    }
+    xml = libvirt_read_domain(domain, DEFINITION, &change->definition, error);
+    if (!xml) {
+        return FALSE;
+    }
+    change->before = cf_domain_to_xml(xml);
+    edit(options, xml);
+    change->after = cf_domain_to_xml(xml);
+    return TRUE;
+}
+
+static bool is_agreed(const Change *change)
+{
+    g_autofree char *question = g_strdup_printf(
+        "Change the definition of %s? [y/N] ", change->name);
+    char answer[8] = "";
+
+    return files_write(NULL, question, NULL) &&
+           fgets(answer, sizeof(answer), stdin) &&
+           (!g_ascii_strcasecmp(answer, "y\n") ||
+            !g_ascii_strcasecmp(answer, "yes\n"));
+}
+
+/* Somebody else may have changed it while the user was thinking. */
+static gboolean check_unchanged(const Change *change, virDomainPtr domain,
+                                GError **error)
+{
+    g_autofree char *now = libvirt.virDomainGetXMLDesc(domain, DEFINITION);
+
+    if (!now) {
+        libvirt_set_error(error, "can't get the XML of %s", change->name);
+        return FALSE;
+    }
+    if (strcmp(now, change->definition)) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
+                    "somebody else has just changed the definition of %s, so "
+                    "it was left alone; try again", change->name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Not every driver of libvirt keeps QEMU's arguments. */
+static gboolean check_kept(const Options *options, const Change *change,
+                           virDomainPtr domain, GError **error)
+{
+    g_autoptr(CfDomain) xml = libvirt_read_domain(domain, DEFINITION, NULL,
+                                                  error);
+    CfDomainTells tells;
+
+    if (!xml) {
+        return FALSE;
+    }
+    cf_domain_tells(xml, &tells);
+    if (tells.guest_clock != options->enable) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
+                    "libvirt took the definition of %s, but didn't keep the "
+                    "change: is it a QEMU guest?", change->name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean apply(const Options *options, const Change *change,
+                      virDomainPtr domain, GError **error)
+{
+    virConnectPtr connection = libvirt.virDomainGetConnect(domain);
+    g_autoptr(virDomain) defined = NULL;
+
+    if (!check_unchanged(change, domain, error)) {
+        return FALSE;
+    }
+    defined = libvirt.virDomainDefineXML(connection, change->after);
+    if (!defined) {
+        libvirt_set_error(error, "libvirt doesn't take the changed "
+                          "definition of %s", change->name);
+        return FALSE;
+    }
+    return check_kept(options, change, domain, error);
+}
+
+static char *result_to_json(const Options *options, const Change *change)
+{
+    g_autoptr(CfJson) json = cf_json_new_format("clockferry-enable", 1, 1);
+
+    cf_json_add_text(json, "name", change->name);
+    cf_json_add_bool(json, "enabled", options->enable);
+    cf_json_add_bool(json, "changed", is_needed(change));
+    cf_json_add_bool(json, "active", change->is_active);
+    return cf_json_print(json);
+}
+
+static char *result_to_text(const Options *options, const Change *change)
+{
+    const char *state = options->enable ? "carried" : "not carried";
+
+    if (!is_needed(change)) {
+        return g_strdup_printf("%s: nothing to change, its definition says "
+                               "that its clocks are %s\n", change->name,
+                               state);
+    }
+    return g_strdup_printf(
+        "%s: its clocks are %s from its next start on%s%s\n", change->name,
+        state, options->enable ? ", which takes a QEMU with the Clockferry "
+                                 "series" : "",
+        change->is_active ? "; it runs, so shut it down and start it, for a "
+                            "reboot from inside isn't enough" : "");
+}
+
+static gboolean show_difference(const Change *change, GError **error)
+{
+    g_autofree char *text = show_change(change->name, change->before,
+                                             change->after, error);
+
+    return text && files_write(NULL, text, error);
+}
+
+/* CLI_GO_ON when the user wants it. */
+static int agree(const Options *options, const Change *change)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!options->json && !show_difference(change, &error)) {
+        return cli_fail(error);
+    }
+    if (!options->yes && !is_agreed(change)) {
+        return files_write(NULL, "Nothing was changed.\n", &error)
+               ? CF_EXIT_FAILURE : cli_fail(error);
+    }
+    return CLI_GO_ON;
+}
+
+static int carry_out(const Options *options, virDomainPtr domain,
+                     Change *change)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *result = NULL;
+
+    if (!plan(options, domain, change, &error)) {
+        return cli_fail(error);
+    }
+    if (is_needed(change)) {
+        const int status = agree(options, change);
+
+        if (status != CLI_GO_ON) {
+            return status;
+        }
+        if (!apply(options, change, domain, &error)) {
+            return cli_fail(error);
+        }
+    }
+    result = options->json ? result_to_json(options, change)
+                           : result_to_text(options, change);
+    return files_write(NULL, result, &error) ? CF_EXIT_FINE : cli_fail(error);
+}
+
+static int change_domain(const Options *options, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virConnect) connection = libvirt_open(options->uri, &error);
+    g_autoptr(virDomain) domain = NULL;
+    Change change = { .name = NULL };
+    int status;
+
+    if (connection) {
+        domain = libvirt_find_domain(connection, name, &error);
+    }
+    if (!domain) {
+        return cli_fail(error);
+    }
+    status = carry_out(options, domain, &change);
+    clear_change(&change);
+    return status;
+}
+
+static int check_options(Options *options)
+{
+    if (!options->yes && (options->json || !isatty(STDIN_FILENO))) {
+        return cli_usage("%s, so give --yes",
+                         options->json ? "--json can't ask"
+                                       : "there is no terminal to ask on");
+    }
+    return wishes_parse(&options->wishes);
+}
+
+static int run(Options *options, const CliSyntax *syntax, int argc,
+               char **argv)
+{
+    g_auto(GStrv) domain = NULL;
+    int status = cli_parse(syntax, argc, argv, &domain);
+
+    if (status == CLI_GO_ON) {
+        status = check_options(options);
+    }
+    if (status == CLI_GO_ON) {
+        status = change_domain(options, domain[0]);
+    }
+    wishes_clear(&options->wishes);
+    g_free(options->uri);
+    return status;
+}
+
+#define COMMON_ENTRIES(options) \
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &(options).uri, \
+      "Which libvirt (default: libvirt's own)", "URI" }, \
+    { "yes", 'y', 0, G_OPTION_ARG_NONE, &(options).yes, \
+      "Don't ask", NULL }, \
+    { "json", 0, 0, G_OPTION_ARG_NONE, &(options).json, \
+      "Print JSON instead of the difference and the result", NULL }, \
+    { 0 }
+
+int cli_enable(int argc, char **argv)
+{
+    Options options = { .enable = true };
+    const GOptionEntry entries[] = {
+        { "policy", 'p', 0, G_OPTION_ARG_STRING, &options.wishes.policy_word,
+          "What a destination may take: auto, strict or lax", "POLICY" },
+        { "require", 0, 0, G_OPTION_ARG_STRING, &options.wishes.require_word,
+          "The worst rung to accept, for example closed-loop", "RUNG" },
+        COMMON_ENTRIES(options),
+    };
+    const CliSyntax syntax = {
+        .arguments = "DOMAIN",
+        .summary = "Has libvirt start a guest with its clocks carried over "
+                   "migrations. Shows the\nchange of its definition and asks "
+                   "first. A running guest gets it at its next start.",
+        .min = 1,
+        .max = 1,
+        .options = entries,
+    };
+
+    return run(&options, &syntax, argc, argv);
+}
+
+int cli_disable(int argc, char **argv)
+{
+    Options options = { .enable = false };
+    const GOptionEntry entries[] = { COMMON_ENTRIES(options) };
+    const CliSyntax syntax = {
+        .arguments = "DOMAIN",
+        .summary = "Undoes clockferry enable. Shows the change of the guest's "
+                   "definition and asks first.\nA running guest gets it at "
+                   "its next start.",
+        .min = 1,
+        .max = 1,
+        .options = entries,
+    };
+
+    return run(&options, &syntax, argc, argv);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libvirt with errors as sentences: connections, domains, their XML. */
+#include <string.h>
+#include "cli/cli.h"
+#include "cli/hosts.h"
+#include "capabilities.h"
+#include "connection.h"
+
+/* Seconds between two signs of life, and how many may stay away. */
+#define KEEP_ALIVE_S 10
+#define KEEP_ALIVE_MISSES 2
+
+GQuark libvirt_error_quark(void)
+{
+    return g_quark_from_static_string("libvirt-error-quark");
+}
+
+void libvirt_set_error(GError **error, const char *format, ...)
+{
+    const virError *last = libvirt.virGetLastError();
+    g_autofree char *what = NULL;
+    va_list values;
+
+    va_start(values, format);
+    what = g_strdup_vprintf(format, values);
+    va_end(values);
+    g_set_error(error, LIBVIRT_ERROR, last ? last->code : VIR_ERR_OK,
+                "%s: %s", what,
+                last && last->message ? last->message : "no reason given");
+}
+
+virConnectPtr libvirt_open(const char *uri, GError **error)
+{
+    virConnectPtr connection;
+
+    if (!libvirt_load(error)) {
+        return NULL;
+    }
+    connection = libvirt.virConnectOpenAuth(
+        uri, *libvirt.virConnectAuthPtrDefault, 0);
+    if (!connection) {
+        libvirt_set_error(error, "can't connect to %s",
+                          uri ? uri : "libvirt");
+    }
+    return connection;
+}
+
+/* Not every driver knows that, and none must. */
+void libvirt_keep_alive(virConnectPtr connection)
+{
+    libvirt.virConnectSetKeepAlive(connection, KEEP_ALIVE_S,
+                                   KEEP_ALIVE_MISSES);
+}
+
+bool libvirt_is_here(virConnectPtr connection)
+{
+    g_autofree char *text = libvirt.virConnectGetURI(connection);
+    g_autoptr(GUri) uri = text ? g_uri_parse(text, G_URI_FLAGS_NONE, NULL)
+                               : NULL;
+    const char *server = uri ? g_uri_get_host(uri) : NULL;
+    const char *query = uri ? g_uri_get_query(uri) : NULL;
+
+    return uri && (!server || !*server) &&
+           (!query || !strstr(query, "socket="));
+}
+
+virDomainPtr libvirt_find_domain(virConnectPtr connection, const char *name,
+                                 GError **error)
+{
+    virDomainPtr domain = libvirt.virDomainLookupByName(connection, name);
+
+    if (!domain && g_uuid_string_is_valid(name)) {
+        domain = libvirt.virDomainLookupByUUIDString(connection, name);
+    }
+    if (!domain) {
+        libvirt_set_error(error, "can't find the domain %s", name);
+    }
+    return domain;
+}
+
+CfDomain *libvirt_read_domain(virDomainPtr domain, unsigned int flags,
+                              char **ret_xml, GError **error)
+{
+    const char *name = libvirt.virDomainGetName(domain);
+    g_autofree char *xml = libvirt.virDomainGetXMLDesc(domain, flags);
+    CfDomain *parsed;
+
+    if (!xml) {
+        libvirt_set_error(error, "can't get the XML of %s", name);
+        return NULL;
+    }
+    parsed = cf_domain_parse(xml, strlen(xml), error);
+    if (!parsed) {
+        g_prefix_error(error, "%s: ", name);
+    } else if (ret_xml) {
+        *ret_xml = g_steal_pointer(&xml);
+    }
+    return parsed;
+}
+
+static void get_name(virConnectPtr connection, CfHostId *id)
+{
+    g_autofree char *name = libvirt.virConnectGetHostname(connection);
+
+    if (name) {
+        g_strlcpy(id->name, name, sizeof(id->name));
+    }
+}
+
+gboolean libvirt_get_host(virConnectPtr connection, CfProbe *ret_host,
+                          GError **error)
+{
+    const bool here = libvirt_is_here(connection);
+    g_autofree char *xml = NULL;
+    CfProbe host = { 0 };
+
+    if (here && cf_probe_host(cf_kvm_ops(), CF_CLI_DEVICE, ret_host, NULL)) {
+        return TRUE;
+    }
+    if (here) {
+        hosts_here(&host);
+    } else {
+        get_name(connection, &host.id);
+    }
+    xml = libvirt.virConnectGetCapabilities(connection);
+    if (!xml) {
+        libvirt_set_error(error, "can't get a host's capabilities");
+        return FALSE;
+    }
+    if (!libvirt_read_capabilities(xml, &host, error)) {
+        return FALSE;
+    }
+    *ret_host = host;
+    return TRUE;
+}

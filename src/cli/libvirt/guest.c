@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest and its host, as libvirt and QEMU tell of them. */
+#include <string.h>
+#include "monitor.h"
+
+gboolean libvirt_get_guest(virDomainPtr domain, const CfProbe *host,
+                           LibvirtGuest *ret_guest, GError **error)
+{
+    const char *name = libvirt.virDomainGetName(domain);
+    const int active = libvirt.virDomainIsActive(domain);
+    g_autoptr(CfDomain) xml = NULL;
+    LibvirtGuest guest = { .host = *host };
+
+    if (active == 0) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
+                    "%s isn't running, so it has no clocks yet", name);
+        return FALSE;
+    }
+    xml = libvirt_read_domain(domain, 0, NULL, error);
+    if (!xml) {
+        return FALSE;
+    }
+    g_strlcpy(guest.name, name, sizeof(guest.name));
+    cf_domain_tells(xml, &guest.tells);
+    /* facts that can't be read are as good as none */
+    cf_domain_get_facts(xml, &guest.facts, &guest.has_facts, NULL);
+    *ret_guest = guest;
+    return TRUE;
+}
+
+Qmp *libvirt_open_monitor(const char *uri, const char *domain_name,
+                          bool events, LibvirtGuest *ret_guest,
+                          GError **error)
+{
+    g_autoptr(virConnect) connection = libvirt_open(uri, error);
+    g_autoptr(virDomain) domain = NULL;
+    CfProbe host;
+
+    if (connection) {
+        domain = libvirt_find_domain(connection, domain_name, error);
+    }
+    if (!domain || !libvirt_get_host(connection, &host, error) ||
+        !libvirt_get_guest(domain, &host, ret_guest, error)) {
+        return NULL;
+    }
+    return libvirt_new_monitor(domain, events, error);
+}
+
+/* A guest whose clocks aren't carried as functions. Its QEMU carries the
+ * frequency that it wants, which isn't what the guest has on a host that
+ * can't scale. */
+static void assume_clocks(const LibvirtGuest *guest, uint32_t wanted_khz,
+                          GuestClocks *ret_clocks)
+{
+    GuestClocks clocks = { .host_khz = guest->host.host_khz };
+    CfDomainTells tells = guest->tells;
+
+    if (wanted_khz) {
+        tells.tsc_khz = wanted_khz;
+    }
+    g_strlcpy(clocks.name, guest->name, sizeof(clocks.name));
+    cf_domain_guest(&tells, &guest->host, &clocks.guest);
+    cf_tsc_freq_khz(&clocks.guest.freq, &clocks.guest_khz);
+    *ret_clocks = clocks;
+}
+
+/* Stock QEMU doesn't know the command; ours refuses it where there is no
+ * kvmclock. */
+static bool has_no_report(const GError *why)
+{
+    return g_error_matches(why, QMP_ERROR, QMP_ERROR_NO_COMMAND) ||
+           g_error_matches(why, QMP_ERROR, QMP_ERROR_REFUSED);
+}
+
+static gboolean ask_qemu(Qmp *qmp, const LibvirtGuest *guest,
+                         GuestClocks *ret_clocks, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (!guest_clocks_ask(qmp, &guest->host, ret_clocks, &why)) {
+        if (!has_no_report(why)) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return FALSE;
+        }
+        ret_clocks->enabled = false;
+    }
+    if (!ret_clocks->enabled) {
+        assume_clocks(guest, guest_clocks_ask_khz(qmp), ret_clocks);
+    }
+    /* of a tsc-frequency QEMU doesn't tell */
+    if (guest->tells.promised) {
+        ret_clocks->guest.promised = true;
+    }
+    return TRUE;
+}
+
+gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
+                            GuestClocks *ret_clocks,
+                            LibvirtTeller *ret_teller, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    GuestClocks clocks;
+
+    if (ask_qemu(qmp, guest, &clocks, &why)) {
+        *ret_teller = LIBVIRT_TELLER_QEMU;
+    } else if (g_error_matches(why, QMP_ERROR, QMP_ERROR_NO_MONITOR)) {
+        *ret_teller = LIBVIRT_TELLER_XML;
+        assume_clocks(guest, 0, &clocks);
+        clocks.enabled = guest->tells.guest_clock;
+    } else {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return FALSE;
+    }
+    *ret_clocks = clocks;
+    return TRUE;
+}
+
+gboolean libvirt_ask_destination(const char *uri, CfProbe *ret_host,
+                                 GError **error)
+{
+    g_autoptr(virConnect) connection = libvirt_open(uri, error);
+
+    return connection && libvirt_get_host(connection, ret_host, error);
+}

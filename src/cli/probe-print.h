@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A probe as text for people, for Prometheus and for KubeVirt. */
+#ifndef CF_PROBE_PRINT_H
+#define CF_PROBE_PRINT_H
+
+#include <clockferry/probe.h>
+
+/*
+ * Each returns a text, to be freed with g_free().
+ *
+ * People get the facts, then a line for each check. Prometheus gets what the
+ * textfile collector of its node exporter reads. KubeVirt gets the labels of
+ * a node, one a line, as "kubectl label node" takes them; nothing if the
+ * frequency is unknown.
+ */
+char *probe_to_text(const CfProbe *probe, bool colour);
+char *probe_to_prometheus(const CfProbe *probe);
+char *probe_to_kubevirt(const CfProbe *probe);
+
+#endif /* CF_PROBE_PRINT_H */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clockferry state: a running guest's clocks, and its last restore. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "cli/files.h"
+#include "guest-clocks.h"
+#include "cli/hosts.h"
+#include "cli/libvirt/libvirt.h"
+
+typedef struct Options {
+    char *socket;
+    char *uri;
+    char *domain;
+    char *output;
+    gboolean json;
+    gboolean watch;
+} Options;
+
+static gboolean show(const GuestClocks *clocks, const Options *options,
+                     GError **error)
+{
+    g_autofree char *text = options->json ? guest_clocks_to_json(clocks)
+                                          : guest_clocks_to_text(clocks);
+
+    return files_write(options->output, text, error);
+}
+
+/* The time of an event, or of now if it doesn't tell. */
+static char *event_time(const CfJson *event)
+{
+    CfJsonReader reader = { NULL };
+    g_autoptr(GDateTime) time = NULL;
+    CfJson *stamp;
+    int64_t seconds = g_get_real_time() / G_USEC_PER_SEC;
+
+    if (cf_json_get_object(&reader, event, "timestamp", &stamp)) {
+        cf_json_get_int(&reader, stamp, "seconds", 0, INT32_MAX, &seconds);
+    }
+    g_free(reader.problem);
+    time = g_date_time_new_from_unix_local(seconds);
+    return g_date_time_format(time, "%H:%M:%S");
+}
+
+static const char *run_event_text(const char *name)
+{
+    static const char *const texts[][2] = {
+        { "STOP", "the guest was stopped" },
+        { "RESUME", "the guest runs on" },
+        { "RESET", "the guest was reset" },
+        { "SUSPEND", "the guest sleeps" },
+        { "WAKEUP", "the guest woke up" },
+        { "SHUTDOWN", "the guest ends" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(texts); i++) {
+        if (!strcmp(name, texts[i][0])) {
+            return texts[i][1];
+        }
+    }
+    return NULL;
+}
+
+/* A line for an event that concerns clocks; NULL for others. */
+static char *event_line(const CfJson *event)
+{
+    CfJsonReader reader = { NULL };
+    g_autofree char *time = event_time(event);
+    g_autofree char *restored = NULL;
+    LastRestore restore;
+    char name[64] = "";
+    const char *text;
+
+    cf_json_get_text(&reader, event, "event", name, sizeof(name));
+    g_free(reader.problem);
+    if (!strcmp(name, "KVM_CLOCK_RESTORED") &&
+        guest_clocks_read_event(event, &restore)) {
+        restored = guest_clocks_restore_line(&restore);
+        return g_strdup_printf("%s restored: %s\n", time, restored);
+    }
+    text = run_event_text(name);
+    return text ? g_strdup_printf("%s %s\n", time, text) : NULL;
+}
+
+static int watch(Qmp *qmp)
+{
+    g_autoptr(GError) error = NULL;
+
+    for (;;) {
+        g_autoptr(CfJson) event = qmp_wait_event(qmp, &error);
+        g_autofree char *line = NULL;
+
+        if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
+            return files_write(NULL, "QEMU is gone\n", NULL)
+                   ? CF_EXIT_FINE : CF_EXIT_FAILURE;
+        }
+        if (!event) {
+            return cli_fail(error);
+        }
+        line = event_line(event);
+        if (line && !files_write(NULL, line, &error)) {
+            return cli_fail(error);
+        }
+    }
+}
+
+static int status_of(const GuestClocks *clocks)
+{
+    return clocks->enabled && (!clocks->restored ||
+                               guest_clocks_exact(&clocks->restore))
+           ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+}
+
+/* A monitor, and what else than QEMU tells of the guest. */
+static Qmp *open_monitor(const Options *options, LibvirtGuest *ret_guest,
+                         GError **error)
+{
+    if (options->uri) {
+        return libvirt_open_monitor(options->uri, options->domain,
+                                    options->watch, ret_guest, error);
+    }
+    /* the socket is a file of this host, so QEMU runs here */
+    *ret_guest = (LibvirtGuest) { .name = "" };
+    hosts_here(&ret_guest->host);
+    return qmp_open_socket(options->socket, error);
+}
+
+static int state(const Options *options)
+{
+    g_autoptr(GError) error = NULL;
+    LibvirtGuest guest;
+    g_autoptr(Qmp) qmp = open_monitor(options, &guest, &error);
+    GuestClocks clocks;
+
+    if (!qmp || !guest_clocks_ask(qmp, &guest.host, &clocks, &error)) {
+        return cli_fail(error);
+    }
+    cf_domain_tighten(&guest.tells, &clocks.guest);
+    if (!show(&clocks, options, &error)) {
+        return cli_fail(error);
+    }
+    return options->watch ? watch(qmp) : status_of(&clocks);
+}
+
+static int check_options(const Options *options)
+{
+    if (!options->socket == !options->uri) {
+        return cli_usage("--qmp SOCKET or --connect URI DOMAIN names the "
+                         "guest");
+    }
+    if (!options->uri != !options->domain) {
+        return cli_usage(options->uri ? "which domain? --connect URI DOMAIN"
+                                      : "a domain needs --connect URI");
+    }
+    if (options->watch && (options->json || options->output)) {
+        return cli_usage("--watch contradicts --json and --output");
+    }
+    return CLI_GO_ON;
+}
+
+int cli_state(int argc, char **argv)
+{
+    Options options = { 0 };
+    const GOptionEntry entries[] = {
+        { "qmp", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
+          "The guest's QMP socket", "SOCKET" },
+        { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
+          "Ask through this libvirt", "URI" },
+        { "watch", 'w', 0, G_OPTION_ARG_NONE, &options.watch,
+          "Go on, and tell what happens to the guest", NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
+          "Print JSON, which clockferry check takes", NULL },
+        OUTPUT_ENTRY(options),
+        { 0 },
+    };
+    const CliSyntax syntax = {
+        .arguments = "[DOMAIN]",
+        .summary = "Shows a running guest's clocks, and how they were "
+                   "restored when it arrived.\nExit status 4: they aren't "
+                   "carried, or didn't arrive exactly.",
+        .max = 1,
+        .options = entries,
+    };
+    g_auto(GStrv) domain = NULL;
+    int status = cli_parse(&syntax, argc, argv, &domain);
+
+    if (status == CLI_GO_ON) {
+        options.domain = domain ? domain[0] : NULL;
+        status = check_options(&options);
+    }
+    if (status == CLI_GO_ON) {
+        status = state(&options);
+    }
+    g_free(options.socket);
+    g_free(options.uri);
+    g_free(options.output);
+    return status;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A conversation with QEMU's monitor, whatever way leads there: a socket of
+ * ours, or libvirt, which has QEMU's own.
+ */
+#ifndef CF_QMP_H
+#define CF_QMP_H
+
+#include <glib.h>
+#include "text/json.h"
+
+/**
+ * QmpError - codes of the domain QMP_ERROR
+ * @QMP_ERROR_CONNECT: there is no monitor, or it doesn't answer
+ * @QMP_ERROR_GONE: QEMU closed the conversation
+ * @QMP_ERROR_PROTOCOL: what it said isn't QMP
+ * @QMP_ERROR_NO_COMMAND: it doesn't know the command
+ * @QMP_ERROR_REFUSED: it can't do that
+ * @QMP_ERROR_NO_MONITOR: no way could lead to one: it isn't QEMU
+ */
+typedef enum QmpError {
+    QMP_ERROR_CONNECT,
+    QMP_ERROR_GONE,
+    QMP_ERROR_PROTOCOL,
+    QMP_ERROR_NO_COMMAND,
+    QMP_ERROR_REFUSED,
+    QMP_ERROR_NO_MONITOR,
+} QmpError;
+
+#define QMP_ERROR (qmp_error_quark())
+
+GQuark qmp_error_quark(void);
+
+/**
+ * QmpWay - a way to a monitor
+ * @ask: send a request, and return the answer: an object with the member
+ *       "return" or "error"; NULL if there is none
+ * @wait_event: return the next event; NULL if there won't be one
+ * @close: free all
+ *
+ * Each gets the peer that qmp_new() was given.
+ */
+typedef struct QmpWay {
+    CfJson *(*ask)(void *peer, const char *request, GError **error);
+    CfJson *(*wait_event)(void *peer, GError **error);
+    void (*close)(void *peer);
+} QmpWay;
+
+typedef struct Qmp Qmp;
+
+/* A conversation on that way; takes over @peer. */
+Qmp *qmp_new(const QmpWay *way, void *peer);
+
+/**
+ * qmp_open_socket - begin a conversation on a unix socket
+ * @path: the socket
+ * @error: why not
+ *
+ * Return: the conversation, to be freed with qmp_close(); NULL on failure.
+ */
+Qmp *qmp_open_socket(const char *path, GError **error);
+
+void qmp_close(Qmp *qmp);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_close)
+
+/**
+ * qmp_execute - one command
+ * @qmp: the conversation
+ * @command: its name
+ * @arguments: its arguments, taken over; NULL if it has none
+ * @error: why not
+ *
+ * Return: an object with the member "return", to be freed with
+ * cf_json_free(); NULL on failure.
+ */
+CfJson *qmp_execute(Qmp *qmp, const char *command, CfJson *arguments,
+                    GError **error);
+
+/**
+ * qmp_wait_event - the next event, however long it takes
+ * @qmp: the conversation
+ * @error: why there is none
+ *
+ * Return: the event, to be freed with cf_json_free(); NULL on failure.
+ */
+CfJson *qmp_wait_event(Qmp *qmp, GError **error);
+
+/* One message of QEMU's, for those who write a QmpWay; NULL if it is none. */
+CfJson *qmp_parse(const char *text, size_t size, GError **error);
+
+#endif /* CF_QMP_H */

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* clockferry selftest: carries clocks between two VMs, there and back. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "cli/files.h"
+#include "results.h"
+#include "test-vm.h"
+
+#define MAX_ROUNDS 1000000
+#define PROGRESS_US (G_USEC_PER_SEC / 2)
+
+extern const unsigned char guest_rom[];
+extern const size_t guest_rom_size;
+
+typedef struct Options {
+    char *device;
+    char *rom;
+    char *output;
+    int rounds;
+    int vcpus;
+    gboolean json;
+} Options;
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Not from the restore's report: both guests' pages, at a TSC that the
+ * destination's guest has just published. */
+static gboolean measure_vcpus(TestVm *from, TestVm *to, uint32_t n_vcpus,
+                              int64_t *ret_worst_ns, GError **error)
+{
+    const uint64_t guest_ticks = test_vm_published_ticks(to);
+    int64_t worst_ns = 0;
+    uint32_t i;
+
+    for (i = 0; i < n_vcpus; i++) {
+        CfPvclockRecord source, destination;
+        int64_t step_ns;
+
+        if (!test_vm_record(from, i, &source) ||
+            !test_vm_record(to, i, &destination) ||
+            !measure_step(&source, &destination, guest_ticks, &step_ns)) {
+            g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM,
+                        "the test guest shows no usable kvmclock on vCPU %u",
+                        i);
+            return FALSE;
+        }
+        if (ABS(step_ns) > ABS(worst_ns)) {
+            worst_ns = step_ns;
+        }
+    }
+    *ret_worst_ns = worst_ns;
+    return TRUE;
+}
+
+static uint64_t tsc_step(const CfVm *from, const CfVm *to)
+{
+    uint64_t worst_ticks = 0;
+    uint32_t i;
+
+    for (i = 0; i < from->n_vcpus; i++) {
+        uint64_t here_ticks, there_ticks, apart_ticks;
+
+        if (to->ops->get_tsc_offset(to->vcpu_fds[i], &here_ticks) < 0 ||
+            from->ops->get_tsc_offset(from->vcpu_fds[i], &there_ticks) < 0) {
+            continue;
+        }
+        apart_ticks = here_ticks - there_ticks;
+        worst_ticks = MAX(worst_ticks, MIN(apart_ticks, 0 - apart_ticks));
+    }
+    return worst_ticks;
+}
+
+static gboolean carry(const CfVm *from, const CfVm *to, Results *results,
+                      GError **error)
+{
+    g_autoptr(CfState) state = NULL;
+    int64_t start_ns, captured_ns, restored_ns;
+    CfReport report;
+
+    start_ns = now_ns();
+    if (!cf_capture(from, &state, error)) {
+        return FALSE;
+    }
+    captured_ns = now_ns();
+    if (!cf_restore(to, state, NULL, &report, error)) {
+        return FALSE;
+    }
+    restored_ns = now_ns();
+
+    captured_ns -= start_ns;
+    restored_ns -= start_ns + captured_ns;
+    g_array_append_val(results->captures_ns, captured_ns);
+    g_array_append_val(results->restores_ns, restored_ns);
+    g_array_append_val(results->residuals_ns, report.residual_ns);
+    results->rungs[report.rung]++;
+    results->tries += report.tries;
+    results->tsc = report.tsc;
+    return TRUE;
+}
+
+/* Puts a clock an hour ahead and lets the guest see it, so that a restore
+ * that does nothing, or a page that isn't renewed, can't look like success. */
+static gboolean disturb(TestVm *vm, const CfVm *described, GError **error)
+{
+    CfKvmClock clock = { 0 };
+    bool done = described->ops->get_clock(described->vm_fd, &clock) == 0;
+
+    clock.clock_ns += 3600 * CF_NS_PER_SEC;
+    clock.flags = 0;
+    done = done && described->ops->set_clock(described->vm_fd, &clock) == 0;
+    if (!done) {
+        g_set_error_literal(error, CF_ERROR, CF_ERROR_SYSTEM,
+                            "the destination's clock can't be set");
+        return FALSE;
+    }
+    return test_vm_run(vm, error);
+}
+
+/* The very first time the destination has never run, like a fresh QEMU's. */
+static gboolean one_round(TestVm *from, TestVm *to, bool first,
+                          const CfProbe *host, Results *results,
+                          GError **error)
+{
+    const CfVm source = test_vm_describe(from, host);
+    const CfVm destination = test_vm_describe(to, host);
+    int64_t step_ns;
+
+    if ((!first && !disturb(to, &destination, error)) ||
+        !carry(&source, &destination, results, error) ||
+        !test_vm_run(to, error) ||
+        !measure_vcpus(from, to, source.n_vcpus, &step_ns, error)) {
+        return FALSE;
+    }
+    g_array_append_val(results->steps_ns, step_ns);
+    results->tsc_step_ticks = MAX(results->tsc_step_ticks,
+                                  tsc_step(&source, &destination));
+    return TRUE;
+}
+
+static void show_progress(int round, int rounds, gint64 *last_us)
+{
+    const gint64 now_us = g_get_monotonic_time();
+
+    if (isatty(STDERR_FILENO) && now_us - *last_us >= PROGRESS_US) {
+        *last_us = now_us;
+        fprintf(stderr, "\r%d of %d rounds ", round, rounds);
+        fflush(stderr);
+    }
+}
+
+static void end_progress(void)
+{
+    if (isatty(STDERR_FILENO)) {
+        fputs("\r                              \r", stderr);
+    }
+}
+
+static gboolean run_rounds(const Options *options, const char *device,
+                           const CfProbe *host, const unsigned char *rom,
+                           size_t rom_size, Results *results, GError **error)
+{
+    const uint32_t n_vcpus = (uint32_t)options->vcpus;
+    g_autoptr(TestVm) a = test_vm_new(device, rom, rom_size, n_vcpus, error);
+    g_autoptr(TestVm) b = NULL;
+    gint64 progress_us = g_get_monotonic_time();
+    gboolean done;
+    int i;
+
+    if (!a) {
+        return FALSE;
+    }
+    b = test_vm_new(device, rom, rom_size, n_vcpus, error);
+    done = b && test_vm_run(a, error);
+    for (i = 0; done && i < options->rounds; i++) {
+        done = i % 2 ? one_round(b, a, false, host, results, error)
+                     : one_round(a, b, i == 0, host, results, error);
+        show_progress(i + 1, options->rounds, &progress_us);
+    }
+    end_progress();
+    return done;
+}
+
+static int print(Results *results, const Options *options)
+{
+    g_autofree char *text =
+        options->json
+        ? results_to_json(results, options->rounds, options->vcpus)
+        : results_to_text(results, options->rounds, options->vcpus);
+    g_autoptr(GError) error = NULL;
+
+    if (!files_write(options->output, text, &error)) {
+        return cli_fail(error);
+    }
+    return results_goal_met(results) ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+}
+
+static int selftest(const Options *options)
+{
+    const char *device = options->device ? options->device : CF_CLI_DEVICE;
+    g_autofree char *rom = NULL;
+    g_autoptr(GError) error = NULL;
+    Results results = { 0 };
+    CfProbe host;
+    gsize rom_size = guest_rom_size;
+    int status;
+
+    if (!cf_probe_host(cf_kvm_ops(), device, &host, &error) ||
+        (options->rom &&
+         !files_read(options->rom, &rom, &rom_size, &error))) {
+        return cli_fail(error);
+    }
+    results_init(&results);
+    if (run_rounds(options, device, &host,
+                   rom ? (const unsigned char *)rom : guest_rom, rom_size,
+                   &results, &error)) {
+        status = print(&results, options);
+    } else {
+        status = cli_fail(error);
+    }
+    results_deinit(&results);
+    return status;
+}
+
+static int check_numbers(const Options *options)
+{
+    if (options->rounds < 1 || options->rounds > MAX_ROUNDS ||
+        options->vcpus < 1 || options->vcpus > (int)TEST_VM_MAX_VCPUS) {
+        return cli_usage("--rounds takes 1 to %d, --vcpus 1 to %u",
+                         MAX_ROUNDS, TEST_VM_MAX_VCPUS);
+    }
+    return CLI_GO_ON;
+}
+
+int cli_selftest(int argc, char **argv)
+{
+    Options options = { .rounds = 200, .vcpus = 1 };
+    const GOptionEntry entries[] = {
+        { "rounds", 0, 0, G_OPTION_ARG_INT, &options.rounds,
+          "How often to carry the clocks (200)", "N" },
+        { "vcpus", 0, 0, G_OPTION_ARG_INT, &options.vcpus,
+          "vCPUs of the test guest (1)", "N" },
+        { "rom", 0, 0, G_OPTION_ARG_FILENAME, &options.rom,
+          "Another image of the test guest", "FILE" },
+        JSON_ENTRY(options),
+        OUTPUT_ENTRY(options),
+        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device,
+          "The KVM device (" CF_CLI_DEVICE ")", "PATH" },
+        { 0 },
+    };
+    const CliSyntax syntax = {
+        .arguments = "",
+        .summary = "Carries the clocks of a test guest between two VMs on "
+                   "this host, there and back,\nand measures by how much they "
+                   "step. Exit status 4: by more than 3 ns.",
+        .options = entries,
+    };
+    int status = cli_parse(&syntax, argc, argv, NULL);
+
+    if (status == CLI_GO_ON) {
+        status = check_numbers(&options);
+    }
+    if (status == CLI_GO_ON) {
+        status = selftest(&options);
+    }
+    g_free(options.device);
+    g_free(options.rom);
+    g_free(options.output);
+    return status;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the KVM layer offers the rest of the library. */
+#ifndef CF_CALLS_H
+#define CF_CALLS_H
+
+#include <errno.h>
+#include <clockferry/vm.h>
+#include "text/error.h"
+
+/* system.c: those members of the real table that aren't KVM's. */
+uint64_t cf_system_read_tsc(void);
+int cf_system_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns);
+int cf_system_get_time(CfHostTime *ret_time);
+int cf_system_get_tolerance(uint32_t *ret_ppm);
+void cf_system_get_id(CfHostId *ret_id);
+
+/**
+ * cf_get_clock_guest - KVM_GET_CLOCK_GUEST, repeated while the kernel is busy
+ * @ops: the calls
+ * @vcpu_fd: the vCPU
+ * @ret_fn: its clock function
+ *
+ * Return: 0 or -errno; -EBADMSG if the kernel gave no valid function.
+ */
+int cf_get_clock_guest(const CfKvmOps *ops, int vcpu_fd,
+                       struct cf_clock_fn *ret_fn);
+
+/**
+ * cf_set_clock_guest - KVM_SET_CLOCK_GUEST, repeated while the kernel is busy
+ * @ops: the calls
+ * @vcpu_fd: the vCPU
+ * @fn: a valid clock function
+ *
+ * Return: 0 or -errno.
+ */
+int cf_set_clock_guest(const CfKvmOps *ops, int vcpu_fd,
+                       const struct cf_clock_fn *fn);
+
+/**
+ * cf_record_to_fn - the clock function in a pvclock record
+ * @record: the record, from the kernel or from a hostile guest
+ * @ret_fn: the function
+ *
+ * Return: false if the record is being written or isn't a valid function.
+ */
+bool cf_record_to_fn(const CfPvclockRecord *record, struct cf_clock_fn *ret_fn);
+
+/**
+ * cf_take_anchor - one instant of a VM
+ * @vm: the VM
+ * @activate: turn the master clock on if it is off; this writes kvmclock
+ * @ret_anchor: the instant
+ * @error: why not
+ *
+ * Return: true on success. Errors: CF_ERROR_SYSTEM.
+ */
+gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
+                        GError **error);
+
+/**
+ * CfTscReading - a guest TSC, and the host TSC before and after reading it
+ */
+typedef struct CfTscReading {
+    uint64_t before_ticks;
+    uint64_t after_ticks;
+    uint64_t guest_ticks;
+} CfTscReading;
+
+/* Reads MSR_IA32_TSC; the narrowest of some tries. Returns 0 or -errno. */
+int cf_read_guest_tsc(const CfKvmOps *ops, int vcpu_fd,
+                      CfTscReading *ret_reading);
+
+/* Could the guest TSC be what was read, with this frequency and offset? */
+bool cf_tsc_reading_fits(const CfTscReading *reading,
+                         const struct cf_tsc_freq *freq,
+                         uint64_t offset_ticks);
+
+/**
+ * cf_read_vcpu_tsc - frequency and offset of a vCPU
+ * @ops: the calls
+ * @host: probe of this host
+ * @vcpu_fd: the vCPU
+ * @ret_vcpu: what is known of it
+ * @ret_error_ticks: the offset is known to within this
+ *
+ * Reads only.
+ */
+void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
+                      CfVcpuState *ret_vcpu, uint64_t *ret_error_ticks);
+
+/* Does KVM claim that it can scale, whatever came of it? */
+static inline bool cf_has_tsc_control(const CfProbe *host)
+{
+    return host->scaling == CF_SCALING_WORKS ||
+           host->scaling == CF_SCALING_FAILS;
+}
+
+#endif /* CF_CALLS_H */

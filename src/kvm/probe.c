@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Probe of this host, by trying everything on a scratch VM. */
+#include "calls.h"
+#include "text/names.h"
+#include "scratch.h"
+
+/* About an hour: far more than any doubt about when the TSC was read. */
+#define TRIAL_OFFSET_TICKS (1ULL << 43)
+
+/* Long enough to see a rate. */
+#define TRIAL_WAIT_US 20
+
+static uint32_t capability(const Scratch *scratch, uint32_t number)
+{
+    uint32_t value = 0;
+
+    if (scratch->ops->check_extension(scratch->vm_fd, number, &value) < 0) {
+        return 0;
+    }
+    return value;
+}
+
+static CfAnswer answer(bool yes)
+{
+    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
+}
+
+static void probe_ratio(const Scratch *scratch, CfProbe *probe)
+{
+    uint64_t ratio, frac_bits;
+
+    probe->scaling = capability(scratch, CF_KVM_CAP_TSC_CONTROL)
+                     ? CF_SCALING_FAILS : CF_SCALING_NONE;
+    probe->frac_bits = probe->id.frac_bits;
+    probe->has_scale = CF_ANSWER_NO;
+    if (scratch->ops->get_tsc_scale(scratch->vcpu_fd, &ratio,
+                                    &frac_bits) == 0 &&
+        frac_bits <= CF_FRAC_BITS_MAX) {
+        probe->has_scale = CF_ANSWER_YES;
+        probe->frac_bits = (uint32_t)frac_bits;
+    }
+}
+
+/* How KVM_GET_CLOCK_GUEST fails while there is no master clock, if it does. */
+static CfClockGuestStyle style_of_failure(const Scratch *scratch)
+{
+    struct cf_clock_fn fn;
+    const int rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+
+    return rc == -ENODATA || rc == -EBUSY ? CF_CLOCK_GUEST_STYLE_CAPABILITY
+           : rc == -EINVAL ? CF_CLOCK_GUEST_STYLE_V6
+           : CF_CLOCK_GUEST_STYLE_UNKNOWN;
+}
+
+/* The capability tells, where its number is known. */
+static void probe_style(const Scratch *scratch, CfProbe *probe)
+{
+    uint32_t value = 0;
+
+    if (scratch->ops->has_clock_guest(scratch->vm_fd, &value) == 0) {
+        probe->clock_guest_style = value ? CF_CLOCK_GUEST_STYLE_CAPABILITY
+                                         : CF_CLOCK_GUEST_STYLE_V6;
+    } else {
+        probe->clock_guest_style = style_of_failure(scratch);
+    }
+}
+
+static void probe_master_clock(const Scratch *scratch, CfProbe *probe)
+{
+    CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
+
+    probe->set_realtime = answer(capability(scratch, CF_KVM_CAP_ADJUST_CLOCK) &
+                                 CF_KVM_CLOCK_REALTIME);
+    probe->master_clock =
+        answer(scratch->ops->set_clock(scratch->vm_fd, &clock) == 0 &&
+               scratch->ops->get_clock(scratch->vm_fd, &clock) == 0 &&
+               (clock.flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT);
+}
+
+/*
+ * EINVAL means "no such ioctl", but on some revisions also "not now". With
+ * the master clock on, or after another errno, the former is out.
+ */
+static void probe_clock_guest(const Scratch *scratch, CfProbe *probe)
+{
+    struct cf_clock_fn fn;
+    int rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+
+    if (rc == -EINVAL || rc == -ENOTTY) {
+        probe->clock_guest = CF_CLOCK_GUEST_ABSENT;
+        probe->clock_guest_style = CF_CLOCK_GUEST_STYLE_UNKNOWN;
+        return;
+    }
+    if (rc == 0) {
+        rc = cf_set_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
+    }
+    probe->clock_guest = rc == 0 ? CF_CLOCK_GUEST_PRESENT
+                                 : CF_CLOCK_GUEST_UNUSABLE;
+    probe->clock_guest_errno = -rc;
+}
+
+/* Write an offset, read it back, and see whether the TSC obeys as well. */
+static enum cf_offset try_offset(const Scratch *scratch, uint64_t old_ticks,
+                                 const struct cf_tsc_freq *freq)
+{
+    const uint64_t new_ticks = old_ticks + TRIAL_OFFSET_TICKS;
+    CfTscReading reading;
+    uint64_t back_ticks;
+
+    if (scratch->ops->set_tsc_offset(scratch->vcpu_fd, new_ticks) < 0 ||
+        scratch->ops->get_tsc_offset(scratch->vcpu_fd, &back_ticks) < 0 ||
+        back_ticks == old_ticks ||
+        cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &reading) < 0) {
+        return CF_OFFSET_IGNORED;
+    }
+    if (back_ticks == new_ticks &&
+        cf_tsc_reading_fits(&reading, freq, new_ticks)) {
+        return CF_OFFSET_STICKS;
+    }
+    return cf_tsc_reading_fits(&reading, freq, old_ticks) ? CF_OFFSET_IGNORED
+                                                          : CF_OFFSET_REWINDS;
+}
+
+/* Kernels before 5.16: the same by writing MSR_IA32_TSC. */
+static enum cf_offset try_tsc_write(const Scratch *scratch,
+                                    const CfVcpuState *before,
+                                    const CfProbe *probe)
+{
+    const uint64_t slack_ticks = TRIAL_OFFSET_TICKS / 2;
+    CfVcpuState after;
+    uint64_t error_ticks, host_ticks;
+
+    if (before->offset_origin == CF_OFFSET_UNKNOWN ||
+        !cf_tsc_host_to_guest(scratch->ops->read_tsc(), &before->freq,
+                              before->offset_ticks, &host_ticks) ||
+        scratch->ops->set_msr(scratch->vcpu_fd, CF_MSR_TSC,
+                              host_ticks + TRIAL_OFFSET_TICKS) < 0) {
+        return CF_OFFSET_IGNORED;
+    }
+    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &after,
+                     &error_ticks);
+    return after.offset_ticks - before->offset_ticks - slack_ticks <
+           2 * slack_ticks ? CF_OFFSET_STICKS : CF_OFFSET_IGNORED;
+}
+
+static void probe_offset(const Scratch *scratch, CfProbe *probe)
+{
+    CfVcpuState vcpu;
+    uint64_t error_ticks;
+
+    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &vcpu,
+                     &error_ticks);
+    probe->has_offset = answer(vcpu.offset_origin == CF_OFFSET_ATTRIBUTE);
+    probe->offset_known = true;
+    probe->offset = vcpu.offset_origin == CF_OFFSET_ATTRIBUTE
+                    ? try_offset(scratch, vcpu.offset_ticks, &vcpu.freq)
+                    : try_tsc_write(scratch, &vcpu, probe);
+}
+
+/* Does the guest's TSC run at about half the host's rate? */
+static bool runs_at_half(const Scratch *scratch, uint32_t host_khz)
+{
+    const uint64_t wait_ticks = (uint64_t)host_khz * TRIAL_WAIT_US / 1000;
+    CfTscReading first, last;
+    uint64_t host_ticks, guest_ticks;
+
+    if (cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &first) < 0) {
+        return false;
+    }
+    do {
+        if (cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &last) < 0) {
+            return false;
+        }
+        host_ticks = last.before_ticks - first.before_ticks;
+    } while (host_ticks < wait_ticks);
+    guest_ticks = last.guest_ticks - first.guest_ticks;
+    return guest_ticks > host_ticks / 4 && guest_ticks < host_ticks / 4 * 3;
+}
+
+/*
+ * Half the host's frequency is beyond any tolerance. Only with TSC control,
+ * for without it KVM would switch catch-up mode on; and last of all, for the
+ * vCPU is out of step with itself afterwards. An unstable TSC, which is
+ * rewound at each reading, can't show its rate.
+ */
+static void probe_frequency(const Scratch *scratch, CfProbe *probe)
+{
+    if (probe->scaling != CF_SCALING_NONE &&
+        scratch->ops->set_tsc_khz(scratch->vcpu_fd,
+                                  probe->host_khz / 2) == 0 &&
+        (probe->offset == CF_OFFSET_REWINDS ||
+         runs_at_half(scratch, probe->host_khz))) {
+        probe->scaling = CF_SCALING_WORKS;
+    }
+}
+
+/*
+ * Kernels that have a master clock from the start must lose it before they
+ * show how these calls fail: vCPUs of unequal TSCs can't have one. That is the
+ * last trial, for it spoils the VM.
+ */
+static void provoke_style(const Scratch *scratch, CfProbe *probe)
+{
+    const CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
+    const CfKvmOps *ops = scratch->ops;
+    int other_fd;
+
+    if (probe->clock_guest != CF_CLOCK_GUEST_PRESENT ||
+        probe->clock_guest_style != CF_CLOCK_GUEST_STYLE_UNKNOWN ||
+        probe->scaling != CF_SCALING_WORKS ||
+        ops->create_vcpu(scratch->vm_fd, 1, &other_fd) < 0) {
+        return;
+    }
+    /* The frequencies are unequal already: the first vCPU's was halved. */
+    if (ops->set_tsc_offset(other_fd, TRIAL_OFFSET_TICKS / 2) == 0 &&
+        ops->set_clock(scratch->vm_fd, &clock) == 0) {
+        probe->clock_guest_style = style_of_failure(scratch);
+    }
+    ops->close(other_fd);
+}
+
+static enum cf_rung best_rung(const CfProbe *probe)
+{
+    if (probe->clock_guest == CF_CLOCK_GUEST_PRESENT) {
+        return CF_RUNG_EXACT;
+    }
+    if (probe->master_clock == CF_ANSWER_YES &&
+        probe->set_realtime == CF_ANSWER_YES) {
+        return CF_RUNG_CLOSED_LOOP;
+    }
+    return CF_RUNG_PLAIN;
+}
+
+static void probe_time(const CfKvmOps *ops, CfProbe *probe)
+{
+    probe->time_known = ops->get_host_time(&probe->time) == 0;
+    probe->instant_known = ops->read_pair(&probe->instant.host_ticks,
+                                          &probe->instant.realtime_ns) == 0;
+    probe->instant.tai_offset_s = probe->time_known ? probe->time.tai_offset_s
+                                                    : 0;
+}
+
+/* In this order: each trial but the last leaves the VM fit for the next. */
+static void probe_kvm(const Scratch *scratch, CfProbe *probe)
+{
+    probe_ratio(scratch, probe);
+    probe_style(scratch, probe);
+    probe_master_clock(scratch, probe);
+    probe_clock_guest(scratch, probe);
+    probe_offset(scratch, probe);
+    probe_frequency(scratch, probe);
+    provoke_style(scratch, probe);
+    probe->best_rung = best_rung(probe);
+    probe->rung_known = true;
+}
+
+gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
+                       CfProbe *ret_host, GError **error)
+{
+    const gint64 start_us = g_get_monotonic_time();
+    g_auto(Scratch) scratch = SCRATCH_INIT(ops);
+    CfProbe probe = { 0 };
+    int rc;
+
+    if (!cf_scratch_open(&scratch, device, error)) {
+        return FALSE;
+    }
+    rc = ops->get_tsc_khz(scratch.vcpu_fd, &probe.host_khz);
+    if (rc < 0 || !probe.host_khz) {
+        return cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
+    }
+    ops->get_host_id(&probe.id);
+    probe_time(ops, &probe);
+    probe.tolerance_known = ops->get_tolerance(&probe.tolerance_ppm) == 0;
+    probe_kvm(&scratch, &probe);
+    probe.duration_ns = (uint64_t)(g_get_monotonic_time() - start_us) * 1000;
+    *ret_host = probe;
+    return TRUE;
+}
+
+const char *cf_scaling_name(CfScaling scaling)
+{
+    return cf_name_of(&cf_scaling_names, scaling);
+}

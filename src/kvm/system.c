@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the host tells without KVM: TSC, real time, identity. */
+#include <cpuid.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <x86intrin.h>
+#include "calls.h"
+
+uint64_t cf_system_read_tsc(void)
+{
+    uint64_t ticks;
+
+    /* RDTSC alone may run ahead of what stands before it, or behind. */
+    _mm_lfence();
+    ticks = __rdtsc();
+    _mm_lfence();
+    return ticks;
+}
+
+int cf_system_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns)
+{
+    uint64_t narrowest_ticks = UINT64_MAX;
+    int try;
+
+    /* The narrowest try is one without an interrupt in between. */
+    for (try = 0; try < 8; try++) {
+        const uint64_t before_ticks = cf_system_read_tsc();
+        struct timespec now;
+        uint64_t width_ticks;
+
+        if (clock_gettime(CLOCK_REALTIME, &now) < 0) {
+            return -errno;
+        }
+        width_ticks = cf_system_read_tsc() - before_ticks;
+        if (now.tv_sec < 0 || width_ticks >= narrowest_ticks) {
+            continue;
+        }
+        narrowest_ticks = width_ticks;
+        *ret_host_ticks = before_ticks + width_ticks / 2;
+        *ret_realtime_ns = (uint64_t)now.tv_sec * CF_NS_PER_SEC +
+                           (uint64_t)now.tv_nsec;
+    }
+    return narrowest_ticks == UINT64_MAX ? -EOVERFLOW : 0;
+}
+
+static CfLeap leap_of(int clock_state)
+{
+    switch (clock_state) {
+    case TIME_INS:
+        return CF_LEAP_INSERT;
+    case TIME_DEL:
+        return CF_LEAP_DELETE;
+    case TIME_OOP:
+        return CF_LEAP_NOW;
+    default:
+        return CF_LEAP_NONE;
+    }
+}
+
+int cf_system_get_time(CfHostTime *ret_time)
+{
+    struct timex request = { .modes = 0 };
+    const int clock_state = adjtimex(&request);
+
+    if (clock_state < 0) {
+        return -errno;
+    }
+    ret_time->tai_offset_s = request.tai;
+    ret_time->max_error_ns = (uint64_t)MAX(request.maxerror, 0) * 1000;
+    ret_time->synchronised = clock_state != TIME_ERROR;
+    ret_time->leap = leap_of(clock_state);
+    return 0;
+}
+
+/* The first line of a file of the kernel's; empty if it can't be had. */
+static void read_line(const char *path, char *line, size_t size)
+{
+    g_autofree char *text = NULL;
+
+    line[0] = '\0';
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return;
+    }
+    g_strchomp(text);
+    if (strlen(text) < size) {
+        g_strlcpy(line, text, size);
+    }
+}
+
+int cf_system_get_tolerance(uint32_t *ret_ppm)
+{
+    char text[16];
+    guint64 ppm;
+
+    read_line("/sys/module/kvm/parameters/tsc_tolerance_ppm", text,
+              sizeof(text));
+    if (!g_ascii_string_to_unsigned(text, 10, 0, UINT32_MAX, &ppm, NULL)) {
+        return -ENOENT;
+    }
+    *ret_ppm = (uint32_t)ppm;
+    return 0;
+}
+
+/* SVM's ratios have 32 fraction bits, VMX's 48. */
+static uint32_t frac_bits_of_cpu(void)
+{
+    const unsigned int svm = 1u << 2;
+    unsigned int eax, ebx, ecx, edx;
+
+    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & svm
+           ? CF_FRAC_BITS_AMD : CF_FRAC_BITS_INTEL;
+}
+
+static CfAnswer answer(bool yes)
+{
+    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
+}
+
+/* A processor without the leaf that says so doesn't have it. */
+static CfAnswer invariant_tsc(void)
+{
+    const unsigned int invariant = 1u << 8;
+    unsigned int eax, ebx, ecx, edx;
+
+    return answer(__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) &&
+                  edx & invariant);
+}
+
+static CfAnswer is_guest(void)
+{
+    const unsigned int hypervisor = 1u << 31;
+    unsigned int eax, ebx, ecx, edx;
+
+    return answer(__get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & hypervisor);
+}
+
+void cf_system_get_id(CfHostId *ret_id)
+{
+    struct utsname names;
+
+    *ret_id = (CfHostId) {
+        .frac_bits = frac_bits_of_cpu(),
+        .invariant_tsc = invariant_tsc(),
+        .is_guest = is_guest(),
+    };
+    read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
+              sizeof(ret_id->boot_id));
+    read_line("/sys/devices/system/clocksource/clocksource0/"
+              "current_clocksource",
+              ret_id->clocksource, sizeof(ret_id->clocksource));
+    if (uname(&names) == 0) {
+        g_strlcpy(ret_id->name, names.nodename, sizeof(ret_id->name));
+        g_strlcpy(ret_id->kernel, names.release, sizeof(ret_id->kernel));
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The GError domain, and sentences for failed calls. */
+#include "error.h"
+
+GQuark cf_error_quark(void)
+{
+    return g_quark_from_static_string("cf-error-quark");
+}
+
+gboolean cf_fail_call(GError **error, const char *call, int rc)
+{
+    g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM, "%s failed: %s", call,
+                g_strerror(-rc));
+    return FALSE;
+}
