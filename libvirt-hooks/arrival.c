@@ -20,7 +20,7 @@ typedef struct Evidence {
     CfDomainTells tells;
     bool has_facts;
     CfGuest guest;
-    CfProbe here;
+    CfHost here;
     CfCheck check;
 } Evidence;
 
@@ -152,7 +152,7 @@ static gboolean weigh(Arrival *arrival, const Evidence *evidence,
 /* What is true of the guest once it runs here. */
 static void describe(const Evidence *evidence, CfGuest *ret_guest)
 {
-    cf_guest_from_probe(&evidence->here, 0, ret_guest);
+    cf_guest_from_host(&evidence->here, 0, ret_guest);
     ret_guest->freq = evidence->check.freq;
     ret_guest->promised = evidence->guest.promised;
     ret_guest->policy = evidence->guest.policy;

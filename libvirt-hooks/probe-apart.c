@@ -47,13 +47,13 @@ static int probe_and_write(int fd)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *facts = NULL;
-    CfProbe probe;
+    CfHost probe;
 
-    if (!cf_probe_host(cf_kvm_ops(), DEVICE, &probe, &error)) {
+    if (!cf_host_probe(cf_kvm_ops(), DEVICE, &probe, &error)) {
         io_write(fd, error->message, NULL);
         return WROTE_PROBLEM;
     }
-    facts = cf_probe_to_json(&probe);
+    facts = cf_host_to_json(&probe);
     io_write(fd, facts, NULL);
     return WROTE_FACTS;
 }
@@ -67,7 +67,7 @@ static void G_GNUC_NORETURN run_child(int fd)
 }
 
 static gboolean understand(int status, const char *answer, size_t size,
-                           CfProbe *ret_host, GError **error)
+                           CfHost *ret_host, GError **error)
 {
     if (WIFEXITED(status) && WEXITSTATUS(status) == WROTE_PROBLEM) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_NO_KVM, answer);
@@ -79,10 +79,10 @@ static gboolean understand(int status, const char *answer, size_t size,
                             "probe here)");
         return FALSE;
     }
-    return cf_probe_from_json(answer, size, ret_host, error);
+    return cf_host_from_json(answer, size, ret_host, error);
 }
 
-static gboolean ask(pid_t child, int fd, CfProbe *ret_host, GError **error)
+static gboolean ask(pid_t child, int fd, CfHost *ret_host, GError **error)
 {
     g_autofree char *answer = NULL;
     size_t size;
@@ -98,7 +98,7 @@ static gboolean ask(pid_t child, int fd, CfProbe *ret_host, GError **error)
     return understand(status, answer, size, ret_host, error);
 }
 
-gboolean probe_apart(CfProbe *ret_host, GError **error)
+gboolean probe_apart(CfHost *ret_host, GError **error)
 {
     gboolean done;
     int fds[2];

@@ -3,10 +3,10 @@
 #ifndef PROBE_APART_H
 #define PROBE_APART_H
 
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 
 /**
- * probe_apart - cf_probe_host(), where it can do no harm
+ * probe_apart - cf_host_probe(), where it can do no harm
  * @ret_host: the facts, written on success
  * @error: why not
  *
@@ -16,6 +16,6 @@
  *
  * Return: true on success.
  */
-gboolean probe_apart(CfProbe *ret_host, GError **error);
+gboolean probe_apart(CfHost *ret_host, GError **error);
 
 #endif /* PROBE_APART_H */

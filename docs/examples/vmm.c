@@ -55,7 +55,7 @@ static bool read_guest(uint64_t address, void *buffer, size_t size, void *mem)
     return true;
 }
 
-static CfVm create(CfProbe *host)
+static CfVm create(CfHost *host)
 {
     const struct kvm_userspace_memory_region region = {
         .memory_size = RAM_SIZE, .userspace_addr = (uintptr_t)ram,
@@ -71,7 +71,7 @@ static CfVm create(CfProbe *host)
     check(run != MAP_FAILED &&
           cf_kvm_ops()->set_msr(vcpu, CF_MSR_KVM_SYSTEM_TIME, PVCLOCK | 1) == 0,
           "vCPU");
-    check(cf_probe_host(cf_kvm_ops(), "/dev/kvm", host, NULL), "probe");
+    check(cf_host_probe(cf_kvm_ops(), "/dev/kvm", host, NULL), "probe");
     return (CfVm) {
         .ops = cf_kvm_ops(), .host = host, .vm_fd = vm, .vcpu_fds = &vcpu,
         .n_vcpus = 1, .read_guest = read_guest, .opaque = ram,
@@ -124,7 +124,7 @@ static void arrive(const CfVm *vm, Stream *s)
 int main(int argc, char **argv)
 {
     static Stream stream;
-    CfProbe host;
+    CfHost host;
     const CfVm vm = create(&host);
 
     check(argc == 3, "vmm source|destination FILE");

@@ -9,7 +9,7 @@
 #ifndef CLOCKFERRY_CHECK_H
 #define CLOCKFERRY_CHECK_H
 
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 #include <clockferry/state.h>
 
 /**
@@ -125,7 +125,7 @@ typedef struct CfFinding {
 typedef struct CfCheck {
     enum cf_verdict verdict;
     const CfGuest *guest;
-    const CfProbe *destination;
+    const CfHost *destination;
     bool same_host;
     struct cf_tsc_freq freq;
     bool rate_known;
@@ -144,15 +144,15 @@ typedef struct CfCheck {
 G_BEGIN_DECLS
 
 /**
- * cf_guest_from_probe - a guest on a host that was probed
+ * cf_guest_from_host - a guest on a host that was probed
  * @host: the facts about its host
  * @guest_khz: its tsc-frequency in kHz; 0: it has the host's
  * @ret_guest: the guest: not promised, policy auto, any rung
  *
  * Its effective frequency is what KVM makes of that tsc-frequency there.
  */
-CF_API void cf_guest_from_probe(const CfProbe *host, uint32_t guest_khz,
-                                CfGuest *ret_guest);
+CF_API void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
+                               CfGuest *ret_guest);
 
 /**
  * cf_guest_from_state - a guest whose clocks were captured
@@ -197,7 +197,7 @@ CF_API gboolean cf_guest_from_json(const char *json, size_t size,
  *
  * Return: false if it can't be told from these facts.
  */
-CF_API bool cf_tsc_freq_on(const CfProbe *host,
+CF_API bool cf_tsc_freq_on(const CfHost *host,
                            const struct cf_tsc_freq *wanted,
                            struct cf_tsc_freq *ret_freq);
 
@@ -209,7 +209,7 @@ CF_API bool cf_tsc_freq_on(const CfProbe *host,
  *
  * What isn't known counts as bad. Thread: any. Allocates nothing.
  */
-CF_API void cf_check(const CfGuest *guest, const CfProbe *destination,
+CF_API void cf_check(const CfGuest *guest, const CfHost *destination,
                      CfCheck *ret_check);
 
 /**

@@ -2,11 +2,11 @@
 /*
  * libclockferry: a guest's clocks over live migration, for any VMM.
  *
- *   cf_probe_host()     what can this host do?              probe.h
+ *   cf_host_probe()     what can this host do?              host.h
  *   cf_check()          may this guest go to that host?     check.h
  *   cf_capture()        read the clocks of a stopped guest  vm.h
  *   cf_restore()        put them into another VM            vm.h
- *   cf_..._to_json()    and back: files, and what travels   probe.h, state.h,
+ *   cf_..._to_json()    and back: files, and what travels   host.h, state.h,
  *                                                           check.h
  *
  * docs/examples/vmm.c uses all that a VMM needs.
@@ -29,8 +29,8 @@
 #include <clockferry/clock-math.h>
 #include <clockferry/clock-policy.h>
 #include <clockferry/error.h>
+#include <clockferry/host.h>
 #include <clockferry/kvm.h>
-#include <clockferry/probe.h>
 #include <clockferry/state.h>
 #include <clockferry/vm.h>
 

@@ -11,7 +11,7 @@
 #define CLOCKFERRY_VM_H
 
 #include <stddef.h>
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 #include <clockferry/state.h>
 
 /**
@@ -53,7 +53,7 @@ typedef bool (*CfSettle)(uint32_t vcpu, void *opaque);
  */
 typedef struct CfVm {
     const CfKvmOps *ops;
-    const CfProbe *host;
+    const CfHost *host;
     int vm_fd;
     const int *vcpu_fds;
     uint32_t n_vcpus;

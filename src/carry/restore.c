@@ -4,7 +4,7 @@
 
 static bool is_same_host(const Restore *restore)
 {
-    const CfProbe *host = restore->vm->host;
+    const CfHost *host = restore->vm->host;
     const CfMoment now = {
         host->id.boot_id, host->host_khz, &restore->anchor.instant,
     };

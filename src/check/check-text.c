@@ -42,7 +42,7 @@ static char *rate_text(const CfCheck *check, enum cf_verdict verdict)
 
 static char *rate_unknown_text(const CfCheck *check)
 {
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
 
     if (!cf_tsc_freq_valid(&check->guest->freq)) {
         return g_strdup("it isn't known at which frequency the guest's TSC "
@@ -165,7 +165,7 @@ static bool is_within(int64_t value, int64_t limit)
 
 static char *rate_cure(const CfCheck *check, enum cf_verdict verdict)
 {
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
     uint32_t khz = 0;
 
     (void)cf_tsc_freq_khz(&check->guest->freq, &khz);

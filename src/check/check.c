@@ -11,13 +11,13 @@
 
 #define PPM 1000000u
 
-static void unscaled(const CfProbe *host, struct cf_tsc_freq *ret_freq)
+static void unscaled(const CfHost *host, struct cf_tsc_freq *ret_freq)
 {
     *ret_freq = (struct cf_tsc_freq) { host->host_khz, 0, 1 };
 }
 
 /* As KVM decides whether to scale, roundings included. */
-static bool is_within_tolerance(const CfProbe *host, uint32_t khz)
+static bool is_within_tolerance(const CfHost *host, uint32_t khz)
 {
     const uint64_t ppm = !host->tolerance_known ? DEFAULT_TOLERANCE_PPM
                          : MIN(host->tolerance_ppm, PPM);
@@ -27,7 +27,7 @@ static bool is_within_tolerance(const CfProbe *host, uint32_t khz)
     return khz >= low_khz && khz <= high_khz;
 }
 
-static bool scaled(const CfProbe *host, uint32_t khz,
+static bool scaled(const CfHost *host, uint32_t khz,
                    struct cf_tsc_freq *ret_freq)
 {
     struct cf_tsc_freq freq = { host->host_khz, host->frac_bits, 0 };
@@ -45,7 +45,7 @@ static bool scaled(const CfProbe *host, uint32_t khz,
     return true;
 }
 
-bool cf_tsc_freq_on(const CfProbe *host, const struct cf_tsc_freq *wanted,
+bool cf_tsc_freq_on(const CfHost *host, const struct cf_tsc_freq *wanted,
                     struct cf_tsc_freq *ret_freq)
 {
     struct cf_tsc_freq plain;
@@ -74,7 +74,7 @@ static void guest_defaults(CfGuest *guest)
     };
 }
 
-void cf_guest_from_probe(const CfProbe *host, uint32_t guest_khz,
+void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
                         CfGuest *ret_guest)
 {
     const struct cf_tsc_freq wanted = {
@@ -138,7 +138,7 @@ static void find(CfCheck *check, CfFindingKind kind, enum cf_verdict verdict)
 }
 
 /* Whichever was looked at first. */
-static bool is_same_host(const CfGuest *guest, const CfProbe *host)
+static bool is_same_host(const CfGuest *guest, const CfHost *host)
 {
     const CfMoment here = { guest->boot_id, guest->host_khz, &guest->instant };
     const CfMoment there = { host->id.boot_id, host->host_khz, &host->instant };
@@ -170,7 +170,7 @@ static void compare_rates(CfCheck *check)
 /* KVM_SET_CLOCK_GUEST takes a record only within 1 kHz of the vCPU's. */
 static enum cf_rung expected_rung(const CfCheck *check)
 {
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
     uint32_t here_khz, there_khz;
 
     if (!host->rung_known) {
@@ -202,7 +202,7 @@ static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
 
 static void judge(CfCheck *check)
 {
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
     const struct cf_policy_facts facts = {
         .policy = check->guest->policy,
         .promised = check->guest->promised,
@@ -226,7 +226,7 @@ static void judge(CfCheck *check)
 /* Does the guest's TSC arrive where it should be, as far as can be read? */
 static bool tsc_arrives(const CfCheck *check)
 {
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
 
     return host->offset_known &&
            (host->offset == CF_OFFSET_STICKS ||
@@ -243,7 +243,7 @@ static uint64_t add(uint64_t a, uint64_t b)
 static bool hosts_apart_ns(const CfCheck *check, uint64_t *ret_ns)
 {
     const CfGuest *guest = check->guest;
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
     uint32_t khz;
 
     if (check->same_host) {
@@ -297,7 +297,7 @@ static void bound_kvmclock(CfCheck *check)
     check->kvmclock_bound_ns = (uint64_t)bound_ns;
 }
 
-static bool knows_tai(const CfProbe *host)
+static bool knows_tai(const CfHost *host)
 {
     return host->time_known && host->time.tai_offset_s;
 }
@@ -306,7 +306,7 @@ static bool knows_tai(const CfProbe *host)
 static void note(CfCheck *check)
 {
     const CfGuest *guest = check->guest;
-    const CfProbe *host = check->destination;
+    const CfHost *host = check->destination;
     const bool leap = guest->leap != CF_LEAP_NONE ||
                       (host->time_known && host->time.leap != CF_LEAP_NONE);
 
@@ -330,7 +330,7 @@ static void note(CfCheck *check)
     }
 }
 
-void cf_check(const CfGuest *guest, const CfProbe *destination,
+void cf_check(const CfGuest *guest, const CfHost *destination,
               CfCheck *ret_check)
 {
     CfCheck check = {

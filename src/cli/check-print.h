@@ -27,7 +27,7 @@ typedef struct Move {
     LibvirtTeller teller;
     bool carried;
     CfGuest guest;
-    CfProbe destination;
+    CfHost destination;
     CfCheck check;
 } Move;
 

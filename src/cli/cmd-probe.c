@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 #include "cli.h"
 #include "files.h"
 #include "hosts.h"
@@ -21,10 +21,10 @@ static bool wants_colour(const Options *options)
     return !options->output && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 }
 
-static char *print(const CfProbe *probe, const Options *options)
+static char *print(const CfHost *probe, const Options *options)
 {
     if (!strcmp(options->format, "json")) {
-        return cf_probe_to_json(probe);
+        return cf_host_to_json(probe);
     }
     if (!strcmp(options->format, "prometheus")) {
         return probe_to_prometheus(probe);
@@ -36,28 +36,28 @@ static char *print(const CfProbe *probe, const Options *options)
 }
 
 /* Can guests come here by the default policy, and exactly? */
-static int verdict(const CfProbe *probe)
+static int verdict(const CfHost *probe)
 {
     return probe->offset_known && probe->offset == CF_OFFSET_STICKS &&
            probe->rung_known && probe->best_rung <= CF_RUNG_CLOSED_LOOP
            ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
-static gboolean get_facts(const Options *options, CfProbe *probe,
+static gboolean get_facts(const Options *options, CfHost *probe,
                           GError **error)
 {
     const char *device = options->device ? options->device : CF_CLI_DEVICE;
 
     return options->from
            ? hosts_read(options->from, probe, error)
-           : cf_probe_host(cf_kvm_ops(), device, probe, error);
+           : cf_host_probe(cf_kvm_ops(), device, probe, error);
 }
 
 static int probe(const Options *options)
 {
     g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
-    CfProbe facts;
+    CfHost facts;
 
     if (!get_facts(options, &facts, &error)) {
         return cli_fail(error);

@@ -3,7 +3,7 @@
 #include "files.h"
 #include "hosts.h"
 
-gboolean hosts_read(const char *path, CfProbe *ret_host, GError **error)
+gboolean hosts_read(const char *path, CfHost *ret_host, GError **error)
 {
     g_autofree char *text = NULL;
     gsize size;
@@ -11,7 +11,7 @@ gboolean hosts_read(const char *path, CfProbe *ret_host, GError **error)
     if (!files_read(path, &text, &size, error)) {
         return FALSE;
     }
-    if (!cf_probe_from_json(text, size, ret_host, error)) {
+    if (!cf_host_from_json(text, size, ret_host, error)) {
         g_prefix_error(error, "%s: ", path);
         return FALSE;
     }
@@ -23,13 +23,13 @@ gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
 {
     g_autofree char *text = NULL;
     gsize size;
-    CfProbe host;
+    CfHost host;
 
     if (tsc_khz) {
         if (!hosts_read(path, &host, error)) {
             return FALSE;
         }
-        cf_guest_from_probe(&host, (uint32_t)tsc_khz, ret_guest);
+        cf_guest_from_host(&host, (uint32_t)tsc_khz, ret_guest);
         return TRUE;
     }
     if (!files_read(path, &text, &size, error)) {
@@ -42,10 +42,10 @@ gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
     return TRUE;
 }
 
-void hosts_here(CfProbe *ret_host)
+void hosts_here(CfHost *ret_host)
 {
     const CfKvmOps *ops = cf_kvm_ops();
-    CfProbe host = { 0 };
+    CfHost host = { 0 };
 
     ops->get_host_id(&host.id);
     host.time_known = ops->get_host_time(&host.time) == 0;

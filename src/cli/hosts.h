@@ -13,7 +13,7 @@
  *
  * Return: true on success.
  */
-gboolean hosts_read(const char *path, CfProbe *ret_host, GError **error);
+gboolean hosts_read(const char *path, CfHost *ret_host, GError **error);
 
 /**
  * hosts_read_guest - a guest from a file
@@ -30,6 +30,6 @@ gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
 
 /* What this host knows of itself, nothing being tried on a VM: name and boot,
  * an instant, its clock's error. The rest is unknown. */
-void hosts_here(CfProbe *ret_host);
+void hosts_here(CfHost *ret_host);
 
 #endif /* CF_HOSTS_H */

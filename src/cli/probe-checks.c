@@ -21,7 +21,7 @@ static void add(List *list, const char *name, const char *what, bool passed,
     };
 }
 
-static void check_host_tsc(const CfProbe *probe, List *list)
+static void check_host_tsc(const CfHost *probe, List *list)
 {
     const CfHostId *id = &probe->id;
 
@@ -39,7 +39,7 @@ static void check_host_tsc(const CfProbe *probe, List *list)
         "keep it where it is while guests run");
 }
 
-static const char *offset_cure(const CfProbe *probe)
+static const char *offset_cure(const CfHost *probe)
 {
     if (!probe->offset_known) {
         return "nobody tried: probe this host itself";
@@ -51,7 +51,7 @@ static const char *offset_cure(const CfProbe *probe)
              "can't come without a jump of their TSC";
 }
 
-static void check_offset(const CfProbe *probe, List *list)
+static void check_offset(const CfHost *probe, List *list)
 {
     add(list, "offset", "that a guest's TSC can be given an offset",
         probe->offset_known && probe->offset == CF_OFFSET_STICKS,
@@ -63,7 +63,7 @@ static void check_offset(const CfProbe *probe, List *list)
         "the attribute");
 }
 
-static void check_scaling(const CfProbe *probe, List *list)
+static void check_scaling(const CfHost *probe, List *list)
 {
     const bool works = probe->scaling == CF_SCALING_WORKS;
 
@@ -85,7 +85,7 @@ static void check_scaling(const CfProbe *probe, List *list)
         "tell it");
 }
 
-static const char *clock_guest_cure(const CfProbe *probe)
+static const char *clock_guest_cure(const CfHost *probe)
 {
     if (probe->clock_guest == CF_CLOCK_GUEST_UNUSABLE) {
         return probe->clock_guest_errno == EPERM ||
@@ -101,7 +101,7 @@ static const char *clock_guest_cure(const CfProbe *probe)
            : "needs a newer kernel";
 }
 
-static void check_kvmclock(const CfProbe *probe, List *list)
+static void check_kvmclock(const CfHost *probe, List *list)
 {
     add(list, "master_clock", "for the master clock",
         probe->master_clock == CF_ANSWER_YES, LEVEL_WARN,
@@ -115,7 +115,7 @@ static void check_kvmclock(const CfProbe *probe, List *list)
         clock_guest_cure(probe));
 }
 
-static void check_time(const CfProbe *probe, List *list)
+static void check_time(const CfHost *probe, List *list)
 {
     const CfHostTime *time = &probe->time;
 
@@ -136,7 +136,7 @@ static void check_time(const CfProbe *probe, List *list)
         "readable");
 }
 
-size_t probe_checks(const CfProbe *probe, Check *ret_checks)
+size_t probe_checks(const CfHost *probe, Check *ret_checks)
 {
     List list = { ret_checks, 0 };
 

@@ -3,7 +3,7 @@
 #ifndef CF_PROBE_CHECKS_H
 #define CF_PROBE_CHECKS_H
 
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 
 /**
  * Level - of one check
@@ -34,7 +34,7 @@ typedef struct Check {
 #define CHECKS_MAX 16
 
 /* Writes up to CHECKS_MAX of them; returns how many. */
-size_t probe_checks(const CfProbe *probe, Check *ret_checks);
+size_t probe_checks(const CfHost *probe, Check *ret_checks);
 
 const char *level_name(Level level);
 

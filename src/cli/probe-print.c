@@ -18,7 +18,7 @@ static const char *on_or_off(CfAnswer answer)
            : answer == CF_ANSWER_NO ? "off" : "unknown";
 }
 
-static void add_scaling(GString *out, const CfProbe *probe)
+static void add_scaling(GString *out, const CfHost *probe)
 {
     GString *text = g_string_new(cf_scaling_name(probe->scaling));
 
@@ -33,7 +33,7 @@ static void add_scaling(GString *out, const CfProbe *probe)
     g_string_free(text, TRUE);
 }
 
-static void add_tsc(GString *out, const CfProbe *probe)
+static void add_tsc(GString *out, const CfHost *probe)
 {
     if (probe->host_khz) {
         units_fact(out, "TSC frequency", "%u kHz", probe->host_khz);
@@ -46,7 +46,7 @@ static void add_tsc(GString *out, const CfProbe *probe)
                                    : "unknown");
 }
 
-static const char *style(const CfProbe *probe)
+static const char *style(const CfHost *probe)
 {
     switch (probe->clock_guest_style) {
     case CF_CLOCK_GUEST_STYLE_V6:
@@ -58,7 +58,7 @@ static const char *style(const CfProbe *probe)
     }
 }
 
-static void add_time(GString *out, const CfProbe *probe)
+static void add_time(GString *out, const CfHost *probe)
 {
     const CfHostTime *time = &probe->time;
     g_autofree char *error = units_time(time->max_error_ns);
@@ -77,7 +77,7 @@ static void add_time(GString *out, const CfProbe *probe)
     }
 }
 
-static void add_facts(GString *out, const CfProbe *probe)
+static void add_facts(GString *out, const CfHost *probe)
 {
     units_fact(out, "Host", "%s, Linux %s", or_unknown(probe->id.name),
                or_unknown(probe->id.kernel));
@@ -110,7 +110,7 @@ static void add_check(GString *out, const Check *check, bool colour)
     g_string_append_c(out, '\n');
 }
 
-char *probe_to_text(const CfProbe *probe, bool colour)
+char *probe_to_text(const CfHost *probe, bool colour)
 {
     GString *out = g_string_new(NULL);
     Check checks[CHECKS_MAX];
@@ -155,7 +155,7 @@ static void label(GString *out, const char *name, const char *text)
     g_string_append_c(out, '"');
 }
 
-static void add_info(GString *out, const CfProbe *probe)
+static void add_info(GString *out, const CfHost *probe)
 {
     metric(out, "host_info", "What this host is; always 1.");
     g_string_append(out, "clockferry_host_info{");
@@ -176,7 +176,7 @@ static void add_info(GString *out, const CfProbe *probe)
     g_string_append(out, "} 1\n");
 }
 
-static void add_time_metrics(GString *out, const CfProbe *probe)
+static void add_time_metrics(GString *out, const CfHost *probe)
 {
     if (!probe->time_known) {
         return;
@@ -193,7 +193,7 @@ static void add_time_metrics(GString *out, const CfProbe *probe)
     }
 }
 
-static void add_levels(GString *out, const CfProbe *probe)
+static void add_levels(GString *out, const CfHost *probe)
 {
     Check checks[CHECKS_MAX];
     const size_t n = probe_checks(probe, checks);
@@ -207,7 +207,7 @@ static void add_levels(GString *out, const CfProbe *probe)
     }
 }
 
-char *probe_to_prometheus(const CfProbe *probe)
+char *probe_to_prometheus(const CfHost *probe)
 {
     GString *out = g_string_new(NULL);
 
@@ -234,7 +234,7 @@ char *probe_to_prometheus(const CfProbe *probe)
     return g_string_free(out, FALSE);
 }
 
-char *probe_to_kubevirt(const CfProbe *probe)
+char *probe_to_kubevirt(const CfHost *probe)
 {
     const uint64_t hz = (uint64_t)probe->host_khz * 1000;
 

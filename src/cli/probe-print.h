@@ -3,7 +3,7 @@
 #ifndef CF_PROBE_PRINT_H
 #define CF_PROBE_PRINT_H
 
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 
 /*
  * Each returns a text, to be freed with g_free().
@@ -13,8 +13,8 @@
  * a node, one a line, as "kubectl label node" takes them; nothing if the
  * frequency is unknown.
  */
-char *probe_to_text(const CfProbe *probe, bool colour);
-char *probe_to_prometheus(const CfProbe *probe);
-char *probe_to_kubevirt(const CfProbe *probe);
+char *probe_to_text(const CfHost *probe, bool colour);
+char *probe_to_prometheus(const CfHost *probe);
+char *probe_to_kubevirt(const CfHost *probe);
 
 #endif /* CF_PROBE_PRINT_H */

@@ -101,7 +101,7 @@ void cf_domain_tells(const CfDomain *domain, CfDomainTells *ret_tells);
  * @host: the facts about the host that it is on; NULL when unknown
  * @ret_guest: the guest
  */
-void cf_domain_guest(const CfDomainTells *tells, const CfProbe *host,
+void cf_domain_guest(const CfDomainTells *tells, const CfHost *host,
                      CfGuest *ret_guest);
 
 /**

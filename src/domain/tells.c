@@ -92,13 +92,13 @@ void cf_domain_tells(const CfDomain *domain, CfDomainTells *ret_tells)
     *ret_tells = tells;
 }
 
-void cf_domain_guest(const CfDomainTells *tells, const CfProbe *host,
+void cf_domain_guest(const CfDomainTells *tells, const CfHost *host,
                      CfGuest *ret_guest)
 {
-    const CfProbe unknown = { 0 };
+    const CfHost unknown = { 0 };
     CfGuest guest;
 
-    cf_guest_from_probe(host ? host : &unknown, tells->tsc_khz, &guest);
+    cf_guest_from_host(host ? host : &unknown, tells->tsc_khz, &guest);
     if (!host && tells->tsc_khz) {
         guest.freq = (struct cf_tsc_freq) { tells->tsc_khz, 0, 1 };
     }

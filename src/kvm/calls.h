@@ -85,11 +85,11 @@ bool cf_tsc_reading_fits(const CfTscReading *reading,
  *
  * Reads only.
  */
-void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
+void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
                       CfVcpuState *ret_vcpu, uint64_t *ret_error_ticks);
 
 /* Does KVM claim that it can scale, whatever came of it? */
-static inline bool cf_has_tsc_control(const CfProbe *host)
+static inline bool cf_has_tsc_control(const CfHost *host)
 {
     return host->scaling == CF_SCALING_WORKS ||
            host->scaling == CF_SCALING_FAILS;

@@ -25,7 +25,7 @@ static CfAnswer answer(bool yes)
     return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
 }
 
-static void probe_ratio(const Scratch *scratch, CfProbe *probe)
+static void probe_ratio(const Scratch *scratch, CfHost *probe)
 {
     uint64_t ratio, frac_bits;
 
@@ -53,7 +53,7 @@ static CfClockGuestStyle style_of_failure(const Scratch *scratch)
 }
 
 /* The capability tells, where its number is known. */
-static void probe_style(const Scratch *scratch, CfProbe *probe)
+static void probe_style(const Scratch *scratch, CfHost *probe)
 {
     uint32_t value = 0;
 
@@ -65,7 +65,7 @@ static void probe_style(const Scratch *scratch, CfProbe *probe)
     }
 }
 
-static void probe_master_clock(const Scratch *scratch, CfProbe *probe)
+static void probe_master_clock(const Scratch *scratch, CfHost *probe)
 {
     CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
 
@@ -81,7 +81,7 @@ static void probe_master_clock(const Scratch *scratch, CfProbe *probe)
  * EINVAL means "no such ioctl", but on some revisions also "not now". With
  * the master clock on, or after another errno, the former is out.
  */
-static void probe_clock_guest(const Scratch *scratch, CfProbe *probe)
+static void probe_clock_guest(const Scratch *scratch, CfHost *probe)
 {
     struct cf_clock_fn fn;
     int rc = cf_get_clock_guest(scratch->ops, scratch->vcpu_fd, &fn);
@@ -124,7 +124,7 @@ static enum cf_offset try_offset(const Scratch *scratch, uint64_t old_ticks,
 /* Kernels before 5.16: the same by writing MSR_IA32_TSC. */
 static enum cf_offset try_tsc_write(const Scratch *scratch,
                                     const CfVcpuState *before,
-                                    const CfProbe *probe)
+                                    const CfHost *probe)
 {
     const uint64_t slack_ticks = TRIAL_OFFSET_TICKS / 2;
     CfVcpuState after;
@@ -143,7 +143,7 @@ static enum cf_offset try_tsc_write(const Scratch *scratch,
            2 * slack_ticks ? CF_OFFSET_STICKS : CF_OFFSET_IGNORED;
 }
 
-static void probe_offset(const Scratch *scratch, CfProbe *probe)
+static void probe_offset(const Scratch *scratch, CfHost *probe)
 {
     CfVcpuState vcpu;
     uint64_t error_ticks;
@@ -183,7 +183,7 @@ static bool runs_at_half(const Scratch *scratch, uint32_t host_khz)
  * vCPU is out of step with itself afterwards. An unstable TSC, which is
  * rewound at each reading, can't show its rate.
  */
-static void probe_frequency(const Scratch *scratch, CfProbe *probe)
+static void probe_frequency(const Scratch *scratch, CfHost *probe)
 {
     if (probe->scaling != CF_SCALING_NONE &&
         scratch->ops->set_tsc_khz(scratch->vcpu_fd,
@@ -199,7 +199,7 @@ static void probe_frequency(const Scratch *scratch, CfProbe *probe)
  * show how these calls fail: vCPUs of unequal TSCs can't have one. That is the
  * last trial, for it spoils the VM.
  */
-static void provoke_style(const Scratch *scratch, CfProbe *probe)
+static void provoke_style(const Scratch *scratch, CfHost *probe)
 {
     const CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
     const CfKvmOps *ops = scratch->ops;
@@ -219,7 +219,7 @@ static void provoke_style(const Scratch *scratch, CfProbe *probe)
     ops->close(other_fd);
 }
 
-static enum cf_rung best_rung(const CfProbe *probe)
+static enum cf_rung best_rung(const CfHost *probe)
 {
     if (probe->clock_guest == CF_CLOCK_GUEST_PRESENT) {
         return CF_RUNG_EXACT;
@@ -231,7 +231,7 @@ static enum cf_rung best_rung(const CfProbe *probe)
     return CF_RUNG_PLAIN;
 }
 
-static void probe_time(const CfKvmOps *ops, CfProbe *probe)
+static void probe_time(const CfKvmOps *ops, CfHost *probe)
 {
     probe->time_known = ops->get_host_time(&probe->time) == 0;
     probe->instant_known = ops->read_pair(&probe->instant.host_ticks,
@@ -241,7 +241,7 @@ static void probe_time(const CfKvmOps *ops, CfProbe *probe)
 }
 
 /* In this order: each trial but the last leaves the VM fit for the next. */
-static void probe_kvm(const Scratch *scratch, CfProbe *probe)
+static void probe_kvm(const Scratch *scratch, CfHost *probe)
 {
     probe_ratio(scratch, probe);
     probe_style(scratch, probe);
@@ -254,12 +254,12 @@ static void probe_kvm(const Scratch *scratch, CfProbe *probe)
     probe->rung_known = true;
 }
 
-gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
-                       CfProbe *ret_host, GError **error)
+gboolean cf_host_probe(const CfKvmOps *ops, const char *device,
+                       CfHost *ret_host, GError **error)
 {
     const gint64 start_us = g_get_monotonic_time();
     g_auto(Scratch) scratch = SCRATCH_INIT(ops);
-    CfProbe probe = { 0 };
+    CfHost probe = { 0 };
     int rc;
 
     if (!cf_scratch_open(&scratch, device, error)) {

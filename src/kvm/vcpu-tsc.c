@@ -57,7 +57,7 @@ static void set_unscaled(CfVcpuState *vcpu, CfFreqOrigin origin,
  * kvm.tsc_tolerance_ppm of the host's own: then the guest runs unscaled. The
  * guest's TSC tells which.
  */
-static void derive_freq(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
+static void derive_freq(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
                         CfVcpuState *vcpu)
 {
     struct cf_tsc_freq scaled = {
@@ -93,7 +93,7 @@ static void derive_freq(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
     vcpu->freq = scaled;
 }
 
-static void read_freq(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
+static void read_freq(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
                       CfVcpuState *vcpu)
 {
     uint64_t ratio, frac_bits;
@@ -133,7 +133,7 @@ static void measure_offset(const CfKvmOps *ops, int vcpu_fd, CfVcpuState *vcpu,
                          (high_ticks - low_ticks) / 2;
 }
 
-void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfProbe *host, int vcpu_fd,
+void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
                       CfVcpuState *ret_vcpu, uint64_t *ret_error_ticks)
 {
     CfVcpuState vcpu = { 0 };

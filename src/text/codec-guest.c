@@ -132,13 +132,13 @@ gboolean cf_guest_from_json(const char *json, size_t size, CfGuest *ret_guest,
     g_autoptr(CfJson) object = cf_json_parse(&reader, json, size);
     const char *format = object ? cf_json_get_format(object) : NULL;
     g_autoptr(CfState) state = NULL;
-    CfProbe probe;
+    CfHost probe;
 
     if (!g_strcmp0(format, "clockferry-probe")) {
-        if (!cf_probe_from_json(json, size, &probe, error)) {
+        if (!cf_host_from_json(json, size, &probe, error)) {
             return FALSE;
         }
-        cf_guest_from_probe(&probe, 0, ret_guest);
+        cf_guest_from_host(&probe, 0, ret_guest);
         return TRUE;
     }
     if (!g_strcmp0(format, "clockferry-state")) {

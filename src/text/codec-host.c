@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The facts about a host as JSON: format clockferry-probe. */
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 #include "codec.h"
 
 #define FORMAT "clockferry-probe"
@@ -32,7 +32,7 @@ static void add_id(CfJson *object, const CfHostId *id)
     add_answer(object, "invariant_tsc", id->invariant_tsc);
 }
 
-static void add_tsc(CfJson *object, const CfProbe *host)
+static void add_tsc(CfJson *object, const CfHost *host)
 {
     add_number(object, "host_khz", host->host_khz);
     cf_json_add_name(object, "scaling", &cf_scaling_names, host->scaling);
@@ -47,7 +47,7 @@ static void add_tsc(CfJson *object, const CfProbe *host)
     }
 }
 
-static void add_kvmclock(CfJson *object, const CfProbe *host)
+static void add_kvmclock(CfJson *object, const CfHost *host)
 {
     add_answer(object, "master_clock", host->master_clock);
     add_answer(object, "set_realtime", host->set_realtime);
@@ -70,7 +70,7 @@ static void add_time(CfJson *object, const CfHostTime *time)
     cf_json_add_name(object, "leap", &cf_leap_names, time->leap);
 }
 
-char *cf_probe_to_json(const CfProbe *host)
+char *cf_host_to_json(const CfHost *host)
 {
     g_autoptr(CfJson) object = cf_json_new_format(FORMAT, VERSION,
                                                   MIN_VERSION);
@@ -125,7 +125,7 @@ static void get_positive(CfJsonReader *reader, const CfJson *object,
 }
 
 static void get_tsc(CfJsonReader *reader, const CfJson *object,
-                    CfProbe *host)
+                    CfHost *host)
 {
     int value;
 
@@ -148,7 +148,7 @@ static void get_tsc(CfJsonReader *reader, const CfJson *object,
 }
 
 static void get_kvmclock(CfJsonReader *reader, const CfJson *object,
-                         CfProbe *host)
+                         CfHost *host)
 {
     int value;
     int64_t number;
@@ -175,7 +175,7 @@ static void get_kvmclock(CfJsonReader *reader, const CfJson *object,
 }
 
 static void get_time(CfJsonReader *reader, const CfJson *object,
-                     CfProbe *host)
+                     CfHost *host)
 {
     CfHostTime time = { 0 };
     int leap;
@@ -193,7 +193,7 @@ static void get_time(CfJsonReader *reader, const CfJson *object,
 }
 
 static void get_instant(CfJsonReader *reader, const CfJson *object,
-                        CfProbe *host)
+                        CfHost *host)
 {
     CfJson *instant;
 
@@ -204,7 +204,7 @@ static void get_instant(CfJsonReader *reader, const CfJson *object,
 }
 
 static void get_probe(CfJsonReader *reader, const CfJson *object,
-                      CfProbe *host)
+                      CfHost *host)
 {
     if (!cf_json_check_format(reader, object, FORMAT, VERSION)) {
         return;
@@ -217,12 +217,12 @@ static void get_probe(CfJsonReader *reader, const CfJson *object,
     cf_json_get_u64(reader, object, "duration_ns", &host->duration_ns);
 }
 
-gboolean cf_probe_from_json(const char *json, size_t size, CfProbe *ret_host,
+gboolean cf_host_from_json(const char *json, size_t size, CfHost *ret_host,
                            GError **error)
 {
     CfJsonReader reader = { NULL };
     g_autoptr(CfJson) object = cf_json_parse(&reader, json, size);
-    CfProbe host = { 0 };
+    CfHost host = { 0 };
 
     if (object) {
         get_probe(&reader, object, &host);

@@ -9,11 +9,11 @@
 static char *probe_again(const char *text, size_t size, void *opaque,
                          GError **error)
 {
-    CfProbe probe;
+    CfHost probe;
 
     (void)opaque;
-    return cf_probe_from_json(text, size, &probe, error)
-           ? cf_probe_to_json(&probe) : NULL;
+    return cf_host_from_json(text, size, &probe, error)
+           ? cf_host_to_json(&probe) : NULL;
 }
 
 static char *state_again(const char *text, size_t size, void *opaque,

@@ -189,11 +189,11 @@ static void sleep_and_step(unsigned int seconds, CfSettle how)
     g_autoptr(CfState) state = NULL;
     Vm from = vm_new(false), to = vm_new(false);
     CfVm vm = { .ops = cf_kvm_ops(), .n_vcpus = 2, .settle = how };
-    CfProbe host;
+    CfHost host;
     CfReport report;
     uint64_t ticks;
 
-    g_assert_true(cf_probe_host(vm.ops, "/dev/kvm", &host, NULL));
+    g_assert_true(cf_host_probe(vm.ops, "/dev/kvm", &host, NULL));
     vm.host = &host;
     for (Vm *v = &from; v; v = v == &from ? &to : NULL) {
         set_start(v->vcpus[0]);

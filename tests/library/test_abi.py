@@ -10,7 +10,7 @@ import places
 from tap import Missing
 
 HEADERS = places.top("include/clockferry")
-ALLOCATED_BY_CALLERS = ["CfProbe", "CfVm", "CfRestoreOptions", "CfReport",
+ALLOCATED_BY_CALLERS = ["CfHost", "CfVm", "CfRestoreOptions", "CfReport",
                         "CfGuest", "CfCheck", "CfVcpuState"]
 
 

@@ -15,7 +15,7 @@ static FakeVm *begin_vm(Crossing *crossing, int host, uint32_t n_vcpus,
     uint32_t i;
 
     fake_enter(&fake_hosts[host]);
-    cf_probe_host(&fake_ops, device, &crossing->hosts[host], &error);
+    cf_host_probe(&fake_ops, device, &crossing->hosts[host], &error);
     g_assert_no_error(error);
     g_assert_cmpint(fake_ops.create_vm(host, &vm_fd), ==, 0);
     for (i = 0; i < n_vcpus; i++) {

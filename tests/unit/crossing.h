@@ -13,7 +13,7 @@
 typedef struct Crossing {
     FakeVm *from;
     FakeVm *to;
-    CfProbe hosts[FAKE_HOSTS];
+    CfHost hosts[FAKE_HOSTS];
     int fds[FAKE_HOSTS][FAKE_MAX_VCPUS];
     CfVm source;
     CfVm destination;

@@ -8,10 +8,10 @@
     "<guest><arch name='x86_64'/></guest></capabilities>"
 #define COUNTER(attributes) "<counter name='tsc' " attributes "/>"
 
-static CfProbe read_xml(const char *xml)
+static CfHost read_xml(const char *xml)
 {
     g_autoptr(GError) error = NULL;
-    CfProbe host = { 0 };
+    CfHost host = { 0 };
 
     g_assert_true(libvirt_read_capabilities(xml, &host, &error));
     g_assert_no_error(error);
@@ -20,7 +20,7 @@ static CfProbe read_xml(const char *xml)
 
 static void test_intel(void)
 {
-    const CfProbe host = read_xml(CAPABILITIES(
+    const CfHost host = read_xml(CAPABILITIES(
         "<arch>x86_64</arch><vendor>Intel</vendor>"
         COUNTER("frequency='2893299000' scaling='yes'")));
 
@@ -38,7 +38,7 @@ static void test_intel(void)
 
 static void test_amd(void)
 {
-    const CfProbe host = read_xml(CAPABILITIES(
+    const CfHost host = read_xml(CAPABILITIES(
         COUNTER("scaling='no' frequency='3700000000'")
         "<vendor>AMD</vendor>"));
 
@@ -63,11 +63,11 @@ static void test_unknown(void)
         "<capabilities>" COUNTER("frequency='2000000000'") "</capabilities>",
         "<cpu><vendor>Intel</vendor></cpu>",
     };
-    const CfProbe unknown = { 0 };
+    const CfHost unknown = { 0 };
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(texts); i++) {
-        const CfProbe host = read_xml(texts[i]);
+        const CfHost host = read_xml(texts[i]);
 
         g_assert_cmpmem(&host, sizeof(host), &unknown, sizeof(unknown));
     }
@@ -76,7 +76,7 @@ static void test_unknown(void)
 static void assert_refused(const char *xml)
 {
     g_autoptr(GError) error = NULL;
-    CfProbe host = { 0 };
+    CfHost host = { 0 };
 
     g_assert_false(libvirt_read_capabilities(xml, &host, &error));
     g_assert_nonnull(strstr(error->message, "can't read"));

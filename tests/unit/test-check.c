@@ -11,9 +11,9 @@
 #define MS 1000000ULL
 
 /* A host as good as can be: Intel, newest kernel, within 1 ms of the time. */
-static CfProbe good_host(void)
+static CfHost good_host(void)
 {
-    CfProbe host = {
+    CfHost host = {
         .host_khz = 2500000,
         .scaling = CF_SCALING_WORKS,
         .frac_bits = CF_FRAC_BITS_INTEL,
@@ -40,25 +40,25 @@ static CfProbe good_host(void)
 }
 
 /* What makes a host another one than the good one. */
-typedef void (*Change)(CfProbe *host);
+typedef void (*Change)(CfHost *host);
 
-static void none(CfProbe *host) { (void)host; }
-static void amd(CfProbe *host) { host->frac_bits = CF_FRAC_BITS_AMD; }
+static void none(CfHost *host) { (void)host; }
+static void amd(CfHost *host) { host->frac_bits = CF_FRAC_BITS_AMD; }
 
-static void no_scaling(CfProbe *host)
+static void no_scaling(CfHost *host)
 {
     host->scaling = CF_SCALING_NONE;
     host->has_scale = CF_ANSWER_NO;
 }
 
-static void released(CfProbe *host)
+static void released(CfHost *host)
 {
     host->clock_guest = CF_CLOCK_GUEST_ABSENT;
     host->best_rung = CF_RUNG_CLOSED_LOOP;
     host->has_scale = CF_ANSWER_NO;
 }
 
-static void before_5_16(CfProbe *host)
+static void before_5_16(CfHost *host)
 {
     released(host);
     host->has_offset = CF_ANSWER_NO;
@@ -66,7 +66,7 @@ static void before_5_16(CfProbe *host)
     host->best_rung = CF_RUNG_PLAIN;
 }
 
-static void no_master_clock(CfProbe *host)
+static void no_master_clock(CfHost *host)
 {
     host->master_clock = CF_ANSWER_NO;
     host->clock_guest = CF_CLOCK_GUEST_UNUSABLE;
@@ -74,68 +74,68 @@ static void no_master_clock(CfProbe *host)
     g_strlcpy(host->id.clocksource, "hpet", CF_CLOCKSOURCE_SIZE);
 }
 
-static void unstable(CfProbe *host)
+static void unstable(CfHost *host)
 {
     no_master_clock(host);
     host->offset = CF_OFFSET_REWINDS;
 }
 
-static void ignoring(CfProbe *host)
+static void ignoring(CfHost *host)
 {
     no_scaling(host);
     released(host);
     host->offset = CF_OFFSET_IGNORED;
 }
 
-static void offset_unknown(CfProbe *host) { host->offset_known = false; }
-static void rung_unknown(CfProbe *host) { host->rung_known = false; }
-static void khz_unknown(CfProbe *host) { host->host_khz = 0; }
-static void plus_2_khz(CfProbe *host) { host->host_khz += 2; }
-static void fast(CfProbe *host) { host->host_khz = 3000000; }
-static void slow(CfProbe *host) { host->host_khz = 2000000; }
+static void offset_unknown(CfHost *host) { host->offset_known = false; }
+static void rung_unknown(CfHost *host) { host->rung_known = false; }
+static void khz_unknown(CfHost *host) { host->host_khz = 0; }
+static void plus_2_khz(CfHost *host) { host->host_khz += 2; }
+static void fast(CfHost *host) { host->host_khz = 3000000; }
+static void slow(CfHost *host) { host->host_khz = 2000000; }
 
-static void plus_2_khz_exact(CfProbe *host)
+static void plus_2_khz_exact(CfHost *host)
 {
     plus_2_khz(host);
     host->tolerance_ppm = 0;
 }
 
-static void fast_amd(CfProbe *host) { fast(host); amd(host); }
-static void fast_unscaled(CfProbe *host) { fast(host); no_scaling(host); }
+static void fast_amd(CfHost *host) { fast(host); amd(host); }
+static void fast_unscaled(CfHost *host) { fast(host); no_scaling(host); }
 
-static void fast_failing(CfProbe *host)
+static void fast_failing(CfHost *host)
 {
     fast(host);
     host->scaling = CF_SCALING_FAILS;
 }
 
-static void fast_maybe(CfProbe *host)
+static void fast_maybe(CfHost *host)
 {
     fast(host);
     host->scaling = CF_SCALING_UNKNOWN;
 }
 
-static void fast_no_bits(CfProbe *host) { fast(host); host->frac_bits = 0; }
+static void fast_no_bits(CfHost *host) { fast(host); host->frac_bits = 0; }
 
-static void scaling_unknown(CfProbe *host)
+static void scaling_unknown(CfHost *host)
 {
     host->scaling = CF_SCALING_UNKNOWN;
 }
 
 /* 1 GHz, so that 1 kHz is 1 ppm */
-static void ghz(CfProbe *host) { host->host_khz = 1000000; no_scaling(host); }
-static void ghz_1(CfProbe *host) { ghz(host); host->host_khz += 1; }
-static void ghz_2(CfProbe *host) { ghz(host); host->host_khz += 2; }
-static void ghz_250(CfProbe *host) { ghz(host); host->host_khz += 250; }
-static void ghz_251(CfProbe *host) { ghz(host); host->host_khz += 251; }
+static void ghz(CfHost *host) { host->host_khz = 1000000; no_scaling(host); }
+static void ghz_1(CfHost *host) { ghz(host); host->host_khz += 1; }
+static void ghz_2(CfHost *host) { ghz(host); host->host_khz += 2; }
+static void ghz_250(CfHost *host) { ghz(host); host->host_khz += 250; }
+static void ghz_251(CfHost *host) { ghz(host); host->host_khz += 251; }
 
-static void tolerance_500(CfProbe *host)
+static void tolerance_500(CfHost *host)
 {
     host->host_khz += 1000;
     host->tolerance_ppm = 500;
 }
 
-static void tolerance_unknown(CfProbe *host)
+static void tolerance_unknown(CfHost *host)
 {
     plus_2_khz(host);
     host->tolerance_known = false;
@@ -278,14 +278,14 @@ static void assert_texts(const CfCheck *check)
 static void run_case(const Case *c, enum cf_policy policy, bool promised,
                      enum cf_verdict wanted)
 {
-    CfProbe from = good_host(), to = good_host();
+    CfHost from = good_host(), to = good_host();
     CfGuest guest;
     CfCheck check;
 
     c->from(&from);
     c->to(&to);
     memset(to.id.boot_id, 't', CF_BOOT_ID_SIZE - 1);
-    cf_guest_from_probe(&from, 0, &guest);
+    cf_guest_from_host(&from, 0, &guest);
     guest.policy = policy;
     guest.promised = promised;
     cf_check(&guest, &to, &check);
@@ -327,13 +327,13 @@ static void test_required(void)
     for (best = CF_RUNG_EXACT; best <= CF_RUNG_PLAIN; best++) {
         for (required = CF_RUNG_EXACT; required <= CF_RUNG_PLAIN; required++) {
             for (policy = 0; policy < 3; policy++) {
-                CfProbe from = good_host(), to = good_host();
+                CfHost from = good_host(), to = good_host();
                 CfGuest guest;
                 CfCheck check;
 
                 to.best_rung = best;
                 to.id.boot_id[0] = 't';
-                cf_guest_from_probe(&from, 0, &guest);
+                cf_guest_from_host(&from, 0, &guest);
                 guest.policy = policy;
                 guest.require = required;
                 cf_check(&guest, &to, &check);
@@ -345,12 +345,12 @@ static void test_required(void)
     }
 }
 
-static CfCheck check_hosts(const CfProbe *from, const CfProbe *to,
+static CfCheck check_hosts(const CfHost *from, const CfHost *to,
                            CfGuest *guest)
 {
     CfCheck check;
 
-    cf_guest_from_probe(from, 0, guest);
+    cf_guest_from_host(from, 0, guest);
     cf_check(guest, to, &check);
     return check;
 }
@@ -358,7 +358,7 @@ static CfCheck check_hosts(const CfProbe *from, const CfProbe *to,
 /* A host that ignores offsets takes its own guests, if it is proven. */
 static void test_same_host(void)
 {
-    CfProbe before = good_host(), after;
+    CfHost before = good_host(), after;
     CfGuest guest;
     CfCheck check;
 
@@ -397,7 +397,7 @@ static void test_same_host(void)
 
 static void test_rate_figures(void)
 {
-    CfProbe from = good_host(), to = good_host();
+    CfHost from = good_host(), to = good_host();
     CfGuest guest;
     CfCheck check;
 
@@ -417,7 +417,7 @@ static void test_rate_figures(void)
 
 static void test_time_figures(void)
 {
-    CfProbe from = good_host(), to = good_host();
+    CfHost from = good_host(), to = good_host();
     CfGuest guest;
     CfCheck check;
 
@@ -454,7 +454,7 @@ static void test_time_figures(void)
 
 static void test_kvmclock_figures(void)
 {
-    CfProbe from = good_host(), to = good_host();
+    CfHost from = good_host(), to = good_host();
     CfGuest guest;
     CfCheck check;
 
@@ -479,13 +479,13 @@ static void test_kvmclock_figures(void)
 /* A guest with a tsc-frequency of its own. */
 static void test_tsc_frequency(void)
 {
-    CfProbe host = good_host(), to = good_host();
+    CfHost host = good_host(), to = good_host();
     CfGuest guest;
     CfCheck check;
     uint32_t khz = 0;
 
     fast(&to);
-    cf_guest_from_probe(&host, 2000000, &guest);
+    cf_guest_from_host(&host, 2000000, &guest);
     g_assert_true(cf_tsc_freq_khz(&guest.freq, &khz));
     g_assert_cmpuint(khz, ==, 2000000);
     g_assert_true(cf_tsc_is_scaled(&guest.freq));
@@ -493,23 +493,23 @@ static void test_tsc_frequency(void)
     g_assert_cmpint(check.verdict, ==, GO);
 
     /* within the tolerance it doesn't have what it was told */
-    cf_guest_from_probe(&host, 2500002, &guest);
+    cf_guest_from_host(&host, 2500002, &guest);
     g_assert_true(cf_tsc_freq_khz(&guest.freq, &khz));
     g_assert_cmpuint(khz, ==, 2500000);
     /* and 250 ppm are 625 kHz */
-    cf_guest_from_probe(&host, 2500625, &guest);
+    cf_guest_from_host(&host, 2500625, &guest);
     g_assert_false(cf_tsc_is_scaled(&guest.freq));
-    cf_guest_from_probe(&host, 2500626, &guest);
+    cf_guest_from_host(&host, 2500626, &guest);
     g_assert_true(cf_tsc_is_scaled(&guest.freq));
-    cf_guest_from_probe(&host, 2499375, &guest);
+    cf_guest_from_host(&host, 2499375, &guest);
     g_assert_false(cf_tsc_is_scaled(&guest.freq));
-    cf_guest_from_probe(&host, 2499374, &guest);
+    cf_guest_from_host(&host, 2499374, &guest);
     g_assert_true(cf_tsc_is_scaled(&guest.freq));
 
     /* 256 times: AMD refuses the ratio, and the TSC stays the host's */
     amd(&host);
     host.host_khz = 1000000;
-    cf_guest_from_probe(&host, 256000000, &guest);
+    cf_guest_from_host(&host, 256000000, &guest);
     g_assert_true(cf_tsc_freq_khz(&guest.freq, &khz));
     g_assert_cmpuint(khz, ==, 1000000);
 }
@@ -547,7 +547,7 @@ static void test_extremes(void)
     unsigned int i;
 
     for (i = 0; i < 3 * 3 * 4 * 4 * 3 * 2; i++) {
-        CfProbe from = good_host(), to = good_host();
+        CfHost from = good_host(), to = good_host();
         CfGuest guest;
         CfCheck check;
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Test of cf_probe_host(): what is found out about model hosts. */
+/* Test of cf_host_probe(): what is found out about model hosts. */
 #include <errno.h>
 #include "fake-kvm.h"
 
-static CfProbe probe_host(void)
+static CfHost probe_host(void)
 {
     g_autoptr(GError) error = NULL;
-    CfProbe probe;
+    CfHost probe;
 
     fake_enter(&fake_hosts[0]);
-    g_assert_true(cf_probe_host(&fake_ops, "0", &probe, &error));
+    g_assert_true(cf_host_probe(&fake_ops, "0", &probe, &error));
     g_assert_no_error(error);
     return probe;
 }
 
 static void test_newest(void)
 {
-    CfProbe probe;
+    CfHost probe;
 
     fake_reset();
     fake_hosts[0].time.leap = CF_LEAP_INSERT;
@@ -49,7 +49,7 @@ static void test_newest(void)
 
 static void test_released(void)
 {
-    CfProbe probe;
+    CfHost probe;
 
     fake_reset();
     fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
@@ -110,7 +110,7 @@ static void test_scaling(void)
 
 static void test_offset(void)
 {
-    CfProbe probe;
+    CfHost probe;
 
     fake_reset();
     fake_hosts[0].offset = CF_OFFSET_IGNORED;
@@ -132,7 +132,7 @@ static void test_offset(void)
 
 static void test_no_master_clock(void)
 {
-    CfProbe probe;
+    CfHost probe;
 
     fake_reset();
     fake_hosts[0].master_clock = false;
@@ -145,7 +145,7 @@ static void test_no_master_clock(void)
 
 static void test_old_clock(void)
 {
-    CfProbe probe;
+    CfHost probe;
 
     fake_reset();
     fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
@@ -164,12 +164,12 @@ static void test_any_failure(void)
 
     for (k = 1; ; k++) {
         g_autoptr(GError) error = NULL;
-        CfProbe probe;
+        CfHost probe;
 
         fake_reset();
         fake_enter(&fake_hosts[0]);
         fake_hosts[0].fail_call = k;
-        if (!cf_probe_host(&fake_ops, "0", &probe, &error)) {
+        if (!cf_host_probe(&fake_ops, "0", &probe, &error)) {
             g_assert_nonnull(error);
             failures++;
         }

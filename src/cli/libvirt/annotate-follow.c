@@ -165,7 +165,7 @@ static void tell_written(Follower *follower, virDomainPtr domain)
 
 /* Guests may vanish at any time, and are none then; busy ones wait. */
 static void look_at(Follower *follower, virDomainPtr domain,
-                    const CfProbe *host)
+                    const CfHost *host)
 {
     const bool wanted = is_wanted(follower, domain);
     g_autoptr(GError) error = NULL;
@@ -188,7 +188,7 @@ static void look_at(Follower *follower, virDomainPtr domain,
     }
 }
 
-static void look_at_all(Follower *follower, const CfProbe *host)
+static void look_at_all(Follower *follower, const CfHost *host)
 {
     virDomainPtr *domains;
     const int n = libvirt.virConnectListAllDomains(
@@ -205,7 +205,7 @@ static void look_at_all(Follower *follower, const CfProbe *host)
 }
 
 static void look_at_due(Follower *follower, GHashTable *due,
-                        const CfProbe *host)
+                        const CfHost *host)
 {
     GHashTableIter iter;
     gpointer uuid;
@@ -226,7 +226,7 @@ static void do_what_is_due(Follower *follower)
     g_autoptr(GHashTable) due = g_steal_pointer(&follower->due);
     const bool all = follower->look_at_all;
     g_autoptr(GError) error = NULL;
-    CfProbe host;
+    CfHost host;
 
     follower->due = new_set();
     follower->look_at_all = false;

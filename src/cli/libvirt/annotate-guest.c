@@ -82,7 +82,7 @@ static gboolean write_facts(virDomainPtr domain, const CfGuest *facts,
     return TRUE;
 }
 
-static gboolean ask(virDomainPtr domain, const CfProbe *host,
+static gboolean ask(virDomainPtr domain, const CfHost *host,
                     LibvirtGuest *ret_guest, GuestClocks *ret_clocks,
                     GError **error)
 {
@@ -97,7 +97,7 @@ static gboolean ask(virDomainPtr domain, const CfProbe *host,
                                      error);
 }
 
-gboolean annotate_guest(virDomainPtr domain, const CfProbe *host, bool wanted,
+gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         AnnotateOutcome *ret_outcome, GError **error)
 {
     LibvirtGuest guest;

@@ -21,7 +21,7 @@ typedef enum AnnotateOutcome {
  *
  * Return: true on success.
  */
-gboolean annotate_guest(virDomainPtr domain, const CfProbe *host, bool wanted,
+gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         AnnotateOutcome *ret_outcome, GError **error);
 
 #endif /* CF_ANNOTATE_GUEST_H */

@@ -23,7 +23,7 @@ static bool is_in_cpu(GMarkupParseContext *context)
            !strcmp(host->data, "host");
 }
 
-static void set_frequency(CfProbe *host, const char *hz_text)
+static void set_frequency(CfHost *host, const char *hz_text)
 {
     guint64 hz;
 
@@ -36,7 +36,7 @@ static void set_frequency(CfProbe *host, const char *hz_text)
     }
 }
 
-static void set_scaling(CfProbe *host, const char *word)
+static void set_scaling(CfHost *host, const char *word)
 {
     if (!strcmp(word, "yes")) {
         host->scaling = CF_SCALING_WORKS;
@@ -72,7 +72,7 @@ static void start_element(GMarkupParseContext *context, const char *element,
 }
 
 /* Which of both ways to scale a processor has, its maker tells. */
-static void set_vendor(CfProbe *host, const char *vendor)
+static void set_vendor(CfHost *host, const char *vendor)
 {
     if (!strcmp(vendor, "Intel")) {
         host->frac_bits = CF_FRAC_BITS_INTEL;
@@ -93,7 +93,7 @@ static void read_text(GMarkupParseContext *context, const char *text,
     }
 }
 
-gboolean libvirt_read_capabilities(const char *xml, CfProbe *host,
+gboolean libvirt_read_capabilities(const char *xml, CfHost *host,
                                    GError **error)
 {
     static const GMarkupParser parser = {

@@ -3,7 +3,7 @@
 #ifndef CF_LIBVIRT_CAPABILITIES_H
 #define CF_LIBVIRT_CAPABILITIES_H
 
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 
 /**
  * libvirt_read_capabilities - the TSC in the capabilities
@@ -14,7 +14,7 @@
  *
  * Return: true on success, and nothing may have been told.
  */
-gboolean libvirt_read_capabilities(const char *xml, CfProbe *host,
+gboolean libvirt_read_capabilities(const char *xml, CfHost *host,
                                    GError **error);
 
 #endif /* CF_LIBVIRT_CAPABILITIES_H */

@@ -75,7 +75,7 @@ static void report_failure(Report *report, const char *name,
     report->failed = true;
 }
 
-static void annotate(virDomainPtr domain, const CfProbe *host, bool wanted,
+static void annotate(virDomainPtr domain, const CfHost *host, bool wanted,
                      Report *report)
 {
     g_autofree char *name = cf_printable(libvirt.virDomainGetName(domain));
@@ -89,7 +89,7 @@ static void annotate(virDomainPtr domain, const CfProbe *host, bool wanted,
     }
 }
 
-static gboolean annotate_all(virConnectPtr connection, const CfProbe *host,
+static gboolean annotate_all(virConnectPtr connection, const CfHost *host,
                              Report *report, GError **error)
 {
     virDomainPtr *domains;
@@ -109,7 +109,7 @@ static gboolean annotate_all(virConnectPtr connection, const CfProbe *host,
     return TRUE;
 }
 
-static void annotate_named(virConnectPtr connection, const CfProbe *host,
+static void annotate_named(virConnectPtr connection, const CfHost *host,
                            char **names, Report *report)
 {
     size_t i;
@@ -133,7 +133,7 @@ static gboolean annotate_once(const Options *options, char **names,
                               Report *report, GError **error)
 {
     g_autoptr(virConnect) connection = libvirt_open(options->uri, error);
-    CfProbe host;
+    CfHost host;
 
     if (!connection || !libvirt_get_host(connection, &host, error)) {
         return FALSE;

@@ -107,14 +107,14 @@ static void get_name(virConnectPtr connection, CfHostId *id)
     }
 }
 
-gboolean libvirt_get_host(virConnectPtr connection, CfProbe *ret_host,
+gboolean libvirt_get_host(virConnectPtr connection, CfHost *ret_host,
                           GError **error)
 {
     const bool here = libvirt_is_here(connection);
     g_autofree char *xml = NULL;
-    CfProbe host = { 0 };
+    CfHost host = { 0 };
 
-    if (here && cf_probe_host(cf_kvm_ops(), CF_CLI_DEVICE, ret_host, NULL)) {
+    if (here && cf_host_probe(cf_kvm_ops(), CF_CLI_DEVICE, ret_host, NULL)) {
         return TRUE;
     }
     if (here) {

@@ -4,7 +4,7 @@
 #define CF_LIBVIRT_CONNECTION_H
 
 #include <stdbool.h>
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 #include "domain/domain.h"
 #include "calls.h"
 
@@ -84,7 +84,7 @@ CfDomain *libvirt_read_domain(virDomainPtr domain, unsigned int flags,
  *
  * Return: true on success.
  */
-gboolean libvirt_get_host(virConnectPtr connection, CfProbe *ret_host,
+gboolean libvirt_get_host(virConnectPtr connection, CfHost *ret_host,
                           GError **error);
 
 #endif /* CF_LIBVIRT_CONNECTION_H */

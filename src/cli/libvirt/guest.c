@@ -3,7 +3,7 @@
 #include <string.h>
 #include "monitor.h"
 
-gboolean libvirt_get_guest(virDomainPtr domain, const CfProbe *host,
+gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
                            LibvirtGuest *ret_guest, GError **error)
 {
     const char *name = libvirt.virDomainGetName(domain);
@@ -34,7 +34,7 @@ Qmp *libvirt_open_monitor(const char *uri, const char *domain_name,
 {
     g_autoptr(virConnect) connection = libvirt_open(uri, error);
     g_autoptr(virDomain) domain = NULL;
-    CfProbe host;
+    CfHost host;
 
     if (connection) {
         domain = libvirt_find_domain(connection, domain_name, error);
@@ -115,7 +115,7 @@ gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
     return TRUE;
 }
 
-gboolean libvirt_ask_destination(const char *uri, CfProbe *ret_host,
+gboolean libvirt_ask_destination(const char *uri, CfHost *ret_host,
                                  GError **error)
 {
     g_autoptr(virConnect) connection = libvirt_open(uri, error);

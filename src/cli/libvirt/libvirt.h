@@ -6,7 +6,7 @@
 #ifndef CF_LIBVIRT_H
 #define CF_LIBVIRT_H
 
-#include <clockferry/probe.h>
+#include <clockferry/host.h>
 #include "domain/domain.h"
 #include "cli/qemu/guest-clocks.h"
 
@@ -20,7 +20,7 @@
  */
 typedef struct LibvirtGuest {
     char name[256];
-    CfProbe host;
+    CfHost host;
     CfDomainTells tells;
     bool has_facts;
     CfGuest facts;
@@ -72,7 +72,7 @@ gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
  *
  * Return: true on success.
  */
-gboolean libvirt_ask_destination(const char *uri, CfProbe *ret_host,
+gboolean libvirt_ask_destination(const char *uri, CfHost *ret_host,
                                  GError **error);
 
 #endif /* CF_LIBVIRT_H */

@@ -17,7 +17,7 @@
 Qmp *libvirt_new_monitor(virDomainPtr domain, bool events, GError **error);
 
 /* Fills in what libvirt tells of a running guest on that host. */
-gboolean libvirt_get_guest(virDomainPtr domain, const CfProbe *host,
+gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
                            LibvirtGuest *ret_guest, GError **error);
 
 #endif /* CF_LIBVIRT_MONITOR_H */

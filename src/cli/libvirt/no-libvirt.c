@@ -32,7 +32,7 @@ gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
     return FALSE;
 }
 
-gboolean libvirt_ask_destination(const char *uri, CfProbe *ret_host,
+gboolean libvirt_ask_destination(const char *uri, CfHost *ret_host,
                                  GError **error)
 {
     (void)uri;

@@ -193,7 +193,7 @@ GArray *pool_spoilers(const Pool *pool)
     return spoilers;
 }
 
-bool pool_runs_exactly(const CfProbe *host, uint32_t khz)
+bool pool_runs_exactly(const CfHost *host, uint32_t khz)
 {
     const struct cf_tsc_freq wanted = { khz, 0, 1 };
     struct cf_tsc_freq freq;

@@ -111,7 +111,7 @@ static gboolean read_hosts(Pool *pool, char **files, const Wishes *wishes,
         if (!hosts_read(files[i], &host->facts, error)) {
             return FALSE;
         }
-        cf_guest_from_probe(&host->facts, (uint32_t)wishes->tsc_khz,
+        cf_guest_from_host(&host->facts, (uint32_t)wishes->tsc_khz,
                            &host->guest);
         wishes_apply(wishes, &host->guest);
     }

@@ -17,7 +17,7 @@
  */
 typedef struct Host {
     char *name;
-    CfProbe facts;
+    CfHost facts;
     CfGuest guest;
     guint kind;
 } Host;
@@ -141,6 +141,6 @@ typedef struct CommonFrequency {
 CommonFrequency pool_common_frequency(const Pool *pool);
 
 /* Does a guest that is told this frequency have it on this host? */
-bool pool_runs_exactly(const CfProbe *host, uint32_t khz);
+bool pool_runs_exactly(const CfHost *host, uint32_t khz);
 
 #endif /* CF_POOL_H */

@@ -217,12 +217,12 @@ static void derive_freq(GuestClocks *clocks, uint32_t frac_bits)
     clocks->guest.freq = freq;
 }
 
-gboolean guest_clocks_ask(Qmp *qmp, const CfProbe *host,
+gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
                           GuestClocks *ret_clocks, GError **error)
 {
     GuestClocks clocks = { 0 };
 
-    cf_guest_from_probe(host, 0, &clocks.guest);
+    cf_guest_from_host(host, 0, &clocks.guest);
     if (!ask_clocks(qmp, &clocks, error)) {
         return FALSE;
     }

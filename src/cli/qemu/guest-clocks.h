@@ -65,7 +65,7 @@ typedef struct GuestClocks {
  *
  * Return: true on success.
  */
-gboolean guest_clocks_ask(Qmp *qmp, const CfProbe *host,
+gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
                           GuestClocks *ret_clocks, GError **error);
 
 /* What any QEMU tells: the frequency that it wants the guest's TSC to have;

@@ -126,7 +126,7 @@ static gboolean disturb(TestVm *vm, const CfVm *described, GError **error)
 
 /* The very first time the destination has never run, like a fresh QEMU's. */
 static gboolean one_round(TestVm *from, TestVm *to, bool first,
-                          const CfProbe *host, Results *results,
+                          const CfHost *host, Results *results,
                           GError **error)
 {
     const CfVm source = test_vm_describe(from, host);
@@ -164,7 +164,7 @@ static void end_progress(void)
 }
 
 static gboolean run_rounds(const Options *options, const char *device,
-                           const CfProbe *host, const unsigned char *rom,
+                           const CfHost *host, const unsigned char *rom,
                            size_t rom_size, Results *results, GError **error)
 {
     const uint32_t n_vcpus = (uint32_t)options->vcpus;
@@ -208,11 +208,11 @@ static int selftest(const Options *options)
     g_autofree char *rom = NULL;
     g_autoptr(GError) error = NULL;
     Results results = { 0 };
-    CfProbe host;
+    CfHost host;
     gsize rom_size = guest_rom_size;
     int status;
 
-    if (!cf_probe_host(cf_kvm_ops(), device, &host, &error) ||
+    if (!cf_host_probe(cf_kvm_ops(), device, &host, &error) ||
         (options->rom &&
          !files_read(options->rom, &rom, &rom_size, &error))) {
         return cli_fail(error);

@@ -370,7 +370,7 @@ static bool read_guest(uint64_t address, void *buffer, size_t size,
     return true;
 }
 
-CfVm test_vm_describe(TestVm *vm, const CfProbe *host)
+CfVm test_vm_describe(TestVm *vm, const CfHost *host)
 {
     return (CfVm) {
         .ops = cf_kvm_ops(),

@@ -36,7 +36,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestVm, test_vm_free)
 gboolean test_vm_run(TestVm *vm, GError **error);
 
 /* The VM as the library wants it; valid as long as the VM. */
-CfVm test_vm_describe(TestVm *vm, const CfProbe *host);
+CfVm test_vm_describe(TestVm *vm, const CfHost *host);
 
 /**
  * test_vm_record - the pvclock record of a vCPU in the guest's memory

@@ -5,8 +5,8 @@
  * Found out by trying it on a scratch VM that no guest ever runs in: a trial
  * on a guest's own vCPU could leave traces for the vCPU's life.
  */
-#ifndef CLOCKFERRY_PROBE_H
-#define CLOCKFERRY_PROBE_H
+#ifndef CLOCKFERRY_HOST_H
+#define CLOCKFERRY_HOST_H
 
 #include <stddef.h>
 #include <clockferry/clock-math.h>
@@ -55,7 +55,7 @@ typedef enum CfClockGuestStyle {
 } CfClockGuestStyle;
 
 /**
- * CfProbe - the facts about one host
+ * CfHost - the facts about one host
  * @host_khz: frequency of the host TSC as KVM knows it; 0 when unknown
  * @scaling: what became of a frequency that was set
  * @frac_bits: fraction bits of a ratio: by KVM_VCPU_TSC_SCALE, else by the
@@ -86,7 +86,7 @@ typedef enum CfClockGuestStyle {
  *
  * All bytes 0 means that everything is unknown.
  */
-typedef struct CfProbe {
+typedef struct CfHost {
     uint32_t host_khz;
     CfScaling scaling;
     uint32_t frac_bits;
@@ -110,46 +110,46 @@ typedef struct CfProbe {
     CfHostId id;
     uint64_t duration_ns;
     uint64_t reserved[8];
-} CfProbe;
+} CfHost;
 
 G_BEGIN_DECLS
 
 /**
- * cf_probe_host - probe this host
+ * cf_host_probe - probe this host
  * @ops: the calls, normally cf_kvm_ops()
  * @device: path of the KVM device, normally "/dev/kvm"
- * @ret_probe: the facts, written on success
+ * @ret_host: the facts, written on success
  * @error: why not
  *
  * Takes some milliseconds; nothing of it remains.
  *
  * Return: true on success. Errors: CF_ERROR_NO_KVM, CF_ERROR_SYSTEM.
  */
-CF_API gboolean cf_probe_host(const CfKvmOps *ops, const char *device,
-                              CfProbe *ret_probe, GError **error);
+CF_API gboolean cf_host_probe(const CfKvmOps *ops, const char *device,
+                              CfHost *ret_host, GError **error);
 
 /**
- * cf_probe_to_json - a probe for other programs
- * @probe: the facts
+ * cf_host_to_json - the facts for other programs
+ * @host: the facts
  *
  * In the format clockferry-probe of docs/wire-format.rst. What is unknown
  * stays away.
  *
  * Return: the text, to be freed with g_free().
  */
-CF_API char *cf_probe_to_json(const CfProbe *probe);
+CF_API char *cf_host_to_json(const CfHost *host);
 
 /**
- * cf_probe_from_json - the facts that cf_probe_to_json() wrote
+ * cf_host_from_json - the facts that cf_host_to_json() wrote
  * @json: the text, from anywhere; need not end in a zero byte
  * @size: its size in bytes
- * @ret_probe: the facts, written on success
+ * @ret_host: the facts, written on success
  * @error: what is wrong with it
  *
  * Return: true on success. Errors: CF_ERROR_INVALID.
  */
-CF_API gboolean cf_probe_from_json(const char *json, size_t size,
-                                   CfProbe *ret_probe, GError **error);
+CF_API gboolean cf_host_from_json(const char *json, size_t size,
+                                  CfHost *ret_host, GError **error);
 
 /**
  * cf_scaling_name - a word for whether KVM can scale
@@ -161,4 +161,4 @@ CF_API const char *cf_scaling_name(CfScaling scaling);
 
 G_END_DECLS
 
-#endif /* CLOCKFERRY_PROBE_H */
+#endif /* CLOCKFERRY_HOST_H */
