@@ -123,16 +123,14 @@ deb @KEY@ @SITE@ $codename-backports main
 EOF
     meson_tmp=$cache/tmp/meson.$$
     rm -rf "$meson_tmp" && mkdir -p "$meson_tmp/root/bin"
+    meson_modules=usr/lib/python3/dist-packages
     (cd "$meson_tmp" && APT_CONFIG=$cache/apt/meson/apt.conf apt-get download meson >"$cache/log/meson" 2>&1) ||
         die "meson 1.5 or newer is needed, and $codename-backports doesn't give it (see $cache/log/meson)"
     dpkg-deb -x "$meson_tmp"/meson_*.deb "$meson_tmp/root"
-    cat >"$meson_tmp/root/bin/meson" <<'EOF'
-#!/bin/sh
-here=$(dirname "$(dirname "$0")")
-PYTHONPATH=$here/usr/lib/python3/dist-packages exec @PYTHON@ "$here/usr/bin/meson" "$@"
-EOF
-    sed -i "s|@PYTHON@|$(system_python)|" "$meson_tmp/root/bin/meson"
-    chmod +x "$meson_tmp/root/bin/meson"
+    # ninja calls meson by its own path, in whatever environment. Beside its modules it finds them by itself.
+    { echo "#!$(system_python)" && sed 1d "$meson_tmp/root/usr/bin/meson"; } >"$meson_tmp/root/$meson_modules/meson.py"
+    chmod +x "$meson_tmp/root/$meson_modules/meson.py"
+    ln -s "../$meson_modules/meson.py" "$meson_tmp/root/bin/meson"
     "$meson_tmp/root/bin/meson" --version >/dev/null || die "the meson of $codename-backports doesn't run"
     rm -rf "$cache/meson"
     mv "$meson_tmp/root" "$cache/meson"
@@ -140,7 +138,7 @@ EOF
 }
 
 cached_meson() {
-    [ -x "$cache/meson/bin/meson" ] && "$cache/meson/bin/meson" --version >/dev/null 2>&1
+    [ -L "$cache/meson/bin/meson" ] && "$cache/meson/bin/meson" --version >/dev/null 2>&1
 }
 
 # Puts a meson that is new enough (QEMU 10 needs 1.5) into the environment. Debian 13 has one, Debian 12 only in
@@ -163,6 +161,6 @@ use_meson() {
     fi
     cached_meson || die "meson 1.5 or newer is needed; the one of this machine: $(meson_version)"
     PATH=$cache/meson/bin:$PATH
-    # Needed while ninja runs, too: it may run configure again.
+    # QEMU's configure wants to import the modules.
     export PATH PYTHONPATH="$cache/meson/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}"
 }
