@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libclockferry: a guest's clocks over live migration, for any VMM.
+ * libclockferry: a guest's clocks across live migration, for any VMM.
  *
  *   cf_host_probe()     what can this host do?              host.h
  *   cf_check()          may this guest go to that host?     check.h
