@@ -9,10 +9,10 @@ import threading
 import time
 from xml.sax.saxutils import escape
 
-import places
-from command import FAILURE, FINE, USAGE, fails, output, program, run
-from schemas import assert_fits
-from tap import Missing
+from harness import places
+from harness.command import FAILURE, FINE, USAGE, fails, output, program, run
+from harness.schemas import assert_fits
+from harness.tap import Missing
 from testdriver import NOWHERE, OFF, Driver, domain
 
 TIMER = "<clock offset='utc'><timer name='tsc' frequency='%d'/></clock>"

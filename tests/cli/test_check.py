@@ -6,11 +6,11 @@ import re
 import tempfile
 
 import oracle
-import places
 import pool
-from command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails, output,
-                     run)
-from schemas import assert_fits
+from harness import places
+from harness.command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails,
+                             output, run)
+from harness.schemas import assert_fits
 
 STATUS = {"go": FINE, "report": INEXACT, "warn": INEXACT, "refuse": REFUSED}
 

@@ -2,11 +2,11 @@
 """clockferry check, where libvirt tells"""
 import json
 
-import places
 import testdriver
-from command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails, output,
-                     run)
-from schemas import assert_fits
+from harness import places
+from harness.command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails,
+                             output, run)
+from harness.schemas import assert_fits
 from test_check import Files, finding, good, other
 from testdriver import DEFAULT, ELSEWHERE, NOWHERE, OFF, Driver, domain
 

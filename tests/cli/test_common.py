@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import tempfile
 
-import places
 import pool
-from command import (FAILURE, FINE, USAGE, fails, leftovers, on_terminal,
-                     output, program, run)
-from tap import Missing
+from harness import places
+from harness.command import (FAILURE, FINE, USAGE, fails, leftovers,
+                             on_terminal, output, program, run)
+from harness.tap import Missing
 
 NEEDS_KVM = "probe", "selftest"
 QUICK = {"selftest": ["--rounds", "2"]}

@@ -3,8 +3,8 @@
 import json
 import tempfile
 
-from command import FAILURE, FINE, INEXACT, USAGE, fails, output, run
-from schemas import assert_fits
+from harness.command import FAILURE, FINE, INEXACT, USAGE, fails, output, run
+from harness.schemas import assert_fits
 
 START = 18 * 10 ** 17           # real time at the hosts' TSC 0, ns
 BITS = 48

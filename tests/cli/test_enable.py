@@ -7,8 +7,8 @@ import pty
 import re
 import subprocess
 
-from command import FAILURE, FINE, USAGE, fails, output, program, run
-from schemas import assert_fits
+from harness.command import FAILURE, FINE, USAGE, fails, output, program, run
+from harness.schemas import assert_fits
 from testdriver import NOWHERE, OFF, Driver, domain
 
 VM = domain("vm-7")

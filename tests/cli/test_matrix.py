@@ -10,12 +10,12 @@ import xml.etree.ElementTree as xml
 from fractions import Fraction
 
 import oracle
-import places
 import pool
-from command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails, leftovers,
-                     on_terminal, output, program, run)
-from schemas import assert_fits
-from tap import diagnose
+from harness import places
+from harness.command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails,
+                             leftovers, on_terminal, output, program, run)
+from harness.schemas import assert_fits
+from harness.tap import diagnose
 from test_check import Files, compare, good
 
 SIGNS = {"go": "+", "report": "~", "warn": "!", "refuse": "-"}

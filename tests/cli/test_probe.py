@@ -10,10 +10,10 @@ import subprocess
 import tempfile
 import time
 
-import places
-from command import (FAILURE, FINE, INEXACT, USAGE, fails, output, program,
-                     run)
-from tap import Missing, diagnose
+from harness import places
+from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
+                             program, run)
+from harness.tap import Missing, diagnose
 
 METRIC = re.compile(
     r'(?P<name>[a-z_]+)(\{(?P<labels>[a-z_]+="([^"\\\n]|\\[\\"n])*"'

@@ -3,9 +3,9 @@
 import errno
 import json
 
-import places
 import sandbox
-from command import FAILURE, FINE, INEXACT, fails, output, run
+from harness import places
+from harness.command import FAILURE, FINE, INEXACT, fails, output, run
 
 # What the facts about a host depend on.
 NEEDED = {"KVM_GET_API_VERSION", "KVM_CREATE_VM", "KVM_CREATE_VCPU",

@@ -6,8 +6,8 @@ import pty
 import re
 import subprocess
 
-import places
-from command import USAGE, fails, output, program, run
+from harness import places
+from harness.command import USAGE, fails, output, program, run
 
 
 def test_histogram():

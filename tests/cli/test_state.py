@@ -7,11 +7,12 @@ import subprocess
 import tempfile
 import threading
 
-import places
 import testdriver
-from command import FAILURE, FINE, INEXACT, USAGE, fails, output, program
-from monitor import Monitor, Qemu, modules
-from schemas import assert_fits
+from harness import migrate
+from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
+                             program)
+from harness.monitor import Monitor, Qemu
+from harness.schemas import assert_fits
 
 INFO = {"enabled": True, "policy": "auto", "require": "plain",
         "blackout": "count", "blackout-limit": 600, "host-tsc-khz": 2500000,
@@ -52,7 +53,6 @@ def test_fresh():
 
 def test_arrived():
     """A guest that came by migration: its report, in text and JSON"""
-    _, migrate = modules()
     with Qemu("patched", incoming="defer") as (destination, path), \
             Qemu("patched") as (source, _):
         source.wait_up()
@@ -194,7 +194,6 @@ class Watch:
 
 def test_watch():
     """--watch tells of stops, of the restore on arrival, and of the end"""
-    _, migrate = modules()
     with Qemu("patched", incoming="defer") as (destination, path), \
             Qemu("patched") as (source, source_path):
         source.wait_up()

@@ -6,8 +6,8 @@ tests/libvirt."""
 import os
 import tempfile
 
-from command import run
-from tap import Missing
+from harness.command import run
+from harness.tap import Missing
 
 KEY = "libvirt"
 DEFAULT = "test:///default"

@@ -4,7 +4,7 @@
  * Usage: codec-tool probe|state|guest
  */
 #include <clockferry/check.h>
-#include "../dialogue.h"
+#include "../harness/dialogue.h"
 
 static char *probe_again(const char *text, size_t size, void *opaque,
                          GError **error)

@@ -4,9 +4,9 @@ import glob
 import os
 import subprocess
 
-import places
-from dialogue import Dialogue
-from tap import Missing
+from harness import places
+from harness.dialogue import Dialogue
+from harness.tap import Missing
 
 LIBRARY = ("text", "kvm", "carry", "check")
 

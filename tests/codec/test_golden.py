@@ -4,8 +4,8 @@ import json
 import os
 import re
 
-import places
 from codec import Codec
+from harness import places
 
 GOLDEN = places.top("tests/codec/golden")
 VERSION = 1

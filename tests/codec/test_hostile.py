@@ -3,9 +3,9 @@
 import json
 import tempfile
 
-import places
 import test_golden
 from codec import Codec, sanitized
+from harness import places
 
 FULL = {kind: text for kind, _, name, text in test_golden.files()
         if name == "full"}

@@ -5,9 +5,9 @@ import json
 import os
 import subprocess
 
-import places
 from codec import Codec
-from schemas import assert_fits, jsonschema, schema, validator
+from harness import places
+from harness.schemas import assert_fits, jsonschema, schema, validator
 from test_golden import VERSION, files
 
 def test_schemas():

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The examples that talk to libvirt: on hosts with a libvirtd of their own, as
-tests/libvirt makes them, where a guest vm-7 runs."""
+"""The examples that talk to libvirt: on hosts with a libvirtd of their own,
+where a guest vm-7 runs."""
 import contextlib
 import subprocess
-import sys
 
-import places
-
-for folder in "tests/qemu", "tests/libvirt":
-    if places.top(folder) not in sys.path:
-        sys.path.append(places.top(folder))
-
-import scene
+from harness import places
+from harness.libvirt import scene
 from surroundings import watched
 
 GUEST = "vm-7"

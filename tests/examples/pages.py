@@ -13,7 +13,7 @@ import re
 import textwrap
 from collections import namedtuple
 
-import places
+from harness import places
 
 # `shown` are the lines of output; none means that the page doesn't tell.
 Example = namedtuple("Example", "page line command shown")

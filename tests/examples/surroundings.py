@@ -8,9 +8,9 @@ import sys
 import tempfile
 from collections import namedtuple
 
-import places
-from monitor import Qemu, modules
-from tap import Missing
+from harness import binaries, fakehost, places
+from harness.monitor import Qemu
+from harness.tap import Missing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = {"clockferry": "src/cli/clockferry", "vmm": "docs/examples/vmm"}
@@ -87,9 +87,7 @@ class Place:
 def fake_host(name):
     if not name:
         return ""
-    modules()
-    import binaries
-    import fakehost
+    places.need_kvm()
     try:
         return "LD_PRELOAD=%s " % fakehost.preload(name)
     except binaries.Missing as missing:
@@ -100,13 +98,13 @@ def fake_host(name):
 
 def demo(place, _):
     """The migrations of ./run demo, once it has built what it needs."""
-    modules()
+    places.need_kvm()
     for side in "STOCK", "PATCHED":
         if not os.access(os.environ.get("CLOCKFERRY_QEMU_" + side, ""),
                          os.X_OK):
             raise Missing("qemu", "QEMU isn't built")
     return place.shell("%s %s --rounds 2"
-                       % (sys.executable, places.top("tests/qemu/demo.py")))
+                       % (sys.executable, places.top("tests/show/demo.py")))
 
 
 def qemu_option(_, option):

@@ -4,10 +4,10 @@ import json
 import os
 
 import pages
-import places
 import shape
+from harness import places
+from harness.schemas import assert_fits
 from known import KNOWN, NOT_RUN
-from schemas import assert_fits
 from surroundings import Place
 
 def assert_written(place, files):

@@ -3,8 +3,8 @@
 import os
 import re
 
-import places
-from command import output
+from harness import places
+from harness.command import output
 
 
 def commands():

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where the test guest publishes what it sees. Read by guest.S, by C tests
- * and by tests/qemu/layout.py: plain "#define NAME number" lines only. */
+ * and by tests/harness/layout.py: plain "#define NAME number" lines only. */
 #ifndef CF_GUEST_LAYOUT_H
 #define CF_GUEST_LAYOUT_H
 

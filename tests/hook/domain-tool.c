@@ -6,7 +6,7 @@
  */
 #include "domain/domain.h"
 #include "text/names.h"
-#include "../dialogue.h"
+#include "../harness/dialogue.h"
 
 static char *tells(const CfDomain *domain)
 {

@@ -6,8 +6,7 @@ import re
 import subprocess
 from xml.sax.saxutils import escape, quoteattr
 
-import fakehost
-import places
+from harness import fakehost, places
 
 NAMESPACE = "urn:clockferry:facts:1"
 ELEMENT = re.compile(r'<clockferry:facts xmlns:clockferry="%s">(.*?)'

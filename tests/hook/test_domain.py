@@ -4,10 +4,10 @@ import os
 import subprocess
 import tempfile
 
-import places
-from dialogue import Dialogue
+from harness import places
+from harness.dialogue import Dialogue
+from harness.tap import Missing
 from hook import QEMU, domain, element, facts
-from tap import Missing
 
 SOURCES = ["commandline.c", "domain.c", "facts.c", "tells.c", "xml.c"]
 ON = "guest-clock=on"

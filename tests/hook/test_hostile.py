@@ -5,9 +5,9 @@ import os
 import subprocess
 import time
 
-import places
-from hook import (arguments, domain, element, environment, facts, refused,
-                  run, sentence, taken)
+from harness import places
+from hook import (arguments, domain, element, environment, facts, refused, run,
+                  sentence, taken)
 
 HOST = "newest"
 EVIL = "evil\x1b[2J\x1b]0;x\x07\n\r\t\u0085\u202eclockferry: all is well\x7f"

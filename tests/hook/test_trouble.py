@@ -11,11 +11,10 @@ import subprocess
 import termios
 import time
 
-import fakehost
-import places
+from harness import fakehost, places
+from harness.tap import Missing, diagnose
 from hook import (arguments, domain, element, environment, facts, program,
                   refused, sentence)
-from tap import Missing, diagnose
 
 HOST = "newest"
 FIT = domain(element(facts()))

@@ -6,11 +6,10 @@ import subprocess
 import time
 from fractions import Fraction
 
-import fakehost
-import places
-from hook import (GO, KHZ, REFUSE, REPORT, domain, element, environment,
-                  facts, facts_in, refused, run, sentence, taken)
-from tap import diagnose
+from harness import fakehost, places
+from harness.tap import diagnose
+from hook import (GO, KHZ, REFUSE, REPORT, domain, element, environment, facts,
+                  facts_in, refused, run, sentence, taken)
 
 POLICIES = "strict", "auto", "lax"
 PROMISED, PLAIN = {"promised": True}, {"promised": False}

@@ -4,9 +4,9 @@ import json
 import os
 import xml.etree.ElementTree as etree
 
-import places
-from hook import (ELEMENT, KHZ, domain, element, facts, facts_in, refused,
-                  run, taken, without_facts)
+from harness import places
+from hook import (ELEMENT, KHZ, domain, element, facts, facts_in, refused, run,
+                  taken, without_facts)
 
 FIT, UNFIT, IGNORING = "newest", "unscaled-fast", "ignoring"
 ON = ["guest-clock=on"]

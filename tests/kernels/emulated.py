@@ -6,12 +6,8 @@ import subprocess
 import tempfile
 from collections import namedtuple
 
-import binaries
-import contract
-import initramfs
-import paths
-import places
-from tap import Missing
+from harness import binaries, cpio, emulator, places
+from harness.tap import Missing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = ("src/cli/clockferry", "docs/examples/vmm", "tests/kvm/kvm-settle")
@@ -56,7 +52,7 @@ def _archive(folder, commands, given):
         stream.write("".join(
             "%s%s\n" % ("" if command.startswith("hex ") else "/bin/", command)
             for command in commands))
-    archive = initramfs.Archive()
+    archive = cpio.Archive()
     for name in "bin", "dev", "lib", "lib64", "proc", "sys", "tmp":
         archive.directory(name)
     archive.console()
@@ -69,14 +65,14 @@ def _archive(folder, commands, given):
 
 def _emulator(kernel, archive, console, khz):
     try:
-        emulator = paths._built("emulator")
-        image = paths._built("kernel", kernel)
+        program = emulator.built("emulator")
+        image = emulator.built("kernel", kernel)
     except binaries.Missing as missing:
         raise Missing("lab", str(missing).split(": ", 1)[1]) from None
-    return [emulator, "-accel", "tcg", "-machine", "pc,hpet=off",
+    return [program, "-accel", "tcg", "-machine", "pc,hpet=off",
             "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
             "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-            "-cpu", paths.Paths.cpu(khz, contract.START, ""),
+            "-cpu", emulator.cpu(khz),
             "-kernel", image, "-initrd", archive, "-serial",
             "file:" + console, "-append",
             "console=ttyS0 quiet panic=-1 rdinit=/init tsc_early_khz=%d "
@@ -88,7 +84,7 @@ def _read(path):
         return stream.read().replace("\r", "")
 
 
-def run(kernel, commands, khz=contract.KHZ, **given):
+def run(kernel, commands, khz=emulator.KHZ, **given):
     """{command: what came of it} on a host with that kernel and, in its root
     folder, the files that it is given."""
     with tempfile.TemporaryDirectory(prefix="clockferry-kernel-") as folder:

@@ -4,9 +4,9 @@ import functools
 import json
 import re
 
-import contract
 from emulated import run
-from tap import diagnose
+from harness.emulator import KHZ
+from harness.tap import diagnose
 
 # Of each kernel: CLOCK_GUEST, its revision, whether it tells ratios.
 KERNELS = {"released": ("absent", None, False), "v6": ("present", "v6", True),
@@ -43,7 +43,7 @@ def test_probe():
         done = on(kernel)[PROBE]
         assert done.status == 0, done
         facts = read(done)
-        assert facts["host_khz"] == contract.KHZ, facts
+        assert facts["host_khz"] == KHZ, facts
         assert facts["scaling"] == "works" and facts["frac_bits"] == 32
         assert facts["offset"] == "sticks" and facts["has_offset"]
         assert facts["has_scale"] == tells_ratio, (kernel, facts)
@@ -117,7 +117,7 @@ def test_frequency():
             ("released", "released", 3000000, "closed-loop", 1000, 20),
             ("v6", "newest", 3000000, "exact", 1000, 2),
             ("newest", "v6", 2000000, "exact", 1000, 2),
-            ("released", "newest", contract.KHZ + 2, "reanchored", 10 ** 6, 4)):
+            ("released", "newest", KHZ + 2, "reanchored", 10 ** 6, 4)):
         words, said, apart_ns = arrive(source, kernel, khz)
         diagnose("%s to %s at %d kHz: %d ns, %s ppt" % (
             source, kernel, khz, apart_ns, said["rate_error_ppt"]))

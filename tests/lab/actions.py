@@ -6,9 +6,10 @@ import time
 
 from crossing import (HOLD, carry, clocks, held, hop, landed, release,
                       report_of, stayed, total, view)
-from guest import GuestError
-from migrate import arrive, go, set_capabilities, wait_loaded, wait_status
-from test_refused import sentences
+from harness.check import sentences
+from harness.guest import GuestError
+from harness.migrate import (arrive, go, set_capabilities, wait_loaded,
+                             wait_status)
 
 PAUSE_S = 1.0
 SNAPSHOT_S = 3.0

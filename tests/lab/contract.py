@@ -12,12 +12,12 @@ import tempfile
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "qemu")]
+sys.path.insert(0, os.path.dirname(HERE))
 
 import initramfs
-import paths
-from binaries import Missing
-from guest import exit_on_signal
+from harness import cpio, emulator
+from harness.binaries import Missing
+from harness.guest import exit_on_signal
 
 LIMIT_S = 60
 KERNELS = ("released", "v6", "newest")
@@ -30,8 +30,6 @@ KINDS = {
 # Which program on which kinds of host.
 PROGRAMS = {"contract": tuple(KINDS),
             "contract-hyperv": ("", "no-master-clock")}
-KHZ = 2596120    # like a real host's, not round
-START = 10 ** 15
 
 
 def archive(name):
@@ -40,7 +38,7 @@ def archive(name):
     path = os.path.join(initramfs.cache(), "%s-%s.cpio"
                         % (name, initramfs.digest(program)))
     if not os.path.exists(path):
-        new = initramfs.Archive()
+        new = cpio.Archive()
         new.directory("dev")
         new.console()
         new.file("init", program)
@@ -52,14 +50,14 @@ def start(program, kernel, kind, console):
     flags, hpet, words = KINDS[kind]
     line = ("console=ttyS0 quiet panic=-1 rdinit=/init tsc_early_khz=%d "
             "pmtmr=0 no_timer_check %s -- %s %d %s"
-            % (KHZ, words, kernel, KHZ, kind))
+            % (emulator.KHZ, words, kernel, emulator.KHZ, kind))
     return subprocess.Popen(
-        [paths._built("emulator"), "-accel", "tcg",
+        [emulator.built("emulator"), "-accel", "tcg",
          "-machine", "pc,hpet=" + hpet, "-m", "128", "-nodefaults",
          "-display", "none", "-no-reboot",
          "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-         "-cpu", paths.Paths.cpu(KHZ, START, "") + flags,
-         "-kernel", paths._built("kernel", kernel),
+         "-cpu", emulator.cpu() + flags,
+         "-kernel", emulator.built("kernel", kernel),
          "-initrd", archive(program),
          "-append", line, "-serial", "file:" + console],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

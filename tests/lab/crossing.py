@@ -3,12 +3,12 @@
 import time
 
 import truth
-from guest import GuestError
+from harness.guest import GuestError
+from harness.migrate import arrive, go, set_capabilities, wait_status
+from harness.qmp import QmpClosed
 from hyperv import HypervGuest
 from inner import Inner
 from linux import LinuxGuest
-from migrate import arrive, go, set_capabilities, wait_status
-from qmp import QmpClosed
 from timers import TimerGuest
 from truth import Drift, View
 

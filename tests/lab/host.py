@@ -16,7 +16,8 @@ from fractions import Fraction
 from statistics import median
 
 from agent import Agent, AgentError
-from pvclock import MASK64
+from harness import emulator
+from harness.pvclock import MASK64
 
 PR_SET_PDEATHSIG = 1
 MEMORY_MB = 448
@@ -105,7 +106,7 @@ class Host:
                 "-m", str(MEMORY_MB), "-nodefaults", "-display", "none",
                 "-no-reboot", "-L", "/usr/share/seabios",
                 "-L", "/usr/share/qemu",
-                "-cpu", paths.cpu(spec.khz, spec.start, spec.cpu),
+                "-cpu", emulator.cpu(spec.khz, spec.start, spec.cpu),
                 "-kernel", paths.kernels[spec.kernel],
                 "-initrd", paths.initramfs, "-append", line,
                 "-serial", "file:" + self.console,

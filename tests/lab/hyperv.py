@@ -5,9 +5,9 @@ import struct
 import time
 from collections import namedtuple
 
+from harness.pvclock import signed64
 from host import Spec
 from inner import Inner
-from pvclock import signed64
 
 KHZ = Spec().khz            # promised, for re-enlightenment needs that
 CPU = ("host,hv-time=on,hv-frequencies=on,hv-reenlightenment=on,"

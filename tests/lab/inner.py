@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A QEMU with the test guest inside a lab host: tests/qemu's Guest, started
+"""A QEMU with the test guest inside a lab host: harness.guest's Guest, started
 and read through the host's agent."""
 import itertools
 import re
@@ -7,12 +7,12 @@ import shutil
 import socket
 import time
 
-import layout
 from agent import AgentError, Process, Stream
-from guest import Guest, GuestError
+from harness import layout
+from harness.guest import Guest, GuestError
+from harness.published import parse_slot
+from harness.qmp import Qmp, QmpClosed
 from host import EPOCH_NS
-from published import parse_slot
-from qmp import Qmp, QmpClosed
 
 _numbers = itertools.count()
 TRACES = "kvmclock_*"

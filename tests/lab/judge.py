@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Holds a scenario's line against what must hold; shows lines as a table."""
-from picture import human_ns
+from harness.picture import human_ns
 from truth import DISTURBED_NS
 
 ENDS = {"arrives": ("completed",), "refused": ("failed",),

@@ -15,18 +15,20 @@ import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "qemu")]
+sys.path.insert(0, os.path.dirname(HERE))
 
 import judge
 import paths
 import spread
 from actions import ACTIONS
-from binaries import Missing
 from crossing import Lab
-from guest import exit_on_signal, stop_all
+from harness import picture
+from harness.binaries import Missing
+from harness.guest import exit_on_signal, stop_all
 from host import Host, Link
 from initramfs import cache
 from scenarios import CHECK, SCENARIOS
+from tracks import track_of
 
 LIMIT_S = 150       # for one scenario, with booting
 SLOW_LIMIT_S = 400
@@ -103,7 +105,6 @@ def attempt(scenario, pair, logs, sampling):
     try:
         line = ACTIONS[scenario.action](lab)
         if lab.track:
-            from tracks import track_of
             return line, track_of(*lab.track)
         return line, None
     finally:
@@ -160,7 +161,6 @@ def choose(names, everything):
 
 def draw(path):
     """The picture: stock beside patched, to a file and as text."""
-    import picture
     known = {scenario.name: scenario for scenario in SCENARIOS}
     panels, pair = [], Pair()
     try:

@@ -5,10 +5,10 @@ import re
 import time
 
 from agent import AgentError
+from harness.published import GuestError, Slot
+from harness.pvclock import Record
 from host import EPOCH_NS
 from inner import Inner
-from published import GuestError, Slot
-from pvclock import Record
 
 COMMAND_LINE = "console=ttyS0 loglevel=4 rdinit=/init panic=-1"
 MEMORY_MB = 96

@@ -2,7 +2,7 @@
 """How much a scenario's figures differ from run to run, as a table."""
 from statistics import median
 
-from picture import human_ns
+from harness.picture import human_ns
 
 HEAD = "%-23s %-27s %5s %11s %11s %11s" % ("scenario", "figure", "hops", "min",
                                            "median", "max")

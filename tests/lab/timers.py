@@ -4,9 +4,10 @@ after it: from its memory, in terms of its own TSC."""
 import os
 import struct
 import time
+import types
 from collections import namedtuple
 
-import layout
+from harness import layout
 from inner import Inner
 
 AFTER, AFTER_S = 2, 20      # so many more timers of each vCPU, and until when
@@ -21,9 +22,8 @@ AT_ONCE_NS = 0
 # the three that cross.
 EARLY_NS = 10 * 10 ** 6
 
-_numbers = layout._numbers(os.path.join(os.path.dirname(
-    os.path.abspath(__file__)), "timers.h"))
-globals().update(_numbers)
+header = types.SimpleNamespace(**layout.numbers(os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "timers.h")))
 
 # A timer in terms of its vCPU's TSC; `fired` is 0 while it is armed.
 Timer = namedtuple("Timer", "vcpu number armed due fired")
@@ -42,22 +42,22 @@ class Notes:
     read first, and the oldest entries, which may be overwritten, left out."""
 
     def __init__(self, guest, vcpu, khz):
-        at = NOTES + vcpu * NOTES_SIZE
+        at = header.NOTES + vcpu * header.NOTES_SIZE
         self.fired, gaps = struct.unpack(
-            "<II", guest.read(at + TIMERS_FIRED, 8))
-        data = guest.read(at, TIMERS_FIRED)
+            "<II", guest.read(at + header.TIMERS_FIRED, 8))
+        data = guest.read(at, header.TIMERS_FIRED)
         self.gaps = [Gap(*fields) for _, fields in _ring(
-            data, GAPS, GAPS_KEPT, GAP_SHIFT, gaps, "<QQ")]
+            data, header.GAPS, header.GAPS_KEPT, header.GAP_SHIFT, gaps, "<QQ")]
         scale = khz / 10 ** 6 if guest.counts_down else 1
         self.timers = [
             Timer(vcpu, number, armed, armed + int(ahead * scale), fired)
             for number, (armed, ahead, fired) in _ring(
-                data, TIMERS, TIMERS_KEPT, TIMER_SHIFT, self.fired, "<QQQ")]
+                data, header.TIMERS, header.TIMERS_KEPT, header.TIMER_SHIFT, self.fired, "<QQQ")]
 
 
 def _fired(guest, vcpu):
     return struct.unpack("<I", guest.read(
-        NOTES + vcpu * NOTES_SIZE + TIMERS_FIRED, 4))[0]
+        header.NOTES + vcpu * header.NOTES_SIZE + header.TIMERS_FIRED, 4))[0]
 
 
 def _wait_fired(guest, wanted):
@@ -92,7 +92,7 @@ class TimerGuest(Inner):
 
     def noted(self, source, clock_map):
         khz = clock_map.khz
-        vcpus = range(TIMER_VCPUS)
+        vcpus = range(header.TIMER_VCPUS)
         there = {vcpu: Notes(source, vcpu, khz) for vcpu in vcpus}
         lost = _wait_fired(self, {vcpu: there[vcpu].fired + AFTER
                                   for vcpu in vcpus})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The guest's true clock error over time, from samples of its memory."""
-from sampler import Track
+from harness.sampler import Track
 
 KEEP_NS = 60e6
 LEAST = 8

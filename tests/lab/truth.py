@@ -5,8 +5,8 @@ Differences are destination minus source."""
 import re
 from collections import namedtuple
 
+from harness.pvclock import signed64, step_ns
 from host import EPOCH_NS
-from pvclock import signed64, step_ns
 
 # A guest as it was seen on one host: its slots, {vCPU: TscMap}, and the Drift
 # of that host's clock around then.

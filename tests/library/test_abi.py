@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import tempfile
 
-import places
-from tap import Missing
+from harness import places
+from harness.tap import Missing
 
 HEADERS = places.top("include/clockferry")
 ALLOCATED_BY_CALLERS = ["CfHost", "CfVm", "CfRestoreOptions", "CfReport",

@@ -5,13 +5,10 @@ What it does there must be what clockferry check foretold."""
 import json
 import os
 import subprocess
-import sys
 import tempfile
 
-import places
-from tap import Missing, diagnose
-
-sys.path.append(places.top("tests/qemu"))
+from harness import binaries, fakehost, places
+from harness.tap import Missing, diagnose
 
 HOSTS = ["newest", "newest-amd", "v6", "released", "fast", "fast-amd",
          "slow", "2-khz", "2-khz-exact", "100-ppm", "unscaled", "hpet",
@@ -54,11 +51,9 @@ class Move:
 def environment(host):
     if not host:
         return None
-    import binaries
     try:
-        import fakehost
         return fakehost.environment(host)
-    except (binaries.Missing, ImportError) as missing:
+    except binaries.Missing as missing:
         raise Missing("qemu", str(missing)) from None
 
 

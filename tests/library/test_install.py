@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import tempfile
 
-import places
-from tap import Missing
+from harness import places
+from harness.tap import Missing
 
 
 def meson():

@@ -3,8 +3,8 @@
 import functools
 import subprocess
 
-import wait
-from host import end
+from harness import wait
+from harness.libvirt.host import end
 
 
 def start(host):

@@ -3,7 +3,7 @@
 import os
 import re
 
-import check
+from harness import check
 
 QEMU_LOGS = "/var/log/libvirt/qemu"
 

@@ -4,12 +4,11 @@ lost, blocked, or let in where it may not be."""
 import json
 import os
 
-import facts
-import measure
 import refusal
-import scene
-from host import HOOK_LINK, HOOK_THERE, Host
-from tap import diagnose
+from harness import measure
+from harness.libvirt import facts, scene
+from harness.libvirt.host import HOOK_LINK, HOOK_THERE, Host
+from harness.tap import diagnose
 
 # Each file is opened and each block read 50 ms later than it might be.
 SLOW = """#!/bin/sh

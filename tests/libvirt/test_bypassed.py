@@ -2,11 +2,10 @@
 """Hosts without the hook: QEMU itself refuses before any RAM is sent."""
 import re
 
-import facts
 import refusal
-import scene
-import wait
-from tap import diagnose
+from harness import wait
+from harness.libvirt import facts, scene
+from harness.tap import diagnose
 
 UNFIT = "unscaled-fast"
 

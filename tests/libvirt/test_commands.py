@@ -4,14 +4,11 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-import domain
-import facts
 import follower
-import measure
 import refusal
-import scene
-import wait
-from tap import Missing
+from harness import measure, wait
+from harness.libvirt import domain, facts, scene
+from harness.tap import Missing
 
 FINE, FAILURE, USAGE, REFUSED, INEXACT = range(5)
 TIMER = "<timer name='tsc' frequency='2596120000'/>"

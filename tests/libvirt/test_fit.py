@@ -2,11 +2,9 @@
 """Guests that may go, and go with their clocks."""
 import json
 
-import domain
-import facts
-import measure
-import scene
-from tap import diagnose
+from harness import measure
+from harness.libvirt import domain, facts, scene
+from harness.tap import diagnose
 
 
 def hop(source, destination, *options, vcpus=1):

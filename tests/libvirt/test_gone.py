@@ -6,8 +6,8 @@ import subprocess
 import sys
 import tempfile
 
-import scene
-import wait
+from harness import places, wait
+from harness.libvirt import scene
 
 SUITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "suite")
 # This one is on its way for a minute.
@@ -88,8 +88,8 @@ def test_failure():
 # Runs there until somebody ends it, with a suite that buries nobody.
 TIMES_OUT = """
 import subprocess, sys
-sys.path[:0] = {path!r}
-import scene
+sys.path.insert(0, {tests!r})
+from harness.libvirt import scene
 with scene.hosts("12") as (a,):
     try:
         a.run("sleep", "1000", timeout=1)
@@ -103,7 +103,7 @@ def test_first_process():
     scene.need("12")
     subprocess.run(
         ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
-         sys.executable, "-c", TIMES_OUT.format(path=sys.path[:3])],
+         sys.executable, "-c", TIMES_OUT.format(tests=places.top("tests"))],
         check=True, timeout=60, stdout=subprocess.DEVNULL)
 
 

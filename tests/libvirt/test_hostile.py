@@ -3,10 +3,9 @@
 stays; tests/hook has what libvirt doesn't let through."""
 import json
 
-import facts
-import measure
 import refusal
-import scene
+from harness import measure
+from harness.libvirt import facts, scene
 
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\r\nerror: all is well\u202e\u2028"
 NAME = "f\u00e9\u202er \"&<r>;$(y)"

@@ -4,13 +4,10 @@
 import os
 import re
 
-import check
-import facts
 import follower
-import measure
-import scene
-import wait
-from tap import diagnose
+from harness import check, measure, wait
+from harness.libvirt import facts, scene
+from harness.tap import diagnose
 
 HOPS = 100
 # What malloc() keeps grows, too, slower and slower. Any XML or connection that

@@ -2,10 +2,9 @@
 """A fleet in which not every host has the patched QEMU yet."""
 import os
 
-import facts
 import refusal
-import scene
-from tap import diagnose
+from harness.libvirt import facts, scene
+from harness.tap import diagnose
 
 # The same path on all hosts, and not the same QEMU.
 EMULATOR = "/usr/local/bin/qemu-system-x86_64"

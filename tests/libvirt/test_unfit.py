@@ -5,11 +5,10 @@ The destination's TSC runs at 3 GHz and can't be scaled."""
 import json
 import re
 
-import facts
-import measure
 import refusal
-import scene
-from tap import diagnose
+from harness import measure
+from harness.libvirt import facts, scene
+from harness.tap import diagnose
 
 UNFIT = "unscaled-fast"
 # What is wrong, by how much, and what to do.

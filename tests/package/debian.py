@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import tempfile
 
-import places
-from tap import Missing
+from harness import places
+from harness.tap import Missing
 
 VERSIONS = ("12", "13")
 RUNTIME = ("clockferry", "clockferry-libvirt", "libclockferry0")
@@ -69,7 +69,7 @@ def why_of(*command, **more):
 @once
 def base(version, *packages):
     """A root folder in the cache: not to be written to."""
-    root, why = why_of(places.top("tests/debian-root"), version, *packages)
+    root, why = why_of(places.top("tests/harness/debian-root"), version, *packages)
     if why:
         raise Missing("package", why)
     return root

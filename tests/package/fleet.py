@@ -5,10 +5,9 @@ import contextlib
 import shutil
 import subprocess
 
-import domain
-import places
-import scene
 from debian import packages
+from harness import places
+from harness.libvirt import domain, scene
 
 HOSTS = {"host-a": "12", "host-b": "13", "host-c": "12 unscaled-fast"}
 

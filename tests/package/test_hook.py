@@ -3,8 +3,8 @@
 import json
 import os
 
-import facts
 from debian import VERSIONS, installed
+from harness.libvirt import facts
 
 HOOK = "/etc/libvirt/hooks/qemu.d/50-clockferry"
 NAMES = ("libclockferry0", "clockferry", "clockferry-libvirt")

@@ -5,9 +5,9 @@ import re
 import subprocess
 import time
 
-import host
 from debian import (NAMES, PLAIN, VERSIONS, Debian, installed, packages, run,
                     scratch, wanted)
+from harness.libvirt import host
 
 SERVICE = "/usr/lib/systemd/system/clockferry-annotate.service"
 HOOK = "/etc/libvirt/hooks/qemu.d/50-clockferry"

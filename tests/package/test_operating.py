@@ -2,10 +2,9 @@
 """docs/operating.rst, followed from its first command to its last."""
 import os
 import re
-import shlex
 
-import places
 from fleet import fleet
+from harness import places
 
 EXACT_OR_NOT = (0, 4)   # how good this machine is isn't the question here
 REFUSED = 3

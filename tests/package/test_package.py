@@ -4,9 +4,8 @@ import os
 import re
 import shutil
 
-import places
-from debian import (VERSIONS, Debian, build, field, packages, run,
-                    scratch)
+from debian import VERSIONS, Debian, build, field, packages, run, scratch
+from harness import places
 
 
 def test_lintian():

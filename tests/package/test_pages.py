@@ -5,8 +5,8 @@ import sys
 import textwrap
 from xml.etree import ElementTree
 
-import places
 from debian import run
+from harness import places
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 OTHERS = """<domain type='kvm'

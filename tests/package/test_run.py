@@ -4,8 +4,8 @@ import json
 import os
 import re
 
-import places
 from debian import VERSIONS, field, installed, packages
+from harness import places
 
 
 def test_command():

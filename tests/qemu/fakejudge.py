@@ -5,10 +5,9 @@ The truth is computed from what both hosts' models say of the guest's runs;
 QEMU's own report is held against it."""
 from collections import namedtuple
 
-import fakehost
-import measure
-from migrate import arrive
-from pvclock import signed64
+from harness import fakehost, measure
+from harness.migrate import arrive
+from harness.pvclock import signed64
 
 # How far kvmclock may be off as a function of the guest TSC, in ns. Of the
 # other rungs nothing is promised but that the report says how far.

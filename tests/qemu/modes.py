@@ -14,13 +14,13 @@ import threading
 import time
 from collections import namedtuple
 
-import measure
 import snapshot
-from binaries import start
-from guest import GuestError
-from migrate import (arrive, explain, set_capabilities, set_parameters, status,
-                     wait_loaded, wait_running, wait_status)
-from qmp import QmpError
+from harness import measure
+from harness.binaries import start
+from harness.guest import GuestError
+from harness.migrate import (arrive, explain, set_capabilities, set_parameters,
+                             status, wait_loaded, wait_running, wait_status)
+from harness.qmp import QmpError
 
 Mode = namedtuple("Mode", "move ram", defaults=(None,))
 

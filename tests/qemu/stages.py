@@ -9,10 +9,10 @@ import os
 import signal
 import socket
 
-from check import patched
-from guest import GuestError
-from migrate import (incoming, set_capabilities, set_parameters, status,
-                     wait_status)
+from harness.check import patched
+from harness.guest import GuestError
+from harness.migrate import (incoming, set_capabilities, set_parameters,
+                             status, wait_status)
 
 BALLAST = 0x100000, 16 << 20    # address, bytes: more than a socket holds
 SLOW = 1 << 20                  # bytes a second

@@ -4,9 +4,9 @@ import os
 import time
 
 import stages
-from binaries import start
-from check import Untouched, assert_carried, patched
-from migrate import cross, go, incoming, set_capabilities, wait_running
+from harness.binaries import start
+from harness.check import Untouched, assert_carried, patched
+from harness.migrate import cross, go, incoming, set_capabilities, wait_running
 
 PIPES = [1, 1000, 1 << 20, 10 << 20]    # bytes after which a pipe closes
 

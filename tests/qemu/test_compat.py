@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 
-import measure
-from binaries import MISSING, start
-from check import (UNKNOWN_SECTION, Missing, Untouched, assert_carried,
-                   machine_types, note, patched, patched_off, stock)
-from migrate import cross, go, incoming, set_capabilities
-from qmp import QmpError
+from harness import measure
+from harness.binaries import MISSING, start
+from harness.check import (UNKNOWN_SECTION, Missing, Untouched, assert_carried,
+                           machine_types, note, patched, patched_off, stock)
+from harness.migrate import cross, go, incoming, set_capabilities
+from harness.qmp import QmpError
 
 # With its own way to save kvmclock (2.8), without the device where kvmclock
 # is off (5.1), and others; some are gone from newer QEMUs.

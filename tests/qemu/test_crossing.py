@@ -2,9 +2,9 @@
 """The main promise: the guest's clocks cross a live migration unharmed."""
 import statistics
 
-from check import SPREAD_NS, WORST_NS, note, patched, stock, tries
-from measure import tsc_step, worst
-from migrate import chain
+from harness.check import SPREAD_NS, WORST_NS, note, patched, stock, tries
+from harness.measure import tsc_step, worst
+from harness.migrate import chain
 
 MEDIAN_NS = 1
 STOCK_LEAST_NS = 100_000

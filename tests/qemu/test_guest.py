@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The test guest itself, and the measurement's arithmetic against it."""
-import layout
-from binaries import start
-from check import note, stock, stock_without_kvm
-from hosttsc import kvm_scaling
-from measure import bracket, dump
-from pvclock import spread_ns
+from harness import layout
+from harness.binaries import start
+from harness.check import note, stock, stock_without_kvm
+from harness.hosttsc import kvm_scaling
+from harness.measure import bracket, dump
+from harness.pvclock import spread_ns
 
 LOOKS = 200
 

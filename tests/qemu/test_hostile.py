@@ -5,13 +5,12 @@ import random
 import struct
 import tempfile
 
-import layout
-import stream
-from binaries import start
-from check import WORST_NS, crashed, note, patched, patched_off, tries
-from guest import GuestError
-from migrate import go, incoming, load, wait_loaded
-from pvclock import signed64
+from harness import layout, stream
+from harness.binaries import start
+from harness.check import WORST_NS, crashed, note, patched, patched_off, tries
+from harness.guest import GuestError
+from harness.migrate import go, incoming, load, wait_loaded
+from harness.pvclock import signed64
 from test_off import record as record_never_run
 
 # Offset in the record and what the guest puts there.

@@ -9,13 +9,12 @@ import struct
 import time
 from collections import namedtuple
 
-import fakehost
-import measure
-from binaries import start
-from check import Untouched, note
 from fakejudge import ROUGH_NS, STEPS_NS, calls
-from migrate import arrive, go, incoming
-from pvclock import MASK64, signed64
+from harness import fakehost, measure
+from harness.binaries import start
+from harness.check import Untouched, note
+from harness.migrate import arrive, go, incoming
+from harness.pvclock import MASK64, signed64
 from test_table import KHZ, PAUSE_S
 
 PAGE = 0x50000          # where guests put it: tests/guest leaves it alone

@@ -4,12 +4,12 @@ import statistics
 import tempfile
 from collections import Counter
 
-import measure
-from binaries import start
-from check import WORST_NS, assert_unharmed, note, patched, tries
-from migrate import cross
+from harness import measure
+from harness.binaries import start
+from harness.check import WORST_NS, assert_unharmed, note, patched, tries
+from harness.migrate import cross
+from harness.pvclock import step_ns
 from modes import MODES, memory
-from pvclock import step_ns
 
 EACH = 12           # times 18 modes: over 200
 MEDIAN_NS = 1

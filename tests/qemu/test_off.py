@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Off means off: stream and behaviour are stock's."""
-import bench
 import ioctls
-import stream
-from binaries import start
-from check import UNKNOWN_SECTION, note, patched, patched_off, stock
-from migrate import (arrive, cross, go, incoming, set_capabilities,
-                     wait_status)
+from harness import growth, stream
+from harness.binaries import start
+from harness.check import UNKNOWN_SECTION, note, patched, patched_off, stock
+from harness.migrate import (arrive, cross, go, incoming, set_capabilities,
+                             wait_status)
 
 TIMES = 20      # stop and cont, while ioctls are counted
 
@@ -48,11 +47,11 @@ def test_stock_differs_from_on():
 def test_growth():
     """On, a stream grows by less than 512 bytes, and 64 for each vCPU."""
     for vcpus in 1, 2, 16:
-        added, description = bench.growth(patched_off(), patched(), vcpus)
+        added, description = growth.growth(patched_off(), patched(), vcpus)
         note("%d vCPUs: %d bytes, and %d of description" % (vcpus, added,
                                                             description))
-        assert 0 < added < bench.STREAM_BYTES \
-            + bench.STREAM_BYTES_PER_VCPU * vcpus, added
+        assert 0 < added < growth.STREAM_BYTES \
+            + growth.STREAM_BYTES_PER_VCPU * vcpus, added
 
 
 def moves(source_side, destination_side):

@@ -2,11 +2,11 @@
 """Guests that don't run when they are moved, and those stopped at home."""
 import time
 
-import measure
 import stages
-from binaries import start
-from check import Untouched, assert_carried, note, patched
-from migrate import arrive, cross, go, incoming, wait_loaded
+from harness import measure
+from harness.binaries import start
+from harness.check import Untouched, assert_carried, note, patched
+from harness.migrate import arrive, cross, go, incoming, wait_loaded
 
 LATER_S = 2
 

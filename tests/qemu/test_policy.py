@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each policy against each kind of destination, as the documented table."""
-import binaries
-import measure
-from binaries import start
-from check import Untouched, crashed, note, patched
-from migrate import go, incoming, wait_loaded
-from test_refused import sentences
+from harness import binaries, measure
+from harness.binaries import start
+from harness.check import Untouched, crashed, note, patched, sentences
+from harness.migrate import go, incoming, wait_loaded
 
 GO, WARN, REFUSE = "goes", "goes with a warning", "is refused"
 

@@ -2,11 +2,11 @@
 """Postcopy: the guest runs on the destination before its RAM is there."""
 import os
 
-import measure
-from binaries import start
-from check import Untouched, assert_carried, note, patched
-from migrate import (arrive, cross, incoming, set_capabilities, set_parameters,
-                     wait_running, wait_status)
+from harness import measure
+from harness.binaries import start
+from harness.check import Untouched, assert_carried, note, patched
+from harness.migrate import (arrive, cross, incoming, set_capabilities,
+                             set_parameters, wait_running, wait_status)
 
 SLOW = 1 << 20              # bytes a second
 BALLAST = 0x100000, 16 << 20    # address, bytes: RAM that takes a while

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All RAM first, then the rest: over each channel, through each file."""
-import measure
-from binaries import start
-from check import assert_carried, note, patched, patched_off, stock
-from migrate import cross
+from harness import measure
+from harness.binaries import start
+from harness.check import assert_carried, note, patched, patched_off, stock
+from harness.migrate import cross
 from modes import MODES, moved
 
 STOCK_LEAST_NS = 100_000

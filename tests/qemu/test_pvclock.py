@@ -4,12 +4,13 @@
 What such a guest's clock would read is known all the same: its record from
 before is a function of the TSC, and after the crossing the guest asks KVM for
 a new one."""
-import layout
-from binaries import start
-from check import WORST_NS, assert_carried, assert_unharmed, note, patched
-from measure import compare, view
-from migrate import cross
-from pvclock import Record, step_ns
+from harness import layout
+from harness.binaries import start
+from harness.check import (WORST_NS, assert_carried, assert_unharmed, note,
+                           patched)
+from harness.measure import compare, view
+from harness.migrate import cross
+from harness.pvclock import Record, step_ns
 
 SYSTEM_TIME_MSR = 0x4b564d01
 OLD_SYSTEM_TIME_MSR = 0x12

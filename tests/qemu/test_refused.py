@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A refusal comes early, in a sentence, and leaves the guest alone."""
-import re
 import signal
 import time
 
-from binaries import start
-from check import Untouched, crashed, note, patched, stock, tries
-from measure import worst
-from migrate import cross, go, incoming, set_capabilities, wait_status
+from harness.binaries import start
+from harness.check import (Untouched, crashed, note, patched, sentences, stock,
+                           tries)
+from harness.measure import worst
+from harness.migrate import cross, go, incoming, set_capabilities, wait_status
 from relay import Relay
 
 FAR_KHZ = "1000000"     # no host of ours has it, and it can't be scaled
@@ -15,17 +15,6 @@ LATE_S = 0.05
 WITHIN_S = 5.0          # a refusal waits for no timeout
 SETUP_BYTES = 4096      # set-up, and not even one page of RAM
 TRIES = 50              # for each of the four ways: 200 together
-
-
-def sentences(stderr):
-    """Lines that say what is wrong.
-
-    QEMU's own generic lines name the device too, and a restore that went well
-    may be told as information."""
-    return [line for line in stderr.splitlines()
-            if re.search(r"kvm-?clock", line, re.I)
-            and not re.search("error while loading|load of migration| info: ",
-                              line)]
 
 
 def refuse_once(source, late):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What QEMU tells of a restore: event, query, monitor, log."""
 import stages
-from binaries import start
-from check import note, patched, patched_off
-from measure import own_report
-from migrate import wait_running
+from harness.binaries import start
+from harness.check import note, patched, patched_off
+from harness.measure import own_report
+from harness.migrate import wait_running
 from modes import moved
 from snapshot import add_disk, monitor
 

@@ -2,11 +2,11 @@
 """Snapshots: the guest goes on untouched, and comes back as it was."""
 import time
 
-import measure
-from binaries import start
-from check import Untouched, assert_carried, note, patched
-from migrate import (arrive, cross, load, set_capabilities, wait_loaded,
-                     wait_running, wait_status)
+from harness import measure
+from harness.binaries import start
+from harness.check import Untouched, assert_carried, note, patched
+from harness.migrate import (arrive, cross, load, set_capabilities,
+                             wait_loaded, wait_running, wait_status)
 from modes import moved
 from snapshot import add_disk, monitor, snapshot
 

@@ -4,9 +4,9 @@ import contextlib
 import json
 import os
 
-from check import (UNKNOWN_SECTION, crashed, machine_types, note, patched,
-                   patched_off, stock)
-from migrate import arrive, load, wait_loaded
+from harness.check import (UNKNOWN_SECTION, crashed, machine_types, note,
+                           patched, patched_off, stock)
+from harness.migrate import arrive, load, wait_loaded
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                       "..", "data", "streams")

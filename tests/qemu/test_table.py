@@ -7,13 +7,11 @@ import os
 import re
 import time
 
-import fakehost
-import measure
-from binaries import start
-from check import Untouched, crashed, note
 from fakejudge import Row, calls, differs, look, problems
-from migrate import go, incoming, wait_loaded
-from test_refused import sentences
+from harness import fakehost, measure
+from harness.binaries import start
+from harness.check import Untouched, crashed, note, sentences
+from harness.migrate import go, incoming, wait_loaded
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
                      "fake-kvm", "table")

@@ -6,14 +6,12 @@ sentence. The guest that is loaded comes from a stream that is recorded once,
 so that one more failure costs one more QEMU and not two."""
 import re
 
-import fakehost
-import measure
-from binaries import start
-from check import Untouched, crashed, note
-from fakehost import sample
-from guest import GuestError
-from migrate import arrive, go, incoming, load, wait_loaded
-from test_refused import sentences
+from harness import fakehost, measure
+from harness.binaries import start
+from harness.check import Untouched, crashed, note, sentences
+from harness.fakehost import sample
+from harness.guest import GuestError
+from harness.migrate import arrive, go, incoming, load, wait_loaded
 
 # Not calls, or calls that QEMU always made and whose failure ends it.
 NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MSRS(TSC_DEADLINE)")

@@ -6,11 +6,11 @@ import os
 import random
 import time
 
-import fakehost
 import fakejudge
-from binaries import start
-from check import note, tries
-from migrate import explain, go, incoming, wait_loaded
+from harness import fakehost
+from harness.binaries import start
+from harness.check import note, tries
+from harness.migrate import explain, go, incoming, wait_loaded
 
 PAIRS = 20
 KINDS = ("newest", "v6", "released", "old", "hpet", "hpet-newest", "unscaled")

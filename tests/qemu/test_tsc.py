@@ -2,10 +2,10 @@
 """What guests do to their TSC, and what they were told about it.
 
 Where KVM ignores TSC offsets, as in some VMs, the vCPUs' TSCs never part."""
-import measure
-from binaries import start
-from check import Untouched, assert_carried, note, patched, stock
-from migrate import cross, go, incoming
+from harness import measure
+from harness.binaries import start
+from harness.check import Untouched, assert_carried, note, patched, stock
+from harness.migrate import cross, go, incoming
 
 TSC_MSR, TSC_ADJUST_MSR = 0x10, 0x3b
 STEP_TICKS = 1 << 32

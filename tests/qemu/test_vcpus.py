@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests with many vCPUs, and with vCPUs that come and go."""
 import hotplug
-import measure
-from binaries import start
-from check import assert_carried, assert_unharmed, note, patched
-from migrate import (arrive, cross, incoming, set_capabilities, wait_running,
-                     wait_status)
-from qmp import QmpError
+from harness import measure
+from harness.binaries import start
+from harness.check import assert_carried, assert_unharmed, note, patched
+from harness.migrate import (arrive, cross, incoming, set_capabilities,
+                             wait_running, wait_status)
+from harness.qmp import QmpError
 
 
 def crossings(vcpus, rounds):

@@ -5,11 +5,11 @@ KVM writes kvmclock's record to two more places for them. QEMU neither migrates
 nor saves such guests yet, so this is about what remains."""
 import time
 
-import fakehost
-from binaries import start
-from check import Untouched, note
-from pvclock import Record
-from qmp import QmpError
+from harness import fakehost
+from harness.binaries import start
+from harness.check import Untouched, note
+from harness.pvclock import Record
+from harness.qmp import QmpError
 from test_hyperv import turn_kvmclock_on
 from test_table import PAUSE_S
 

@@ -2,9 +2,9 @@
 """What the tests share: what they need, how often they try, what they say."""
 import functools
 import os
+import re
 
-import binaries
-import measure
+from harness import binaries, measure
 
 Missing = binaries.Missing
 
@@ -118,6 +118,17 @@ def machine_types():
                           for machine in guest.qmp.execute("query-machines")
                           for key in ("name", "alias")})
     return found[0] & found[1]
+
+
+def sentences(stderr):
+    """Lines that say what is wrong.
+
+    QEMU's own generic lines name the device too, and a restore that went well
+    may be told as information."""
+    return [line for line in stderr.splitlines()
+            if re.search(r"kvm-?clock", line, re.I)
+            and not re.search("error while loading|load of migration| info: ",
+                              line)]
 
 
 def crashed(exit_status):

@@ -9,8 +9,8 @@ import socket
 import subprocess
 import tempfile
 
-from published import GuestError, Published
-from qmp import Qmp, QmpClosed
+from harness.published import GuestError, Published
+from harness.qmp import Qmp, QmpClosed
 
 PR_SET_PDEATHSIG = 1
 

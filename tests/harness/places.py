@@ -7,10 +7,10 @@ import os
 import random
 import sys
 
-from tap import Missing, diagnose
+from harness.tap import Missing, diagnose
 
-TESTS = os.path.dirname(os.path.abspath(__file__))
-TOP = os.environ.get("CLOCKFERRY_TOP") or os.path.dirname(TESTS)
+TOP = os.environ.get("CLOCKFERRY_TOP") or os.path.abspath(
+    os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 def build(*path):

@@ -13,10 +13,8 @@ import subprocess
 import tempfile
 import uuid
 
-import fakehost
-import places
-import wait
-from tap import Missing
+from harness import fakehost, places, wait
+from harness.tap import Missing
 
 KEY = "libvirt"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -71,11 +69,11 @@ def _debian(version):
     """(path, None), or (None, why not): nobody should try that twice."""
     with tempfile.NamedTemporaryFile("r", prefix="clockferry-why-") as why:
         made = subprocess.run(
-            [places.top("tests/debian-root"), version, *PACKAGES[version]],
+            [places.top("tests/harness/debian-root"), version, *PACKAGES[version]],
             stdout=subprocess.PIPE, text=True, check=False,
             env=dict(os.environ, CLOCKFERRY_WHY_FILE=why.name))
         return (made.stdout.strip(), None) if made.returncode == 0 else \
-            (None, why.read().strip() or "tests/debian-root failed")
+            (None, why.read().strip() or "tests/harness/debian-root failed")
 
 
 def debian(version):

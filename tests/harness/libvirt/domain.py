@@ -7,10 +7,9 @@ import struct
 import zlib
 from xml.sax.saxutils import escape
 
-import binaries
-import fakehost
-from published import Published
-from qmp import Qmp
+from harness import binaries, fakehost
+from harness.published import Published
+from harness.qmp import Qmp
 
 SO_PEERCRED_FORMAT = "iII"
 

@@ -8,11 +8,10 @@ import os
 import time
 from collections import namedtuple
 
-import hosttsc
-import layout
-from published import GuestError, parse_slot
-from pvclock import spread_ns, step_ns
-from qmp import QmpError
+from harness import hosttsc, layout
+from harness.published import GuestError, parse_slot
+from harness.pvclock import spread_ns, step_ns
+from harness.qmp import QmpError
 
 # What one QEMU looked like: its slots, KVM's {vCPU: (offset, ratio)}, and the
 # bounds of each vCPU's guest TSC - host TSC.

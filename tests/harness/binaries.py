@@ -6,8 +6,8 @@ import os
 import struct
 from collections import namedtuple
 
-from guest import Guest
-from qmp import QmpError
+from harness.guest import Guest
+from harness.qmp import QmpError
 
 # `kvmclock` are the -global properties its guests get by default.
 Side = namedtuple("Side", "name binary kvmclock")
@@ -74,7 +74,8 @@ def rom():
     return path
 
 
-def _binary(variable):
+def binary(variable):
+    """The path of the QEMU that the environment names."""
     path = os.environ.get(variable, "")
     if not os.access(path, os.X_OK) or os.path.isdir(path):
         why = os.environ.get("CLOCKFERRY_QEMU_WHY") or variable + " names none"
@@ -94,14 +95,14 @@ def knows_guest_clock(binary):
 
 
 def stock():
-    return Side("stock", _binary("CLOCKFERRY_QEMU_STOCK"), {})
+    return Side("stock", binary("CLOCKFERRY_QEMU_STOCK"), {})
 
 
 def patched():
     """With the feature on. Developers may point this at a stock QEMU."""
-    binary = _binary("CLOCKFERRY_QEMU_PATCHED")
-    on = {"guest-clock": "on"} if knows_guest_clock(binary) else {}
-    return Side("patched", binary, on)
+    path = binary("CLOCKFERRY_QEMU_PATCHED")
+    on = {"guest-clock": "on"} if knows_guest_clock(path) else {}
+    return Side("patched", path, on)
 
 
 def start(side, **options):

@@ -3,10 +3,10 @@
 import time
 from collections import namedtuple
 
-import measure
-from binaries import start
-from guest import GuestError
-from qmp import QmpClosed
+from harness import measure
+from harness.binaries import start
+from harness.guest import GuestError
+from harness.qmp import QmpClosed
 
 HOPS = 5        # as many hops of one guest in a chain, then a new guest
 DONE = ("completed", "failed", "cancelled")

@@ -13,16 +13,15 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
 
-import binaries
-import guest
-import picture
-from measure import tsc_step, worst
-from migrate import cross
-from picture import human_ns
-from qmp import QmpClosed, QmpError
-from sampler import Sampler
+from harness import binaries, guest, picture
+from harness.measure import tsc_step, worst
+from harness.migrate import cross
+from harness.picture import human_ns
+from harness.qmp import QmpClosed, QmpError
+from harness.sampler import Sampler
 
 WORST_NS = 5
 

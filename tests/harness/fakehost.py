@@ -11,9 +11,9 @@ import tempfile
 from collections import namedtuple
 from fractions import Fraction
 
-import check
-from binaries import MISSING, Missing, Side
-from pvclock import MASK64, Record, signed64
+from harness import check
+from harness.binaries import MISSING, Missing, Side
+from harness.pvclock import MASK64, Record, signed64
 
 # One modelled call: when, on which VM ("vm0") or vCPU ("vm0.1"), which one of
 # its name, what came of it (a number or an errno's name), and its values.

@@ -7,8 +7,8 @@ import struct
 import time
 from collections import namedtuple
 
-import layout
-from pvclock import Record
+from harness import layout
+from harness.pvclock import Record
 
 Slot = namedtuple("Slot", "record seq apic_id tsc copy heartbeat clock_ns "
                           "tsc_warps clock_warps pong flags")

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Monitors that aren't quite QEMU's, and QEMU itself."""
-import importlib
 import json
 import socket
-import sys
 import tempfile
 import threading
 
-import places
-from tap import Missing
+from harness import binaries, places
+from harness.tap import Missing
 
 GREETING = {"QMP": {"version": {}, "capabilities": []}}
 
@@ -91,21 +89,11 @@ class Monitor:
         client.sendall(json.dumps(message).encode() + b"\r\n")
 
 
-def modules():
-    """The modules of the QEMU tests: binaries and migrate."""
-    places.need_kvm()
-    folder = places.top("tests/qemu")
-    if folder not in sys.path:
-        sys.path.append(folder)
-    return importlib.import_module("binaries"), \
-        importlib.import_module("migrate")
-
-
 class Qemu:
     """A real QEMU with a monitor for us: (guest, path of the monitor)."""
 
     def __init__(self, side, **options):
-        binaries, _ = modules()
+        places.need_kvm()
         try:
             self._side = getattr(binaries, side)()
         except binaries.Missing as missing:

@@ -7,7 +7,7 @@ import struct
 import subprocess
 import termios
 
-import places
+from harness import places
 
 FINE, FAILURE, USAGE, REFUSED, INEXACT = range(5)
 

@@ -7,13 +7,14 @@ HEADER_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                            "..", "guest", "layout.h")
 
 
-def _numbers(path):
+def numbers(path):
+    """{name: number} of a header's #defines, without CF_."""
     with open(path, encoding="utf-8") as header:
         pairs = re.findall(r"^#define\s+(CF_\w+)\s+(0x[0-9a-fA-F]+|\d+)\b",
                            header.read(), re.M)
     return {name[3:]: int(value, 0) for name, value in pairs}
 
 
-_values = _numbers(HEADER_FILE)
+_values = numbers(HEADER_FILE)
 globals().update(_values)
 MAGIC = (_values["MAGIC_LO"] | _values["MAGIC_HI"] << 32).to_bytes(8, "little")

@@ -3,7 +3,7 @@
 import functools
 import json
 
-import places
+from harness import places
 
 
 def jsonschema():

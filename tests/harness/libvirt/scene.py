@@ -13,13 +13,10 @@ import time
 from collections import namedtuple
 from fractions import Fraction
 
-import binaries
-import check
-import domain
-import fakehost
-import measure
-from host import Host, debian, need_namespaces
-from tap import Missing, diagnose
+from harness import binaries, check, fakehost, measure
+from harness.libvirt import domain
+from harness.libvirt.host import Host, debian, need_namespaces
+from harness.tap import Missing, diagnose
 
 # How virsh fared: its exit status, its words, and how long it took.
 Moved = namedtuple("Moved", "status words seconds")

@@ -8,16 +8,19 @@ Exit status: 0 within the targets, 1 not or it failed, 77 can't be measured
 here."""
 import argparse
 import json
+import os
 import statistics
 import sys
 
 sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
 
-import binaries
-import guest
-import stream
-from migrate import cross, go
-from qmp import QmpClosed, QmpError
+from harness import binaries, guest
+from harness.growth import (STREAM_BYTES, STREAM_BYTES_PER_VCPU, growth,
+                            idle_guest)
+from harness.migrate import cross
+from harness.qmp import QmpClosed, QmpError
 from uprobes import NoUprobes, Uprobes, in_own_mounts
 
 VCPUS = [1, 2, 8, 64, 255]
@@ -25,7 +28,6 @@ TURNS = 3
 PHASE = ["vm_state_notify"]     # all that is called when the VM stops or runs
 OURS = ["kvmclock_capture", "kvmclock_restore"]
 TARGETS_US = {1: 50, 255: 2000}
-STREAM_BYTES, STREAM_BYTES_PER_VCPU = 512, 64
 
 def arguments():
     parser = argparse.ArgumentParser(
@@ -40,15 +42,6 @@ def arguments():
     if options.rounds < 1 or not all(1 <= n <= 255 for n in options.vcpus):
         parser.error("at least one round, and 1 to 255 vCPUs")
     return options
-
-
-def idle_guest(side, vcpus):
-    """Many busy vCPUs would only wait for each other."""
-    source = binaries.start(side, vcpus=vcpus, extra=["-S"])
-    source.calm()
-    source.qmp.execute("cont")
-    source.wait_up(60)
-    return source
 
 
 def one_round(probes, functions, source, side):
@@ -93,28 +86,6 @@ def in_turns(tasks, vcpus, rounds):
 def rounds_for(vcpus, wanted):
     """Fewer where each takes long, but enough for a quick one among them."""
     return min(wanted, 500 // vcpus + 7)
-
-
-def recorded(side, vcpus):
-    """The stream of a guest that has run."""
-    with idle_guest(side, vcpus) as source:
-        path = source.path("stream")
-        info = go(source, "file:" + path)
-        if info["status"] != "completed":
-            raise guest.GuestError("saving %s" % info)
-        with open(path, "rb") as file:
-            return file.read()
-
-
-def growth(off, on, vcpus):
-    """Bytes that the feature adds to a stream: of state, of description."""
-    without, with_it = recorded(off, vcpus), recorded(on, vcpus)
-
-    def description(data):
-        return len(data) - stream.description_start(data)
-
-    return (stream.devices_size(with_it) - stream.devices_size(without),
-            description(with_it) - description(without))
 
 
 def times(found):
