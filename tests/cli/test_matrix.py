@@ -15,7 +15,7 @@ from harness import places
 from harness.command import (FAILURE, FINE, INEXACT, REFUSED, USAGE, fails,
                              leftovers, on_terminal, output, program, run)
 from harness.schemas import assert_fits
-from harness.tap import diagnose
+from harness.tap import note
 from test_check import Files, compare, good
 
 SIGNS = {"go": "+", "report": "~", "warn": "!", "refuse": "-"}
@@ -403,7 +403,7 @@ def test_thousands():
         with Files(*hosts) as files:
             for form in [], ["--json"], ["--svg"], ["--html"]:
                 seconds, mib, size = cost("matrix", *form, *files)
-                diagnose("%-7s %.2f s CPU, %.0f MiB, %.0f KiB of output"
+                note("%-7s %.2f s CPU, %.0f MiB, %.0f KiB of output"
                          % (form[0][2:] if form else "text", seconds, mib,
                             size / 1024))
                 assert seconds < 2 and mib < 200, (form, seconds, mib)

@@ -13,7 +13,7 @@ import time
 from harness import places
 from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
                              program, run)
-from harness.tap import Missing, diagnose
+from harness.tap import Missing, note
 
 METRIC = re.compile(
     r'(?P<name>[a-z_]+)(\{(?P<labels>[a-z_]+="([^"\\\n]|\\[\\"n])*"'
@@ -222,7 +222,7 @@ def test_quick():
         began = time.monotonic()
         run("probe")
         took.append((time.monotonic() - began) * 1000)
-    diagnose("median %.1f ms, worst %.1f ms"
+    note("median %.1f ms, worst %.1f ms"
              % (statistics.median(took), max(took)))
     # Durations are noisy: ten times what it shall be
     assert statistics.median(took) < 500

@@ -8,39 +8,15 @@ from collections import namedtuple
 
 from harness.guest import Guest
 from harness.qmp import QmpError
+from harness.tap import Missing
 
 # `kvmclock` are the -global properties its guests get by default.
 Side = namedtuple("Side", "name binary kvmclock")
 
-MISSING = "qemu"
-NO_KVM = "kvm"
 KVM_CREATE_VM = 0xAE01
 KVM_CREATE_VCPU = 0xAE41
 KVM_SET_DEVICE_ATTR = 0x4018AEE1
 KVM_GET_DEVICE_ATTR = 0x4018AEE2
-
-
-class Missing(Exception):
-    """Something this machine hasn't got; .key is its short name."""
-
-    def __init__(self, key, reason):
-        super().__init__("%s: %s" % (key, reason))
-        self.key = key
-
-
-def kvm_problem():
-    """Why KVM can't be used here, or None. Only making a VM tells."""
-    try:
-        kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        return "/dev/kvm can't be opened: %s" % error.strerror
-    try:
-        os.close(fcntl.ioctl(kvm, KVM_CREATE_VM, 0))
-    except OSError as error:
-        return "/dev/kvm makes no VM: %s" % error.strerror
-    finally:
-        os.close(kvm)
-    return None
 
 
 def keeps_tsc_offsets():
@@ -70,7 +46,7 @@ def rom():
     path = os.path.join(os.environ.get("CLOCKFERRY_BUILD", ""),
                         "tests", "guest", "guest.rom")
     if not os.path.exists(path):
-        raise Missing(MISSING, "the test guest isn't built (CLOCKFERRY_BUILD)")
+        raise Missing("qemu", "the test guest isn't built (CLOCKFERRY_BUILD)")
     return path
 
 
@@ -79,7 +55,7 @@ def binary(variable):
     path = os.environ.get(variable, "")
     if not os.access(path, os.X_OK) or os.path.isdir(path):
         why = os.environ.get("CLOCKFERRY_QEMU_WHY") or variable + " names none"
-        raise Missing(MISSING, "QEMU isn't built: %s" % why)
+        raise Missing("qemu", "QEMU isn't built: %s" % why)
     return path
 
 

@@ -4,9 +4,8 @@ import functools
 import os
 import re
 
-from harness import binaries, measure
-
-Missing = binaries.Missing
+from harness import binaries, measure, places
+from harness.tap import Missing, note
 
 # What a crossing may do to kvmclock, here where the best rung is closed-loop.
 WORST_NS = 5
@@ -25,23 +24,6 @@ def tries(full):
     return max(1, round(full * percent / 100))
 
 
-def note(text):
-    """A TAP comment."""
-    for line in str(text).splitlines():
-        print("# " + line)
-
-
-@functools.lru_cache(None)
-def _kvm_problem():
-    return binaries.kvm_problem()
-
-
-def _need_kvm():
-    problem = _kvm_problem()
-    if problem:
-        raise Missing(binaries.NO_KVM, problem)
-
-
 @functools.lru_cache(None)
 def _stock():
     return binaries.stock()
@@ -53,7 +35,7 @@ def _patched():
 
 
 def stock():
-    _need_kvm()
+    places.need_kvm()
     return _stock()
 
 
@@ -64,9 +46,9 @@ def stock_without_kvm():
 
 def patched():
     """The patched QEMU with the feature on."""
-    _need_kvm()
+    places.need_kvm()
     if not _patched().kvmclock:
-        raise Missing(binaries.MISSING, "this QEMU has no guest-clock property")
+        raise Missing("qemu", "this QEMU has no guest-clock property")
     return _patched()
 
 

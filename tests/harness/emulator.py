@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The emulator of hosts, and the kernels for them: tests/lab/build has them,
 and builds what isn't there yet."""
-import functools
 import os
 import subprocess
 
 from harness import places
-from harness.binaries import Missing
+from harness.tap import Missing, once
 
 BUILD = places.top("tests/lab/build")
 CPU = "EPYC,+svm,+npt,-topoext,-nrip-save,-xsavec,+tsc-scale,+invtsc"
@@ -15,7 +14,7 @@ KHZ = 2596120    # like a real host's, not round
 START = 10 ** 15
 
 
-@functools.lru_cache(None)
+@once
 def built(*what):
     """The path of "emulator", or of "kernel" and its name."""
     if not os.access(BUILD, os.X_OK):

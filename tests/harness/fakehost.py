@@ -12,9 +12,11 @@ from collections import namedtuple
 from fractions import Fraction
 
 from harness import check
-from harness.binaries import MISSING, Missing, Side
+from harness.binaries import Side
 from harness.pvclock import MASK64, Record, signed64
+from harness.tap import Missing
 
+KHZ = 2596120       # of most hosts
 # One modelled call: when, on which VM ("vm0") or vCPU ("vm0.1"), which one of
 # its name, what came of it (a number or an errno's name), and its values.
 Call = namedtuple("Call", "true_ns where name number result values")
@@ -24,7 +26,7 @@ def library():
     path = os.path.join(os.environ.get("CLOCKFERRY_BUILD", ""), "tests",
                         "fake-kvm", "libfake-kvm.so")
     if not os.path.exists(path):
-        raise Missing(MISSING, "the fake hosts aren't built (CLOCKFERRY_BUILD)")
+        raise Missing("qemu", "the fake hosts aren't built (CLOCKFERRY_BUILD)")
     return path
 
 

@@ -6,7 +6,6 @@ import tempfile
 import threading
 
 from harness import binaries, places
-from harness.tap import Missing
 
 GREETING = {"QMP": {"version": {}, "capabilities": []}}
 
@@ -94,11 +93,7 @@ class Qemu:
 
     def __init__(self, side, **options):
         places.need_kvm()
-        try:
-            self._side = getattr(binaries, side)()
-        except binaries.Missing as missing:
-            raise Missing(missing.key,
-                          str(missing).split(": ", 1)[1]) from None
+        self._side = getattr(binaries, side)()
         self._folder = tempfile.TemporaryDirectory()
         self.path = self._folder.name + "/qmp"
         self.guest = binaries.start(self._side, extra=[

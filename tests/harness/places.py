@@ -7,8 +7,9 @@ import os
 import random
 import sys
 
-from harness.tap import Missing, diagnose
+from harness.tap import Missing, note
 
+KVM_CREATE_VM = 0xAE01
 TOP = os.environ.get("CLOCKFERRY_TOP") or os.path.abspath(
     os.path.join(os.path.dirname(__file__), "..", ".."))
 
@@ -25,6 +26,16 @@ def top(*path):
     return os.path.join(TOP, *path)
 
 
+def cache(*path):
+    """A folder in the cache, made if it isn't there."""
+    base = os.environ.get("CLOCKFERRY_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "clockferry")
+    folder = os.path.join(base, *path)
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
 def module(name, package):
     """A Python module, also if only the system's own Python has it."""
     try:
@@ -39,23 +50,29 @@ def module(name, package):
 
 
 @functools.lru_cache(None)
-def kvm_works():
-    """By asking for the version of its API: a mere file may stand there."""
+def kvm_problem():
+    """Why KVM can't be used here, or None. Only making a VM tells."""
     try:
-        with open("/dev/kvm", "rb+", 0) as device:
-            return fcntl.ioctl(device, 0xAE00) == 12
-    except OSError:
-        return False
+        kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return "/dev/kvm can't be opened: %s" % error.strerror
+    try:
+        os.close(fcntl.ioctl(kvm, KVM_CREATE_VM, 0))
+    except OSError as error:
+        return "/dev/kvm makes no VM: %s" % error.strerror
+    finally:
+        os.close(kvm)
+    return None
 
 
 def need_kvm():
-    if not kvm_works():
-        raise Missing("kvm", "/dev/kvm can't be used")
+    if kvm_problem():
+        raise Missing("kvm", kvm_problem())
 
 
 @functools.lru_cache(None)
 def chance():
     """Random numbers; CLOCKFERRY_SEED=N repeats them."""
     seed = os.environ.get("CLOCKFERRY_SEED") or str(random.randrange(2 ** 32))
-    diagnose("CLOCKFERRY_SEED=%s" % seed)
+    note("CLOCKFERRY_SEED=%s" % seed)
     return random.Random(seed)

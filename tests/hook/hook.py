@@ -12,7 +12,6 @@ NAMESPACE = "urn:clockferry:facts:1"
 ELEMENT = re.compile(r'<clockferry:facts xmlns:clockferry="%s">(.*?)'
                      r'</clockferry:facts>' % NAMESPACE, re.S)
 QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
-KHZ = 2596120                   # of the fake host "newest"
 GO, REPORT, REFUSE = "go", "report", "refuse"
 
 # As libvirt formats it, with metadata of others.
@@ -50,7 +49,7 @@ def facts(**changes):
     """A promised guest from a host that is none of the fake ones, or None
     takes a member out."""
     members = {"format": "clockferry-guest", "version": 1, "min_version": 1,
-               "host": "there", "boot_id": "3f2a", "host_khz": KHZ,
+               "host": "there", "boot_id": "3f2a", "host_khz": fakehost.KHZ,
                "instant": {"host_ticks": "77", "realtime_ns": "1800000000"},
                "max_error_ns": "100000", "tai_offset_s": 37, "leap": "none",
                "ratio": "1", "frac_bits": 0, "promised": True,

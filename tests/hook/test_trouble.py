@@ -12,7 +12,7 @@ import termios
 import time
 
 from harness import fakehost, places
-from harness.tap import Missing, diagnose
+from harness.tap import Missing, note
 from hook import (arguments, domain, element, environment, facts, program,
                   refused, sentence)
 
@@ -155,7 +155,7 @@ def test_hangs():
         sentence(err, "no verdict within 5 s")
     seconds = time.monotonic() - start
     assert seconds < 15, seconds
-    diagnose("%.1f s for all" % seconds)
+    note("%.1f s for all" % seconds)
     try:
         # what hangs in KVM is still there, and held nobody up
         os.killpg(hooks[-1].pid, signal.SIGKILL)
@@ -224,7 +224,7 @@ def test_memory():
     assert done.stdout.count(b"<a/>") == elements
     assert done.stdout.endswith(b"</domain>\n"), done.stdout[-99:]
     assert spoken, "it never got far enough to speak"
-    diagnose("%d MiB were enough; %d refusals in a sentence" % (mib, spoken))
+    note("%d MiB were enough; %d refusals in a sentence" % (mib, spoken))
 
 
 def test_memory_limit():

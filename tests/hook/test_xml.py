@@ -5,7 +5,8 @@ import os
 import xml.etree.ElementTree as etree
 
 from harness import places
-from hook import (ELEMENT, KHZ, domain, element, facts, facts_in, refused, run,
+from harness.fakehost import KHZ
+from hook import (ELEMENT, domain, element, facts, facts_in, refused, run,
                   taken, without_facts)
 
 FIT, UNFIT, IGNORING = "newest", "unscaled-fast", "ignoring"

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections import namedtuple
 
-from harness import binaries, cpio, emulator, places
+from harness import cpio, emulator, places
 from harness.tap import Missing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -64,16 +64,11 @@ def _archive(folder, commands, given):
 
 
 def _emulator(kernel, archive, console, khz):
-    try:
-        program = emulator.built("emulator")
-        image = emulator.built("kernel", kernel)
-    except binaries.Missing as missing:
-        raise Missing("lab", str(missing).split(": ", 1)[1]) from None
-    return [program, "-accel", "tcg", "-machine", "pc,hpet=off",
+    return [emulator.built("emulator"), "-accel", "tcg", "-machine", "pc,hpet=off",
             "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
             "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
             "-cpu", emulator.cpu(khz),
-            "-kernel", image, "-initrd", archive, "-serial",
+            "-kernel", emulator.built("kernel", kernel), "-initrd", archive, "-serial",
             "file:" + console, "-append",
             "console=ttyS0 quiet panic=-1 rdinit=/init tsc_early_khz=%d "
             "pmtmr=0 no_timer_check tsc=reliable" % khz]

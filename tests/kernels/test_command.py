@@ -6,7 +6,7 @@ import re
 
 from emulated import run
 from harness.emulator import KHZ
-from harness.tap import diagnose
+from harness.tap import note
 
 # Of each kernel: CLOCK_GUEST, its revision, whether it tells ratios.
 KERNELS = {"released": ("absent", None, False), "v6": ("present", "v6", True),
@@ -59,7 +59,7 @@ def test_selftest():
             done = on(kernel)[command]
             assert done.status in (0, 4), done
             said = read(done)
-            diagnose("%s, %d vCPUs: steps %s" % (kernel, said["vcpus"],
+            note("%s, %d vCPUs: steps %s" % (kernel, said["vcpus"],
                                                  said["step_ns"]))
             assert said["rung"] == rung, (kernel, said)
             assert said["tsc_step_ticks"] == "0", (kernel, said)
@@ -119,7 +119,7 @@ def test_frequency():
             ("newest", "v6", 2000000, "exact", 1000, 2),
             ("released", "newest", KHZ + 2, "reanchored", 10 ** 6, 4)):
         words, said, apart_ns = arrive(source, kernel, khz)
-        diagnose("%s to %s at %d kHz: %d ns, %s ppt" % (
+        note("%s to %s at %d kHz: %d ns, %s ppt" % (
             source, kernel, khz, apart_ns, said["rate_error_ppt"]))
         assert "rung %s, " % rung in words, (source, kernel, words)
         assert abs(int(said["rate_error_ppt"])) <= ppt, said
@@ -141,7 +141,7 @@ def test_settle():
         tap, sleep = on(kernel)[SETTLE], on(kernel)[SLEEP]
         assert tap.status == sleep.status == 0, (tap, sleep)
         settled, others = steps(sleep.text)
-        diagnose("%s: settled %s ns, not settled %s ns"
+        note("%s: settled %s ns, not settled %s ns"
                  % (kernel, settled, others))
         assert max(map(abs, settled)) <= 4, (kernel, settled)
         if kernel == "released":

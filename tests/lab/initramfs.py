@@ -7,8 +7,9 @@ import re
 import subprocess
 import time
 
-from harness.binaries import Missing
+from harness import places
 from harness.cpio import Archive
+from harness.tap import Missing
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -23,12 +24,7 @@ DIRECTORIES = ("bin", "dev", "firmware", "lib", "lib64", "proc", "run", "sys",
 
 
 def cache():
-    base = os.environ.get("CLOCKFERRY_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME")
-        or os.path.expanduser("~/.cache"), "clockferry")
-    path = os.path.join(base, "lab", "images")
-    os.makedirs(path, exist_ok=True)
-    return path
+    return places.cache("lab", "images")
 
 
 def forget_old():

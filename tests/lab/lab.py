@@ -15,7 +15,7 @@ import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(1, os.path.dirname(HERE))
 
 import judge
 import paths
@@ -23,8 +23,8 @@ import spread
 from actions import ACTIONS
 from crossing import Lab
 from harness import picture
-from harness.binaries import Missing
 from harness.guest import exit_on_signal, stop_all
+from harness.tap import Missing
 from host import Host, Link
 from initramfs import cache
 from scenarios import CHECK, SCENARIOS

@@ -5,6 +5,7 @@ from collections import namedtuple
 import initramfs
 from harness import binaries
 from harness.emulator import built
+from harness.tap import Missing
 
 Paths = namedtuple("Paths", "emulator kernels initramfs")
 
@@ -21,8 +22,8 @@ def find(kernels):
     try:
         files = initramfs.contents(_qemus(), binaries.rom(),
                                    built("kernel", "released"))
-    except binaries.Missing as missing:
-        raise binaries.Missing("lab", str(missing)) from missing
+    except Missing as missing:
+        raise Missing("lab", str(missing)) from missing
     return Paths(built("emulator"),
                  {name: built("kernel", name) for name in kernels},
                  initramfs.build(files))

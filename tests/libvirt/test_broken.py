@@ -8,7 +8,7 @@ import refusal
 from harness import measure
 from harness.libvirt import facts, scene
 from harness.libvirt.host import HOOK_LINK, HOOK_THERE, Host
-from harness.tap import diagnose
+from harness.tap import note
 
 # Each file is opened and each block read 50 ms later than it might be.
 SLOW = """#!/bin/sh
@@ -38,7 +38,7 @@ class Journey:
     def _try(self):
         """virsh's words, if it stays, unharmed; None if it goes, unharmed."""
         moved = scene.migrate(self._a, self.b, "--live")
-        diagnose("%s after %.1f s %s" % ("refused" if moved.status else "went",
+        note("%s after %.1f s %s" % ("refused" if moved.status else "went",
                                          moved.seconds, moved.words))
         if moved.status == 0:
             scene.arrived(self._guest, self._before, self.b)

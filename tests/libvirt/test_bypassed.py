@@ -5,7 +5,7 @@ import re
 import refusal
 from harness import wait
 from harness.libvirt import facts, scene
-from harness.tap import diagnose
+from harness.tap import note
 
 UNFIT = "unscaled-fast"
 
@@ -16,13 +16,13 @@ def refused_by_qemu(source, destination, *options, may_stop=False):
         guest = scene.start(a, scene.patched())
         still = refusal.Unharmed(guest)
         moved = scene.migrate(a, b, "--live", *options)
-        diagnose("virsh: %s" % moved.words)
+        note("virsh: %s" % moved.words)
         assert moved.status == 1, "it went"
         assert refusal.qemu_was_started(b), "who refused it?"
         said = b.read("%s/ferry.log" % refusal.QEMU_LOGS)
         sentence = re.search("refusing the guest.*", said)
         assert sentence, said
-        diagnose("QEMU: " + sentence.group())
+        note("QEMU: " + sentence.group())
         assert "3000000 kHz" in sentence.group()
         assert not b.do("list", "--all", "--name").split()
         still.assert_still(may_stop)

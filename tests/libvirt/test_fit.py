@@ -4,7 +4,7 @@ import json
 
 from harness import measure
 from harness.libvirt import domain, facts, scene
-from harness.tap import diagnose
+from harness.tap import note
 
 
 def hop(source, destination, *options, vcpus=1):
@@ -52,7 +52,7 @@ def test_stock():
         now = domain.Running(b)
         now.wait_beating()
         steps = measure.compare(before, measure.view(now)).steps_ns
-        diagnose("step %d ns" % steps[0])
+        note("step %d ns" % steps[0])
         assert steps[0] < -100000, steps
         assert facts.stored(b) is None, "facts about a guest without any"
 

@@ -7,7 +7,7 @@ import re
 import follower
 from harness import check, measure, wait
 from harness.libvirt import facts, scene
-from harness.tap import diagnose
+from harness.tap import note
 
 HOPS = 100
 # What malloc() keeps grows, too, slower and slower. Any XML or connection that
@@ -72,7 +72,7 @@ def test_hops():
         journey.go(half)
         for process, (fds, rss_kb) in zip(watched, before):
             more_kb = process.rss_kb() - rss_kb
-            diagnose("%s: %d fds, %d KB, %d KB more after %d hops" % (
+            note("%s: %d fds, %d KB, %d KB more after %d hops" % (
                 process.what, process.fds(), rss_kb, more_kb, half))
             wait.until(lambda: process.fds() <= fds,
                        "%s: %d fds became more" % (process.what, fds))

@@ -4,7 +4,7 @@ import os
 
 import refusal
 from harness.libvirt import facts, scene
-from harness.tap import diagnose
+from harness.tap import note
 
 # The same path on all hosts, and not the same QEMU.
 EMULATOR = "/usr/local/bin/qemu-system-x86_64"
@@ -28,7 +28,7 @@ def test_old_destination():
         still = refusal.Unharmed(guest)
         facts.store(a, facts.of_guest(a))
         moved = scene.migrate(a, b, "--live")
-        diagnose(moved.words)
+        note(moved.words)
         assert moved.status == 1, "it went"
         assert "kvmclock.guest-clock" in moved.words, moved.words
         assert not b.do("list", "--all", "--name").split()

@@ -8,7 +8,7 @@ import re
 import refusal
 from harness import measure
 from harness.libvirt import facts, scene
-from harness.tap import diagnose
+from harness.tap import note
 
 UNFIT = "unscaled-fast"
 # What is wrong, by how much, and what to do.
@@ -35,7 +35,7 @@ def refused_each_way(version, *ways, tries=3):
                 refusal.tells(moved.words, *SENTENCE)
                 refusal.nothing_came(b)
             fastest = min(moved.seconds for moved in runs)
-            diagnose("%s: in %.2f s, %s" % (way, fastest,
+            note("%s: in %.2f s, %s" % (way, fastest,
                                             refusal.sentence(moved.words)))
             assert fastest < WITHIN_S, "%s: %.1f s" % (way, fastest)
             still.assert_still()

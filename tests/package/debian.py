@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 
 from harness import places
-from harness.tap import Missing
+from harness.tap import Missing, once
 
 VERSIONS = ("12", "13")
 RUNTIME = ("clockferry", "clockferry-libvirt", "libclockferry0")
@@ -19,23 +19,6 @@ NAMES = RUNTIME + ("libclockferry-dev",)
 COMPILER = ("gcc", "libc6-dev", "pkg-config")
 PLAIN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
          "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-
-
-def once(function):
-    """What was had, or why it can't be had: neither is asked for again."""
-    @functools.lru_cache(None)
-    def tried(*arguments):
-        try:
-            return function(*arguments), None
-        except (AssertionError, Missing) as error:
-            return None, error
-
-    def again(*arguments):
-        result, error = tried(*arguments)
-        if error:
-            raise error
-        return result
-    return again
 
 
 def run(*command, **settings):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections import Counter
 
-from harness.binaries import Missing
+from harness.tap import Missing
 
 # How often these come is chance: the guest runs, or dirties memory.
 CHANCE = {"KVM_RUN", "KVM_IRQ_LINE", "KVM_IRQ_LINE_STATUS", "KVM_SIGNAL_MSI",

@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 from harness import measure
-from harness.binaries import MISSING, start
-from harness.check import (UNKNOWN_SECTION, Missing, Untouched, assert_carried,
-                           machine_types, note, patched, patched_off, stock)
+from harness.binaries import start
+from harness.check import (UNKNOWN_SECTION, Untouched, assert_carried,
+                           machine_types, patched, patched_off, stock)
 from harness.migrate import cross, go, incoming, set_capabilities
 from harness.qmp import QmpError
+from harness.tap import Missing, note
 
 # With its own way to save kvmclock (2.8), without the device where kvmclock
 # is off (5.1), and others; some are gone from newer QEMUs.
@@ -141,7 +142,7 @@ def checker():
     path = os.path.join(os.environ.get("CLOCKFERRY_QEMU_SRC_STOCK", ""),
                         "scripts", "vmstate-static-checker.py")
     if not os.path.exists(path):
-        raise Missing(MISSING, "QEMU's sources aren't there")
+        raise Missing("qemu", "QEMU's sources aren't there")
     return path
 
 

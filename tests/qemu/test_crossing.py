@@ -2,9 +2,10 @@
 """The main promise: the guest's clocks cross a live migration unharmed."""
 import statistics
 
-from harness.check import SPREAD_NS, WORST_NS, note, patched, stock, tries
+from harness.check import SPREAD_NS, WORST_NS, patched, stock, tries
 from harness.measure import tsc_step, worst
 from harness.migrate import chain
+from harness.tap import note
 
 MEDIAN_NS = 1
 STOCK_LEAST_NS = 100_000

@@ -4,7 +4,7 @@ import fnmatch
 import os
 import re
 
-from harness.check import note
+from harness.tap import note
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PAGE = os.path.join(HERE, "..", "..", "docs", "modes.rst")

@@ -2,10 +2,11 @@
 """The test guest itself, and the measurement's arithmetic against it."""
 from harness import layout
 from harness.binaries import start
-from harness.check import note, stock, stock_without_kvm
+from harness.check import stock, stock_without_kvm
 from harness.hosttsc import kvm_scaling
 from harness.measure import bracket, dump
 from harness.pvclock import spread_ns
+from harness.tap import note
 
 LOOKS = 200
 

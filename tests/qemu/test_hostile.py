@@ -7,10 +7,11 @@ import tempfile
 
 from harness import layout, stream
 from harness.binaries import start
-from harness.check import WORST_NS, crashed, note, patched, patched_off, tries
+from harness.check import WORST_NS, crashed, patched, patched_off, tries
 from harness.guest import GuestError
 from harness.migrate import go, incoming, load, wait_loaded
 from harness.pvclock import signed64
+from harness.tap import note
 from test_off import record as record_never_run
 
 # Offset in the record and what the guest puts there.

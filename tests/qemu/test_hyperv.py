@@ -12,10 +12,12 @@ from collections import namedtuple
 from fakejudge import ROUGH_NS, STEPS_NS, calls
 from harness import fakehost, measure
 from harness.binaries import start
-from harness.check import Untouched, note
+from harness.check import Untouched
+from harness.fakehost import KHZ
 from harness.migrate import arrive, go, incoming
 from harness.pvclock import MASK64, signed64
-from test_table import KHZ, PAUSE_S
+from harness.tap import note
+from test_table import PAUSE_S
 
 PAGE = 0x50000          # where guests put it: tests/guest leaves it alone
 UNIT_NS = 100

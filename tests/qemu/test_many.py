@@ -6,9 +6,10 @@ from collections import Counter
 
 from harness import measure
 from harness.binaries import start
-from harness.check import WORST_NS, assert_unharmed, note, patched, tries
+from harness.check import WORST_NS, assert_unharmed, patched, tries
 from harness.migrate import cross
 from harness.pvclock import step_ns
+from harness.tap import note
 from modes import MODES, memory
 
 EACH = 12           # times 18 modes: over 200

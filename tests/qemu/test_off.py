@@ -3,9 +3,10 @@
 import ioctls
 from harness import growth, stream
 from harness.binaries import start
-from harness.check import UNKNOWN_SECTION, note, patched, patched_off, stock
+from harness.check import UNKNOWN_SECTION, patched, patched_off, stock
 from harness.migrate import (arrive, cross, go, incoming, set_capabilities,
                              wait_status)
+from harness.tap import note
 
 TIMES = 20      # stop and cont, while ioctls are counted
 

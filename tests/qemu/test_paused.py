@@ -5,8 +5,9 @@ import time
 import stages
 from harness import measure
 from harness.binaries import start
-from harness.check import Untouched, assert_carried, note, patched
+from harness.check import Untouched, assert_carried, patched
 from harness.migrate import arrive, cross, go, incoming, wait_loaded
+from harness.tap import note
 
 LATER_S = 2
 

@@ -2,8 +2,9 @@
 """Each policy against each kind of destination, as the documented table."""
 from harness import binaries, measure
 from harness.binaries import start
-from harness.check import Untouched, crashed, note, patched, sentences
+from harness.check import Untouched, crashed, patched, sentences
 from harness.migrate import go, incoming, wait_loaded
+from harness.tap import note
 
 GO, WARN, REFUSE = "goes", "goes with a warning", "is refused"
 

@@ -4,9 +4,10 @@ import os
 
 from harness import measure
 from harness.binaries import start
-from harness.check import Untouched, assert_carried, note, patched
+from harness.check import Untouched, assert_carried, patched
 from harness.migrate import (arrive, cross, incoming, set_capabilities,
                              set_parameters, wait_running, wait_status)
+from harness.tap import note
 
 SLOW = 1 << 20              # bytes a second
 BALLAST = 0x100000, 16 << 20    # address, bytes: RAM that takes a while

@@ -2,8 +2,9 @@
 """All RAM first, then the rest: over each channel, through each file."""
 from harness import measure
 from harness.binaries import start
-from harness.check import assert_carried, note, patched, patched_off, stock
+from harness.check import assert_carried, patched, patched_off, stock
 from harness.migrate import cross
+from harness.tap import note
 from modes import MODES, moved
 
 STOCK_LEAST_NS = 100_000

@@ -6,11 +6,11 @@ before is a function of the TSC, and after the crossing the guest asks KVM for
 a new one."""
 from harness import layout
 from harness.binaries import start
-from harness.check import (WORST_NS, assert_carried, assert_unharmed, note,
-                           patched)
+from harness.check import WORST_NS, assert_carried, assert_unharmed, patched
 from harness.measure import compare, view
 from harness.migrate import cross
 from harness.pvclock import Record, step_ns
+from harness.tap import note
 
 SYSTEM_TIME_MSR = 0x4b564d01
 OLD_SYSTEM_TIME_MSR = 0x12

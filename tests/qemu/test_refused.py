@@ -4,10 +4,10 @@ import signal
 import time
 
 from harness.binaries import start
-from harness.check import (Untouched, crashed, note, patched, sentences, stock,
-                           tries)
+from harness.check import Untouched, crashed, patched, sentences, stock, tries
 from harness.measure import worst
 from harness.migrate import cross, go, incoming, set_capabilities, wait_status
+from harness.tap import note
 from relay import Relay
 
 FAR_KHZ = "1000000"     # no host of ours has it, and it can't be scaled

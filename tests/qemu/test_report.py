@@ -2,9 +2,10 @@
 """What QEMU tells of a restore: event, query, monitor, log."""
 import stages
 from harness.binaries import start
-from harness.check import note, patched, patched_off
+from harness.check import patched, patched_off
 from harness.measure import own_report
 from harness.migrate import wait_running
+from harness.tap import note
 from modes import moved
 from snapshot import add_disk, monitor
 

@@ -4,9 +4,10 @@ import time
 
 from harness import measure
 from harness.binaries import start
-from harness.check import Untouched, assert_carried, note, patched
+from harness.check import Untouched, assert_carried, patched
 from harness.migrate import (arrive, cross, load, set_capabilities,
                              wait_loaded, wait_running, wait_status)
+from harness.tap import note
 from modes import moved
 from snapshot import add_disk, monitor, snapshot
 

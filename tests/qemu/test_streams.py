@@ -4,9 +4,10 @@ import contextlib
 import json
 import os
 
-from harness.check import (UNKNOWN_SECTION, crashed, machine_types, note,
-                           patched, patched_off, stock)
+from harness.check import (UNKNOWN_SECTION, crashed, machine_types, patched,
+                           patched_off, stock)
 from harness.migrate import arrive, load, wait_loaded
+from harness.tap import note
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                       "..", "data", "streams")

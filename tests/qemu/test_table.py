@@ -10,14 +10,14 @@ import time
 from fakejudge import Row, calls, differs, look, problems
 from harness import fakehost, measure
 from harness.binaries import start
-from harness.check import Untouched, crashed, note, sentences
+from harness.check import Untouched, crashed, sentences
 from harness.migrate import go, incoming, wait_loaded
+from harness.tap import note
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
                      "fake-kvm", "table")
 POLICIES = ("strict", "auto", "lax")
 NO_TRY = "-"
-KHZ = 2596120       # of most hosts
 
 # What a refusal is for, and the words that say so.
 REASONS = {"rate": "would run at", "offset": "ignores TSC offsets",
@@ -59,7 +59,7 @@ def options(guest):
 
 def promise(host):
     """The guest is told that its TSC has the frequency that it has here."""
-    khz = {"fast-amd": 3000000}.get(host, KHZ)
+    khz = {"fast-amd": 3000000}.get(host, fakehost.KHZ)
     return ("-cpu", "qemu64,tsc-frequency=%d" % (khz * 1000))
 
 

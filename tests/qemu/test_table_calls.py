@@ -8,10 +8,11 @@ import re
 
 from harness import fakehost, measure
 from harness.binaries import start
-from harness.check import Untouched, crashed, note, sentences
+from harness.check import Untouched, crashed, sentences
 from harness.fakehost import sample
 from harness.guest import GuestError
 from harness.migrate import arrive, go, incoming, load, wait_loaded
+from harness.tap import note
 
 # Not calls, or calls that QEMU always made and whose failure ends it.
 NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MSRS(TSC_DEADLINE)")

@@ -9,8 +9,9 @@ import time
 import fakejudge
 from harness import fakehost
 from harness.binaries import start
-from harness.check import note, tries
+from harness.check import tries
 from harness.migrate import explain, go, incoming, wait_loaded
+from harness.tap import note
 
 PAIRS = 20
 KINDS = ("newest", "v6", "released", "old", "hpet", "hpet-newest", "unscaled")

@@ -4,8 +4,9 @@
 Where KVM ignores TSC offsets, as in some VMs, the vCPUs' TSCs never part."""
 from harness import measure
 from harness.binaries import start
-from harness.check import Untouched, assert_carried, note, patched, stock
+from harness.check import Untouched, assert_carried, patched, stock
 from harness.migrate import cross, go, incoming
+from harness.tap import note
 
 TSC_MSR, TSC_ADJUST_MSR = 0x10, 0x3b
 STEP_TICKS = 1 << 32

@@ -3,10 +3,11 @@
 import hotplug
 from harness import measure
 from harness.binaries import start
-from harness.check import assert_carried, assert_unharmed, note, patched
+from harness.check import assert_carried, assert_unharmed, patched
 from harness.migrate import (arrive, cross, incoming, set_capabilities,
                              wait_running, wait_status)
 from harness.qmp import QmpError
+from harness.tap import note
 
 
 def crossings(vcpus, rounds):

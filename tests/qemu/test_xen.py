@@ -7,9 +7,10 @@ import time
 
 from harness import fakehost
 from harness.binaries import start
-from harness.check import Untouched, note
+from harness.check import Untouched
 from harness.pvclock import Record
 from harness.qmp import QmpError
+from harness.tap import note
 from test_hyperv import turn_kvmclock_on
 from test_table import PAUSE_S
 

@@ -14,13 +14,14 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(1, os.path.dirname(HERE))
 
-from harness import binaries, guest
+from harness import binaries, guest, places
 from harness.growth import (STREAM_BYTES, STREAM_BYTES_PER_VCPU, growth,
                             idle_guest)
 from harness.migrate import cross
 from harness.qmp import QmpClosed, QmpError
+from harness.tap import Missing
 from uprobes import NoUprobes, Uprobes, in_own_mounts
 
 VCPUS = [1, 2, 8, 64, 255]
@@ -143,7 +144,7 @@ def within(row):
 def run(options):
     sides = [binaries.stock(), binaries.patched()]
     if not sides[1].kvmclock:
-        raise binaries.Missing("qemu", "the patched QEMU has no guest-clock")
+        raise Missing("qemu", "the patched QEMU has no guest-clock")
     print(HEADS)
     rows = []
     for vcpus in options.vcpus:
@@ -162,7 +163,7 @@ def main():
     options = arguments()
     in_own_mounts()
     guest.exit_on_signal()
-    problem = binaries.kvm_problem()
+    problem = places.kvm_problem()
     try:
         if problem:
             raise NoUprobes("it needs KVM: " + problem)
@@ -170,7 +171,7 @@ def main():
     except NoUprobes as error:
         print("bench: %s" % error, file=sys.stderr)
         return 77
-    except (binaries.Missing, guest.GuestError, QmpClosed, QmpError,
+    except (Missing, guest.GuestError, QmpClosed, QmpError,
             TimeoutError, OSError) as error:
         print("bench: %s" % error, file=sys.stderr)
         return 1

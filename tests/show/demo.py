@@ -14,14 +14,15 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(1, os.path.dirname(HERE))
 
-from harness import binaries, guest, picture
+from harness import binaries, guest, picture, places
 from harness.measure import tsc_step, worst
 from harness.migrate import cross
 from harness.picture import human_ns
 from harness.qmp import QmpClosed, QmpError
 from harness.sampler import Sampler
+from harness.tap import Missing
 
 WORST_NS = 5
 
@@ -172,14 +173,14 @@ def run(options):
 def main():
     options = arguments()
     guest.exit_on_signal()
-    problem = binaries.kvm_problem()
+    problem = places.kvm_problem()
     if problem:
         print("The demo needs KVM: %s. \"./run check\" runs everything that "
               "needs none." % problem, file=sys.stderr)
         return 77
     try:
         return run(options)
-    except (binaries.Missing, guest.GuestError, QmpClosed, QmpError,
+    except (Missing, guest.GuestError, QmpClosed, QmpError,
             TimeoutError, OSError) as error:
         print("demo: %s" % error, file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ import tempfile
 import uuid
 
 from harness import fakehost, places, wait
-from harness.tap import Missing
+from harness.tap import Missing, once
 
 KEY = "libvirt"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -64,24 +64,18 @@ max_core = 0
 """
 
 
-@functools.lru_cache(None)
-def _debian(version):
-    """(path, None), or (None, why not): nobody should try that twice."""
-    with tempfile.NamedTemporaryFile("r", prefix="clockferry-why-") as why:
-        made = subprocess.run(
-            [places.top("tests/harness/debian-root"), version, *PACKAGES[version]],
-            stdout=subprocess.PIPE, text=True, check=False,
-            env=dict(os.environ, CLOCKFERRY_WHY_FILE=why.name))
-        return (made.stdout.strip(), None) if made.returncode == 0 else \
-            (None, why.read().strip() or "tests/harness/debian-root failed")
-
-
+@once
 def debian(version):
     """The root folder of a Debian with libvirt."""
-    path, why = _debian(version)
-    if path is None:
-        raise Missing(KEY, why)
-    return path
+    maker = places.top("tests/harness/debian-root")
+    with tempfile.NamedTemporaryFile("r", prefix="clockferry-why-") as why:
+        made = subprocess.run(
+            [maker, version, *PACKAGES[version]],
+            stdout=subprocess.PIPE, text=True, check=False,
+            env=dict(os.environ, CLOCKFERRY_WHY_FILE=why.name))
+        if made.returncode:
+            raise Missing(KEY, why.read().strip() or maker + " failed")
+    return made.stdout.strip()
 
 
 @functools.lru_cache(None)
@@ -104,12 +98,7 @@ def _programs():
 @functools.lru_cache(None)
 def capabilities_cache(version):
     """What that libvirt found out about the QEMUs, which takes it seconds."""
-    cache = os.environ.get("CLOCKFERRY_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-        "clockferry")
-    path = os.path.join(cache, "libvirt", version)
-    os.makedirs(path, exist_ok=True)
-    return path
+    return places.cache("libvirt", version)
 
 
 def children(pid):

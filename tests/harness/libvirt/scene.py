@@ -13,10 +13,10 @@ import time
 from collections import namedtuple
 from fractions import Fraction
 
-from harness import binaries, check, fakehost, measure
+from harness import check, fakehost, measure
 from harness.libvirt import domain
 from harness.libvirt.host import Host, debian, need_namespaces
-from harness.tap import Missing, diagnose
+from harness.tap import note
 
 # How virsh fared: its exit status, its words, and how long it took.
 Moved = namedtuple("Moved", "status words seconds")
@@ -26,17 +26,8 @@ PPB = Fraction(1, 10 ** 9)
 _numbers = itertools.count()
 
 
-@contextlib.contextmanager
-def _missing_as_tap_has_it():
-    try:
-        yield
-    except binaries.Missing as missing:
-        raise Missing(missing.key, str(missing).split(": ", 1)[1]) from None
-
-
 def patched(**kvmclock):
-    with _missing_as_tap_has_it():
-        side = check.patched()
+    side = check.patched()
     return side._replace(kvmclock=dict(side.kvmclock, **kvmclock))
 
 
@@ -45,8 +36,7 @@ def patched_off():
 
 
 def stock():
-    with _missing_as_tap_has_it():
-        return check.stock()
+    return check.stock()
 
 
 def need(*versions):
@@ -78,7 +68,7 @@ def hosts(*wanted, prepare=Host.set_hook):
         yield made
     except BaseException:
         for host in made:
-            diagnose(_what_it_says(host))
+            note(_what_it_says(host))
         raise
     finally:
         for host in made:
@@ -148,7 +138,7 @@ def arrived(source, before, host):
     running.wait_beating()
     result = measure.compare(before, measure.view(running))
     step = measure.worst(result.steps_ns)
-    diagnose("%s: step %d ns, %s" % (
+    note("%s: step %d ns, %s" % (
         host.name, step, measure.own_report(running).get("rung")))
     if host.model:
         assert abs(step) <= STEP_NS, "kvmclock stepped %d ns" % step
