@@ -5,7 +5,7 @@
  *     vmm source before.json | vmm destination after.json
  *     clockferry diff before.json after.json
  *
- * The clocks are carried by leave() and arrive(); the rest any VMM has.
+ * leave() and arrive() carry the clocks; any VMM has the rest.
  */
 #include <clockferry/clockferry.h>
 #include <err.h>
@@ -18,10 +18,10 @@
 
 #define RAM_SIZE 0x10000u
 #define CODE 0x1000u            /* where the guest begins */
-#define ROUNDS 0x2000u          /* how often it went round, 4 bytes */
+#define ROUNDS 0x2000u          /* its count of rounds, 4 bytes */
 #define PVCLOCK 0x3000u         /* its pvclock page */
 
-/* Count the round in memory; hand over to us by "out"; and so on for ever. */
+/* Count the round in memory, hand over to us by "out", and start again. */
 static const uint8_t code[] = {
     0x66, 0xff, 0x06, 0x00, 0x20, 0xe6, 0x10, 0xeb, 0xf7,
 };
@@ -93,7 +93,7 @@ static void go_round(void)
     }
 }
 
-/* All of the stopped guest goes into the stream, its clocks also to a file. */
+/* Puts the whole stopped guest into the stream, and its clocks into a file. */
 static void leave(const CfVm *vm, Stream *s, const char *path)
 {
     g_autoptr(CfState) state = NULL;
