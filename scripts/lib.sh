@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=sh disable=SC2034 # what is set here is used by who sources it
+# shellcheck shell=sh disable=SC2034 # what is set here is used by whoever sources it
 # What ./run, tests, debian/ and qemu-patches/ share: messages, the cache, its lock, progress. To be sourced, with $top set.
 
 # Pure headers stand in two places, which must not differ: NAME.h here and in the QEMU series. The arithmetic
@@ -7,7 +7,7 @@
 header_here=include/clockferry/NAME.h
 header_in_qemu=hw/i386/kvm/NAME.h
 
-# shellcheck disable=SC2154 # set by who sources this
+# shellcheck disable=SC2154 # set by whoever sources this
 scripts=$top/qemu-patches/scripts
 cache=${CLOCKFERRY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/clockferry}
 # /usr/sbin and /sbin: not every user has them, and apt needs them.
