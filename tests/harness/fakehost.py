@@ -17,6 +17,12 @@ from harness.pvclock import MASK64, Record, signed64
 from harness.tap import Missing
 
 KHZ = 2596120       # of most hosts
+
+# Of random hosts.
+RANDOM_KHZ = (2596120, 2596121, 2596122, 2596380, 2000000, 1999999, 3000000,
+              4999999)
+STARTS = (0, 1, 10 ** 15, 2 ** 63, 2 ** 64 - 10 ** 13)
+
 # One modelled call: when, on which VM ("vm0") or vCPU ("vm0.1"), which one of
 # its name, what came of it (a number or an errno's name), and its values.
 Call = namedtuple("Call", "true_ns where name number result values")
@@ -49,6 +55,20 @@ def declare(name, like, **keys):
         for key, value in keys.items():
             print("%s = %s" % (key.replace("_", "-"), value), file=file)
     return name
+
+
+def random(rng, kind, name):
+    """One of which nobody thought, like one of the kinds that are there."""
+    keys = {"khz": rng.choice(RANDOM_KHZ + (rng.randrange(800000, 6000000),)),
+            "tsc_start": rng.choice(STARTS + (rng.randrange(2 ** 64),)),
+            "tolerance_ppm": rng.choice((0, 1, 250, 1000)),
+            "late_ns": rng.choice((0, 5, 40, 300))}
+    if kind in ("newest", "v6", "hpet-newest"):
+        keys["frac_bits"] = rng.choice((32, 48))
+    if kind == "unscaled":
+        # With less QEMU itself makes KVM let TSCs stutter.
+        keys["tolerance_ppm"] = 250
+    return declare("%s-%s" % (kind, name), kind, **keys)
 
 
 def preload(name):

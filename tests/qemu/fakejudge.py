@@ -15,9 +15,6 @@ STEPS_NS = {"exact": 1, "reanchored": 2, "closed-loop": 3}
 ROUGH_NS = 100000
 ROUGH_TICKS = 1 << 20       # the series takes an estimate as far off for right
 
-# How a guest goes from where to where; the outcomes are the table's.
-Row = namedtuple("Row", "source destination guest outcomes")
-
 # One that arrived: QEMU's report and words, each vCPU's clocks on both sides,
 # its kvmclock's steps by the pages, and both QEMUs' process ids.
 Arrived = namedtuple("Arrived", "row report source destination steps_ns words "

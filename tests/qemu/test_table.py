@@ -3,71 +3,22 @@
 
 tests/fake-kvm/table says what becomes of the guest, and fakejudge.py whether
 that is so."""
-import os
-import re
 import time
 
-from fakejudge import Row, calls, differs, look, problems
+from fakejudge import calls, differs, look, problems
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched, crashed, sentences
 from harness.migrate import go, incoming, wait_loaded
+from harness.table import NO_TRY, POLICIES, REASONS, Row, options, rows
 from harness.tap import note
 
-TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
-                     "fake-kvm", "table")
-POLICIES = ("strict", "auto", "lax")
-NO_TRY = "-"
-
-# What a refusal is for, and the words that say so.
-REASONS = {"rate": "would run at", "offset": "ignores TSC offsets",
-           "ignored": "ignores TSC offsets", "unstable": "TSC is unstable",
-           "rung": "no better than"}
 PAUSE_S = 0.05      # much longer than a restore takes
-
-
-def rows(section):
-    """The rows of one section of the table."""
-    found, here = [], None
-    with open(TABLE, encoding="utf-8") as file:
-        for line in file.read().splitlines():
-            if line.startswith("="):
-                here = line[1:].strip()
-            elif here == section and line and not line.startswith("#"):
-                source, destination, guest, rest = line.split(None, 3)
-                outcomes = re.split(r"\s{2,}", rest.strip())
-                found.append(Row(source, destination, guest,
-                                 dict(zip(POLICIES, outcomes))))
-    assert found, "the table has no section %s" % section
-    return found
-
-
-# -- Guests --
-
-def options(guest):
-    """Of QEMU, and of its kvmclock device, for a kind of guest."""
-    extra, kvmclock, vcpus = (), {}, 1
-    name, _, value = guest.partition("=")
-    if guest == "2-vcpus":
-        vcpus = 2
-    elif guest == "2-GHz":
-        extra = ("-cpu", "qemu64,tsc-frequency=2000000000")
-    elif name in ("require", "blackout", "blackout-limit"):
-        kvmclock = {name: value}
-    return {"extra": extra, "vcpus": vcpus}, kvmclock
-
-
-def promise(host):
-    """The guest is told that its TSC has the frequency that it has here."""
-    khz = {"fast-amd": 3000000}.get(host, fakehost.KHZ)
-    return ("-cpu", "qemu64,tsc-frequency=%d" % (khz * 1000))
 
 
 def begin(row):
     """The source, which leaves the policy to the destination."""
-    qemu, kvmclock = options(row.guest)
-    if row.guest == "promised":
-        qemu["extra"] = promise(row.source)
+    qemu, kvmclock = options(row)
     source = start(fakehost.side(row.source, policy="lax", **kvmclock), **qemu)
     source.wait_up()
     return source, qemu, kvmclock
