@@ -217,12 +217,14 @@ static void log_run(const ShimHandle *handle, const char *name)
               record->tsc_shift, record->flags);
 }
 
-/* With a signal pending KVM turns back just before it enters the guest. */
+/* With a signal pending KVM turns back just before it enters the guest: QEMU's
+ * is SIGUSR1, the library's SIGRTMAX. */
 static bool turns_back(void)
 {
     sigset_t pending;
 
-    return sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1);
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGUSR1) ||
+                                         sigismember(&pending, SIGRTMAX));
 }
 
 void shim_before_run(ShimHandle *handle)
