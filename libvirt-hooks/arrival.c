@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest that comes to this host: may it, and what will be true of it? */
+/* A guest that comes to this host: may it, and which facts are true then? */
 #include "domain/domain.h"
 #include "text/printable.h"
 #include "arrival.h"
 #include "probe-apart.h"
 
-/* A longer name would hide what is said of the guest. */
+/* A longer name would hide what is said about the guest. */
 #define NAME_MAX_CHARACTERS 100
 
 /**
  * Evidence - what the verdict follows from
- * @tells: what the XML says
- * @has_facts: somebody wrote facts into it
- * @guest: these, or what can be told without them
+ * @settings: what the XML sets
+ * @has_facts: somebody wrote facts into the XML
+ * @guest: these facts, or what is known without them
  * @here: the facts about this host
  * @check: the answer
  */
 typedef struct Evidence {
-    CfDomainTells tells;
+    CfDomainSettings settings;
     bool has_facts;
     CfGuest guest;
     CfHost here;
@@ -65,8 +65,8 @@ static char *facts_cure(const Arrival *arrival)
     g_autofree char *quoted = g_shell_quote(arrival->guest);
 
     return arrival->restored
-           ? g_strdup("edit the XML that was saved with it: virsh "
-                      "managedsave-edit, or save-image-edit")
+           ? g_strdup("edit the XML that was saved with it, with virsh "
+                      "managedsave-edit or save-image-edit")
            : g_strdup_printf("write its facts on the host where it runs: "
                              "clockferry annotate %s", quoted);
 }
@@ -77,20 +77,20 @@ static bool lacks_frequency(const Evidence *evidence, CfFindingKind kind)
            !cf_tsc_freq_valid(&evidence->guest.freq);
 }
 
-/* It may be the host that the guest is on. */
+/* It may be the very host that the guest is on. */
 static bool lacks_host(const Evidence *evidence, CfFindingKind kind)
 {
     return kind == CF_FINDING_OFFSET_IGNORED && !evidence->guest.boot_id[0];
 }
 
 /* A QEMU that carries the clocks carries these facts as well, and refuses by
- * itself before it takes any RAM. Who wants it strict gets the better
- * sentence; but what was saved can't be given facts any longer. */
+ * itself before it takes any RAM. With policy strict the hook refuses, with the
+ * better sentence; but what was saved can't be given facts any more. */
 static bool is_left_to_qemu(const Arrival *arrival, const Evidence *evidence,
                             CfFindingKind kind)
 {
     return (lacks_frequency(evidence, kind) || lacks_host(evidence, kind)) &&
-           evidence->tells.guest_clock &&
+           evidence->settings.guest_clock &&
            (arrival->restored || evidence->guest.policy != CF_POLICY_STRICT);
 }
 
@@ -141,7 +141,7 @@ static gboolean weigh(Arrival *arrival, const Evidence *evidence,
     }
     if (but) {
         g_autofree char *line =
-            g_strdup_printf("guest '%s' comes to host '%s', though: %s",
+            g_strdup_printf("guest '%s' may come to host '%s', but: %s",
                             arrival->guest, arrival->host, but);
 
         arrival->warning = cf_printable(line);
@@ -149,7 +149,7 @@ static gboolean weigh(Arrival *arrival, const Evidence *evidence,
     return TRUE;
 }
 
-/* What is true of the guest once it runs here. */
+/* What is true about the guest once it runs here. */
 static void describe(const Evidence *evidence, CfGuest *ret_guest)
 {
     cf_guest_from_host(&evidence->here, 0, ret_guest);
@@ -159,7 +159,7 @@ static void describe(const Evidence *evidence, CfGuest *ret_guest)
     ret_guest->require = evidence->guest.require;
 }
 
-/* Facts without a frequency are worth writing only in place of wrong ones. */
+/* Facts without a frequency are only worth writing in place of wrong ones. */
 static void rewrite(Arrival *arrival, CfDomain *domain,
                     const Evidence *evidence)
 {
@@ -172,11 +172,11 @@ static void rewrite(Arrival *arrival, CfDomain *domain,
     }
 }
 
-/* A guest that migrates comes from another host, so facts of this one are
- * stale; or two libvirts share a host, which only QEMU can prove then. */
+/* A guest that migrates comes from another host, so facts about this host are
+ * stale. Or two libvirts share a host, which only QEMU can prove. */
 static void doubt_host(const Arrival *arrival, Evidence *evidence)
 {
-    if (!arrival->restored && !evidence->tells.guest_clock) {
+    if (!arrival->restored && !evidence->settings.guest_clock) {
         evidence->guest.boot_id[0] = '\0';
     }
 }
@@ -186,8 +186,8 @@ static gboolean gather(const Arrival *arrival, const CfDomain *domain,
 {
     g_autoptr(GError) why = NULL;
 
-    cf_domain_tells(domain, &evidence->tells);
-    if (!evidence->tells.kvm) {
+    cf_domain_get_settings(domain, &evidence->settings);
+    if (!evidence->settings.kvm) {
         return TRUE;
     }
     if (!cf_domain_get_facts(domain, &evidence->guest, &evidence->has_facts,
@@ -199,20 +199,20 @@ static gboolean gather(const Arrival *arrival, const CfDomain *domain,
         return FALSE;
     }
     if (evidence->has_facts) {
-        cf_domain_tighten(&evidence->tells, &evidence->guest);
+        cf_domain_tighten(&evidence->settings, &evidence->guest);
         doubt_host(arrival, evidence);
     } else {
-        cf_domain_guest(&evidence->tells, NULL, &evidence->guest);
+        cf_domain_guest(&evidence->settings, NULL, &evidence->guest);
     }
     return TRUE;
 }
 
-/* Nobody ever said anything of this guest's clocks. */
+/* Nobody ever said anything about this guest's clocks. */
 static bool is_not_ours(const Evidence *evidence)
 {
-    return !evidence->tells.kvm ||
-           (!evidence->has_facts && !evidence->tells.guest_clock &&
-            !evidence->tells.promised);
+    return !evidence->settings.kvm ||
+           (!evidence->has_facts && !evidence->settings.guest_clock &&
+            !evidence->settings.promised);
 }
 
 gboolean arrival_judge(Arrival *arrival, const char *xml, size_t size,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest that comes to this host: may it, and what will be true of it? */
+/* A guest that comes to this host: may it, and which facts are true then? */
 #ifndef ARRIVAL_H
 #define ARRIVAL_H
 
@@ -7,12 +7,12 @@
 #include <stdbool.h>
 
 /**
- * Arrival - a guest that comes
+ * Arrival - a guest that comes to this host
  * @guest: its name, printable
  * @host: this host's name, printable
  * @restored: it was saved, so there is no host where it still runs
- * @xml: the XML for it here; NULL if it stays as it is
- * @warning: what isn't as it should be, though it may come; or NULL
+ * @xml: the guest's XML from now on; NULL if it stays as it is
+ * @warning: what isn't exact, although the guest may come; or NULL
  */
 typedef struct Arrival {
     char *guest;
@@ -39,9 +39,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arrival, arrival_clear)
  * @arrival: gets @xml and @warning
  * @xml: its XML, from anywhere
  * @size: in bytes
- * @error: why not, and what to do about it
+ * @error: why it may not, and what to do about it
  *
- * Return: true if it may, or is none of Clockferry's business.
+ * Return: true if it may, or isn't Clockferry's business.
  */
 gboolean arrival_judge(Arrival *arrival, const char *xml, size_t size,
                        GError **error);

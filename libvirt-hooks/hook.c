@@ -4,12 +4,13 @@
  *
  * libvirt calls it as "GUEST OPERATION begin -", with the guest's XML on the
  * standard input. A refusal is an exit status above 0 and a sentence on the
- * standard error, which the user sees; the guest stays where it is. Else what
- * is printed takes the XML's place, and nothing means that it stays.
+ * standard error, which the user sees; the guest stays where it is. Otherwise
+ * what is printed replaces the XML; if nothing is printed, the XML stays.
  *
- * Whatever goes wrong ends in a refusal, soon. But any other operation must
- * succeed, for libvirt kills running guests when some of them fail.
+ * Whatever goes wrong soon ends in a refusal. But any other operation must
+ * succeed: libvirt kills running guests when some of them fail.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,24 +19,24 @@
 #include <unistd.h>
 #include <libxml/xmlmemory.h>
 #include "domain/domain.h"
+#include "text/io.h"
 #include "arrival.h"
-#include "io.h"
 #include "last-words.h"
 
-/* A verdict takes some 10 ms; libvirt itself waits without end. */
+/* A verdict takes some 10 ms; libvirt itself would wait forever. */
 #define TIME_LIMIT_S 5
 
-/* What libxml2 makes of the largest XML has some 600 MiB. */
+/* The largest XML takes libxml2 some 600 MiB. */
 #define MEMORY_LIMIT (1ul << 30)
 
 static void limit_memory(void)
 {
     const struct rlimit limit = { MEMORY_LIMIT, MEMORY_LIMIT };
 
-    /* A lower limit of the caller's stays, for it can't be raised. */
+    /* A lower limit of the caller's stays: it can't be raised. */
     (void)setrlimit(RLIMIT_AS, &limit);
-    /* XML without its end must not get out: GLib ends the program, where
-     * libxml2 would go on without the memory. */
+    /* Truncated XML must not get out: without memory GLib ends the program,
+     * where libxml2 would go on. */
     xmlMemSetup(g_free, g_malloc, g_realloc, g_strdup);
 }
 
@@ -49,23 +50,28 @@ static void warn(const Arrival *arrival)
     }
 }
 
+static gboolean fail(GError **error, const char *what, int code)
+{
+    g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM, "can't %s its XML: %s", what,
+                code == EFBIG ? "it has more than 16 MiB" : g_strerror(code));
+    return FALSE;
+}
+
 static gboolean receive(Arrival *arrival, GError **error)
 {
     g_autofree char *xml = NULL;
     size_t size;
+    int code;
 
-    if (!io_read(STDIN_FILENO, CF_DOMAIN_MAX_SIZE, &xml, &size, error)) {
-        g_prefix_error(error, "can't read its XML: ");
-        return FALSE;
+    code = cf_io_read(STDIN_FILENO, CF_DOMAIN_MAX_SIZE, &xml, &size);
+    if (code) {
+        return fail(error, "read", code);
     }
     if (!arrival_judge(arrival, xml, size, error)) {
         return FALSE;
     }
-    if (arrival->xml && !io_write(STDOUT_FILENO, arrival->xml, error)) {
-        g_prefix_error(error, "can't write its XML: ");
-        return FALSE;
-    }
-    return TRUE;
+    code = arrival->xml ? cf_io_write(STDOUT_FILENO, arrival->xml) : 0;
+    return code == 0 || fail(error, "write", code);
 }
 
 static int decide(const char *name, bool restored)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A sentence also where the hook itself comes to grief. */
+/* A sentence even where the hook itself fails. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "last-words.h"
 
-/* Ready beforehand, for a signal's handler can hardly do more than write. */
+/* Made beforehand: a signal's handler can hardly do more than write. */
 static char *too_late;
 static char *broken;
 
@@ -28,7 +28,7 @@ static GLogWriterOutput say_nothing(GLogLevelFlags level G_GNUC_UNUSED,
     return G_LOG_WRITER_HANDLED;
 }
 
-/* GLib without memory calls itself until there is no stack, either. */
+/* Without memory GLib calls itself until there is no stack left either. */
 static void use_own_stack(void)
 {
     static char stack[65536];
@@ -37,7 +37,7 @@ static void use_own_stack(void)
     sigaltstack(&own, NULL);
 }
 
-/* Whoever started the hook may have blocked or ignored some signals. */
+/* Whoever started the hook may have blocked or ignored these signals. */
 static void handle(int number)
 {
     const struct sigaction action = {
@@ -55,12 +55,13 @@ static void handle(int number)
 void last_words_prepare(const Arrival *arrival, unsigned int time_limit_s)
 {
     g_autofree char *why = g_strdup_printf(
-        "there was no verdict within %u s (does clockferry probe end there?)",
+        "there was no verdict within %u s (does `clockferry probe` finish on "
+        "that host?)",
         time_limit_s);
 
     too_late = arrival_refusal(arrival, why);
     broken = arrival_refusal(arrival, "the hook ran out of memory, or has a "
-                             "bug (is its XML as it should be?)");
+                             "bug (check the guest's XML)");
     g_log_set_writer_func(say_nothing, NULL, NULL);
     use_own_stack();
     handle(SIGALRM);
@@ -68,6 +69,6 @@ void last_words_prepare(const Arrival *arrival, unsigned int time_limit_s)
     handle(SIGBUS);
     handle(SIGSEGV);
     handle(SIGTRAP);
-    /* A write tells as well that nobody reads. */
+    /* A write that fails says as well that nobody reads. */
     signal(SIGPIPE, SIG_IGN);
 }

@@ -7,16 +7,16 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "io.h"
+#include "text/io.h"
 #include "probe-apart.h"
 
 #define DEVICE "/dev/kvm"
 
-/* Far more than a probe has. */
+/* Far more than the facts of a host have. */
 #define ANSWER_MAX_SIZE 65536
 
-/* Exit statuses of the child: what it has written. Those that it has when it
- * comes to grief are smaller. */
+/* Exit statuses of the child: what it has written. If it fails in any other way
+ * the status is smaller. */
 enum {
     WROTE_FACTS = 10,
     WROTE_PROBLEM,
@@ -30,7 +30,7 @@ static gboolean fail(GError **error, const char *what, int code)
     return FALSE;
 }
 
-/* What libvirt waits for the end of. */
+/* The pipes that libvirt waits for to be closed. */
 static void let_go_of_libvirt(void)
 {
     const int null_fd = open("/dev/null", O_RDWR);
@@ -50,17 +50,17 @@ static int probe_and_write(int fd)
     CfHost probe;
 
     if (!cf_host_probe(cf_kvm_ops(), DEVICE, &probe, &error)) {
-        io_write(fd, error->message, NULL);
+        cf_io_write(fd, error->message);
         return WROTE_PROBLEM;
     }
     facts = cf_host_to_json(&probe);
-    io_write(fd, facts, NULL);
+    cf_io_write(fd, facts);
     return WROTE_FACTS;
 }
 
 static void G_GNUC_NORETURN run_child(int fd)
 {
-    /* It goes when the hook does, as far as KVM lets it. */
+    /* It ends with the hook, as far as KVM lets it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     let_go_of_libvirt();
     _exit(probe_and_write(fd));
@@ -76,7 +76,7 @@ static gboolean understand(int status, const char *answer, size_t size,
     if (!WIFEXITED(status) || WEXITSTATUS(status) != WROTE_FACTS) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_SYSTEM,
                             "the probe of this host died (run clockferry "
-                            "probe here)");
+                            "probe there)");
         return FALSE;
     }
     return cf_host_from_json(answer, size, ret_host, error);
@@ -86,11 +86,11 @@ static gboolean ask(pid_t child, int fd, CfHost *ret_host, GError **error)
 {
     g_autofree char *answer = NULL;
     size_t size;
-    int status;
+    int code, status;
 
-    if (!io_read(fd, ANSWER_MAX_SIZE, &answer, &size, error)) {
-        g_prefix_error(error, "can't probe this host: ");
-        return FALSE;
+    code = cf_io_read(fd, ANSWER_MAX_SIZE, &answer, &size);
+    if (code) {
+        return fail(error, "reading its facts", code);
     }
     if (waitpid(child, &status, 0) < 0) {
         return fail(error, "waitpid", errno);

@@ -8,7 +8,7 @@
 /**
  * probe_apart - cf_host_probe(), where it can do no harm
  * @ret_host: the facts, written on success
- * @error: why not
+ * @error: why it can't be probed
  *
  * A KVM that hangs can keep a process from ending, and libvirt waits for its
  * hooks to end. So this asks KVM in a child that has no pipe of libvirt's, and

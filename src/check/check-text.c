@@ -1,31 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The findings of a check in sentences, and what to do about them. */
-#include <inttypes.h>
 #include <clockferry/check.h>
-
-/* Exact decimals: a rate error is known to 10^-12. */
-static char *ppm_text(int64_t ppt)
-{
-    const uint64_t size = ppt < 0 ? 0 - (uint64_t)ppt : (uint64_t)ppt;
-
-    return g_strdup_printf("%c%" PRIu64 ".%06" PRIu64 " ppm",
-                           ppt < 0 ? '-' : '+', size / 1000000,
-                           size % 1000000);
-}
-
-static char *ms_text(int64_t ns)
-{
-    const uint64_t size = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
-
-    return g_strdup_printf("%c%" PRIu64 ".%03" PRIu64 " ms",
-                           ns < 0 ? '-' : '+', size / 1000000,
-                           size / 1000 % 1000);
-}
+#include "carry/carry.h"
+#include "text/units.h"
 
 static char *rate_text(const CfCheck *check, enum cf_verdict verdict)
 {
-    g_autofree char *ppm = ppm_text(check->rate_error_ppt);
-    g_autofree char *ms = ms_text(check->drift_ns);
+    g_autofree char *rate = cf_rate_words(check->rate_error_ppt);
+    g_autofree char *drift = cf_time_text(
+        (uint64_t)(check->drift_ns < 0 ? -check->drift_ns : check->drift_ns));
     uint32_t here_khz = 0, there_khz = 0;
 
     (void)cf_tsc_freq_khz(&check->guest->freq, &here_khz);
@@ -36,8 +19,8 @@ static char *rate_text(const CfCheck *check, enum cf_verdict verdict)
                                          ? ", scaled" : "");
     }
     return g_strdup_printf("the guest's TSC runs at %u kHz and would run at "
-                           "%u kHz: %s, %s a day", here_khz, there_khz, ppm,
-                           ms);
+                           "%u kHz: %s, %s a day", here_khz, there_khz, rate,
+                           drift);
 }
 
 static char *rate_unknown_text(const CfCheck *check)
@@ -45,59 +28,81 @@ static char *rate_unknown_text(const CfCheck *check)
     const CfHost *host = check->destination;
 
     if (!cf_tsc_freq_valid(&check->guest->freq)) {
-        return g_strdup("it isn't known at which frequency the guest's TSC "
-                        "runs");
+        return g_strdup("the frequency of the guest's TSC is unknown");
     }
     if (!host->host_khz) {
-        return g_strdup("it isn't known at which frequency the destination's "
-                        "TSC runs");
+        return g_strdup("the frequency of the destination's TSC is unknown");
     }
     return g_strdup_printf(
-        "the guest's TSC doesn't run at the destination's %u kHz, and it "
-        "isn't known %s", host->host_khz,
+        "the guest's TSC doesn't run at the destination's %u kHz, and %s",
+        host->host_khz,
         host->scaling == CF_SCALING_UNKNOWN
-        ? "whether the destination can scale it"
-        : "with how many fraction bits the destination would scale it");
+        ? "whether the destination can scale it is unknown"
+        : "how finely the destination would scale it is unknown");
+}
+
+/* What the bound is made of. */
+static char *parts_text(const CfCheck *check)
+{
+    const uint64_t later_ns = check->kvmclock_bound_ns - CF_SETTLED_NS -
+                              CF_ROUNDING_NS;
+    g_autofree char *later = cf_time_text(later_ns);
+
+    return g_strdup_printf("%d ns from setting it, %d ns from rounding%s%s%s",
+                           CF_SETTLED_NS, CF_ROUNDING_NS,
+                           later_ns ? ", " : "", later_ns ? later : "",
+                           later_ns ? " if the guest first runs 50 ms later"
+                                    : "");
 }
 
 static char *rung_text(const CfCheck *check)
 {
     const enum cf_rung require = check->guest->require;
     const char *rung = cf_rung_name(check->rung);
+    g_autofree char *bound = NULL, *parts = NULL;
 
     if (check->rung > require) {
-        return g_strdup_printf("kvmclock can be restored no better than '%s' "
-                               "there, and '%s' is required", rung,
+        return g_strdup_printf("the destination restores kvmclock no better "
+                               "than by rung '%s', and '%s' is required", rung,
                                cf_rung_name(require));
+    }
+    if (check->rung > CF_RUNG_CLOSED_LOOP) {
+        return g_strdup_printf("kvmclock is restored by rung '%s', which isn't "
+                               "exact to the nanosecond", rung);
     }
     if (!check->kvmclock_known) {
         return g_strdup_printf("kvmclock is restored by rung '%s'", rung);
     }
-    return g_strdup_printf("kvmclock is restored by rung '%s', within %"
-                           PRIu64 " ns of its function of the TSC", rung,
-                           check->kvmclock_bound_ns);
+    bound = cf_time_text(check->kvmclock_bound_ns);
+    parts = parts_text(check);
+    return g_strdup_printf("kvmclock is restored by rung '%s', within %s of "
+                           "its function of the TSC: %s", rung, bound, parts);
 }
 
 static char *time_text(const CfCheck *check)
 {
-    if (!check->time_bound_ns) {
-        return g_strdup("neither clock steps");
-    }
-    return g_strdup_printf("both clocks step together by up to %" PRIu64
-                           ".%06" PRIu64 " ms, as the hosts' clocks may "
-                           "differ", check->time_bound_ns / 1000000,
-                           check->time_bound_ns % 1000000);
+    g_autofree char *bound = cf_time_text(check->time_bound_ns);
+
+    return check->time_bound_ns
+           ? g_strdup_printf("both clocks may step together by up to %s, "
+                             "because the hosts' clocks may differ", bound)
+           : g_strdup("neither clock steps");
+}
+
+/* Does the destination do something else with an offset than keep it? */
+static bool loses_offset(const CfCheck *check)
+{
+    return check->destination->offset_known &&
+           check->destination->offset != CF_OFFSET_STICKS;
 }
 
 static const char *time_unknown_text(const CfCheck *check)
 {
-    if (check->destination->offset_known &&
-        check->destination->offset != CF_OFFSET_STICKS) {
-        return "by how much the clocks step can't be told, for the TSC doesn't "
-               "go where it should";
-    }
-    return "by how much both clocks step together can't be told, for the "
-           "hosts' clocks aren't both known to be synchronised";
+    return loses_offset(check)
+           ? "the step of both clocks can't be predicted, because the TSC "
+             "doesn't end up where it should"
+           : "the step of both clocks can't be predicted, because the hosts' "
+             "clocks aren't both known to be synchronised";
 }
 
 static const char *fixed_text(const CfCheck *check, CfFindingKind kind)
@@ -109,34 +114,34 @@ static const char *fixed_text(const CfCheck *check, CfFindingKind kind)
         return "the destination's KVM ignores TSC offsets, so the guest's TSC "
                "would jump";
     case CF_FINDING_OFFSET_UNKNOWN:
-        return "it isn't known whether the destination's KVM keeps TSC "
-               "offsets, so the guest's TSC may jump";
+        return "whether the destination's KVM keeps TSC offsets is unknown, so "
+               "the guest's TSC may jump";
     case CF_FINDING_TSC_UNSTABLE:
         return "the destination's TSC is unstable, so the guest's would be "
                "rewound again and again";
     case CF_FINDING_RUNG_UNKNOWN:
-        return "it isn't known how the destination restores kvmclock, so the "
-               "worst way is assumed";
+        return "how the destination restores kvmclock is unknown, so the worst "
+               "is assumed";
     case CF_FINDING_TIME_UNKNOWN:
         return time_unknown_text(check);
     case CF_FINDING_SAME_HOST:
-        return "source and destination are one host";
+        return "the source and the destination are the same host";
     case CF_FINDING_UNPROVEN:
-        return "both hosts have one boot id, but it isn't proven that they "
-               "are one host";
+        return "both hosts have the same boot id, but nothing proves that they "
+               "are the same host";
     case CF_FINDING_TOLERANCE:
-        return "the destination's kvm.tsc_tolerance_ppm isn't known; 250, the "
-               "default, is assumed";
+        return "the destination's kvm.tsc_tolerance_ppm is unknown; the default "
+               "of 250 is assumed";
     case CF_FINDING_OFFSET_MEASURED:
         return "the destination isn't known to read TSC offsets exactly, so "
-               "the guest's TSC is set to within microseconds only";
+               "the guest's TSC is set only to within microseconds";
     case CF_FINDING_TAI:
-        return "a leap second during the move would count as a second, for "
-               "not both hosts know TAI";
+        return "a leap second during the move would count as a second, because "
+               "at least one host doesn't know its TAI offset";
     case CF_FINDING_LEAP:
         return "a leap second is near";
     default:
-        return "nothing is known";
+        return "nothing is known about this";
     }
 }
 
@@ -174,14 +179,14 @@ static char *rate_cure(const CfCheck *check, enum cf_verdict verdict)
     }
     if (host->scaling != CF_SCALING_WORKS) {
         return g_strdup_printf("choose a destination that can scale TSCs, or "
-                               "whose own runs at %u kHz", khz);
+                               "whose own TSC runs at %u kHz", khz);
     }
     if (cf_tsc_is_scaled(&check->freq) ||
         !is_within(check->rate_error_ppt,
                    (int64_t)MIN(host->tolerance_known ? host->tolerance_ppm
                                                       : 250, 1000000) *
                    1000000 + 1000000)) {
-        return g_strdup_printf("choose a destination whose TSC runs nearer to "
+        return g_strdup_printf("choose a destination whose TSC runs closer to "
                                "%u kHz", khz);
     }
     return g_strdup("set kvm.tsc_tolerance_ppm to 0 on the destination: echo "
@@ -190,13 +195,17 @@ static char *rate_cure(const CfCheck *check, enum cf_verdict verdict)
 
 static char *rung_cure(const CfCheck *check)
 {
-    if (check->rung <= check->guest->require) {
+    const bool refused = check->rung > check->guest->require;
+
+    if (!refused && check->rung <= CF_RUNG_CLOSED_LOOP) {
         return NULL;
     }
-    return g_strdup(
+    return g_strdup_printf(
+        "%s%s",
         check->destination->master_clock == CF_ANSWER_YES
-        ? "choose a destination with a newer kernel, or require less"
-        : "make the TSC the destination's clocksource, or require less");
+        ? "choose a destination with a newer kernel"
+        : "make the TSC the destination's clocksource",
+        refused ? ", or require less" : "");
 }
 
 static const char *fixed_cure(const CfCheck *check, CfFindingKind kind)
@@ -205,23 +214,23 @@ static const char *fixed_cure(const CfCheck *check, CfFindingKind kind)
     case CF_FINDING_RATE_UNKNOWN:
     case CF_FINDING_OFFSET_UNKNOWN:
     case CF_FINDING_RUNG_UNKNOWN:
-        return "probe both hosts themselves: clockferry probe --json";
+        return "run clockferry probe --json on both hosts, and check with those "
+               "files";
     case CF_FINDING_OFFSET_IGNORED:
         return "choose a destination whose KVM keeps TSC offsets";
     case CF_FINDING_TSC_UNSTABLE:
-        return "mend what the destination's kernel log says of the TSC, or "
-               "choose another one";
+        return "fix what the destination's kernel log reports about the TSC, "
+               "or choose another destination";
     case CF_FINDING_TIME_UNKNOWN:
-        return check->destination->offset_known &&
-               check->destination->offset != CF_OFFSET_STICKS
+        return loses_offset(check)
                ? NULL : "run chronyd, or ptp4l and phc2sys, on both hosts";
     case CF_FINDING_UNPROVEN:
-        return "give cloned hosts boot ids of their own, or probe both anew";
+        return "give cloned hosts boot ids of their own, or probe both again";
     case CF_FINDING_TAI:
         return "have chronyd set the TAI offset on both hosts: leapsectz "
                "right/UTC";
     case CF_FINDING_LEAP:
-        return "move the guest tomorrow";
+        return "wait until the leap second has passed";
     default:
         return NULL;
     }
@@ -229,10 +238,14 @@ static const char *fixed_cure(const CfCheck *check, CfFindingKind kind)
 
 char *cf_check_cure(const CfCheck *check, unsigned int i)
 {
-    const CfFindingKind kind = check->findings[i].kind;
+    const CfFinding *finding = &check->findings[i];
 
-    return kind == CF_FINDING_RATE ? rate_cure(check,
-                                               check->findings[i].verdict)
-           : kind == CF_FINDING_RUNG ? rung_cure(check)
-           : g_strdup(fixed_cure(check, kind));
+    switch (finding->kind) {
+    case CF_FINDING_RATE:
+        return rate_cure(check, finding->verdict);
+    case CF_FINDING_RUNG:
+        return rung_cure(check);
+    default:
+        return g_strdup(fixed_cure(check, finding->kind));
+    }
 }

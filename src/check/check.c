@@ -200,6 +200,16 @@ static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
     }
 }
 
+/* Whatever is accepted, what isn't exact to the nanosecond is reported. */
+static enum cf_verdict rung_verdict(const CfCheck *check)
+{
+    if (check->rung > check->guest->require) {
+        return CF_VERDICT_REFUSE;
+    }
+    return check->rung <= CF_RUNG_CLOSED_LOOP ? CF_VERDICT_GO
+                                              : CF_VERDICT_REPORT;
+}
+
 static void judge(CfCheck *check)
 {
     const CfHost *host = check->destination;
@@ -214,13 +224,12 @@ static void judge(CfCheck *check)
         .best_rung = check->rung,
         .required_rung = check->guest->require,
     };
-    const bool reachable = check->rung <= check->guest->require;
 
     find(check, check->rate_known ? CF_FINDING_RATE : CF_FINDING_RATE_UNKNOWN,
          cf_policy_rate(&facts));
     judge_offset(check, &facts);
     find(check, host->rung_known ? CF_FINDING_RUNG : CF_FINDING_RUNG_UNKNOWN,
-         reachable ? CF_VERDICT_GO : CF_VERDICT_REFUSE);
+         rung_verdict(check));
 }
 
 /* Does the guest's TSC arrive where it should be, as far as can be read? */

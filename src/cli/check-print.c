@@ -1,66 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The answer of clockferry check for people and for programs. */
-#include <inttypes.h>
+/* The answer of clockferry check, for people and for programs. */
+#include "text/units.h"
 #include "check-print.h"
 #include "check-json.h"
-#include "units.h"
+#include "screen.h"
 
-/* What a finding's line begins with. */
-static const char *topic(CfFindingKind kind)
+/* These never decide anything. */
+static bool is_note(CfFindingKind kind)
 {
-    switch (kind) {
-    case CF_FINDING_RATE:
-    case CF_FINDING_RATE_UNKNOWN:
-        return "the TSC's frequency";
-    case CF_FINDING_OFFSET:
-    case CF_FINDING_OFFSET_IGNORED:
-    case CF_FINDING_OFFSET_UNKNOWN:
-    case CF_FINDING_TSC_UNSTABLE:
-        return "the TSC's value";
-    case CF_FINDING_RUNG:
-    case CF_FINDING_RUNG_UNKNOWN:
-        return "kvmclock";
-    case CF_FINDING_TIME:
-    case CF_FINDING_TIME_UNKNOWN:
-        return "the hosts' clocks";
-    default:
-        return NULL;
-    }
+    return kind == CF_FINDING_TIME_UNKNOWN || kind >= CF_FINDING_SAME_HOST;
 }
 
-/* What doesn't decide is a note, if it isn't good. */
-static const char *level(const CfFinding *finding)
+static Level level_of(const CfFinding *finding)
 {
-    static const char *const words[] = {
-        [CF_VERDICT_GO] = "PASS",
-        [CF_VERDICT_REPORT] = "WARN",
-        [CF_VERDICT_WARN] = "WARN",
-        [CF_VERDICT_REFUSE] = "FAIL",
+    static const Level levels[] = {
+        [CF_VERDICT_GO] = LEVEL_PASS,
+        [CF_VERDICT_REPORT] = LEVEL_WARN,
+        [CF_VERDICT_WARN] = LEVEL_WARN,
+        [CF_VERDICT_REFUSE] = LEVEL_FAIL,
     };
 
-    return finding->kind == CF_FINDING_TIME_UNKNOWN ||
-           finding->kind == CF_FINDING_RUNG_UNKNOWN
-           ? (finding->verdict == CF_VERDICT_GO ? "NOTE" : "FAIL")
-           : words[finding->verdict];
-}
-
-static void add_finding(GString *out, const CfCheck *check, unsigned int i)
-{
-    const CfFinding *finding = &check->findings[i];
-    g_autofree char *text = cf_check_text(check, i);
-    g_autofree char *cure = cf_check_cure(check, i);
-    const char *about = topic(finding->kind);
-
-    if (about) {
-        g_string_append_printf(out, "  Checking %-20s: %s (%s", about,
-                               level(finding), text);
-    } else {
-        g_string_append_printf(out, "  %-29s: NOTE (%s", "Also", text);
-    }
-    if (cure) {
-        g_string_append_printf(out, "; %s", cure);
-    }
-    g_string_append(out, ")\n");
+    return is_note(finding->kind) ? LEVEL_NOTE : levels[finding->verdict];
 }
 
 static const char *verdict_text(enum cf_verdict verdict)
@@ -75,7 +35,7 @@ static const char *verdict_text(enum cf_verdict verdict)
     return texts[verdict];
 }
 
-/* Is it refused for nothing but what isn't known? */
+/* Is it refused only because of what isn't known? */
 static bool is_undecided(const CfCheck *check)
 {
     unsigned int i;
@@ -93,68 +53,74 @@ static bool is_undecided(const CfCheck *check)
     return check->verdict == CF_VERDICT_REFUSE;
 }
 
-static void add_rate(GString *out, const CfCheck *check)
+static void add_rung(Screen *screen, const CfCheck *check)
 {
-    g_autofree char *ppb = units_ppb(check->rate_error_ppt);
-    g_autofree char *ms = units_ms(check->drift_ns);
+    g_autofree char *bound = cf_time_text(check->kvmclock_bound_ns);
+
+    screen_fact(screen, "Expected rung", "%s%s%s", cf_rung_name(check->rung),
+                check->kvmclock_known ? ", within " : "",
+                check->kvmclock_known ? bound : "");
+}
+
+static void add_rate(Screen *screen, const CfCheck *check)
+{
+    g_autofree char *rate = cf_rate_text(check->rate_error_ppt);
+    g_autofree char *drift = cf_signed_time_text(check->drift_ns);
 
     if (!check->rate_known) {
-        g_string_append(out, "Rate error    : unknown\n");
+        screen_fact(screen, "Rate error", "unknown");
     } else if (!check->rate_error_ppt) {
-        g_string_append(out, "Rate error    : 0\n");
+        screen_fact(screen, "Rate error", "0");
     } else {
-        g_string_append_printf(out, "Rate error    : %s, %s a day\n", ppb, ms);
+        screen_fact(screen, "Rate error", "%s, %s a day", rate, drift);
     }
 }
 
-static void add_figures(GString *out, const CfCheck *check)
+static void add_figures(Screen *screen, const CfCheck *check)
 {
-    g_autofree char *step = units_time(check->time_bound_ns);
+    g_autofree char *step = cf_time_text(check->time_bound_ns);
 
-    g_string_append_printf(out, "Verdict       : %s\nExpected rung : %s",
-                           is_undecided(check) ? "refused, for lack of facts"
-                                               : verdict_text(check->verdict),
-                           cf_rung_name(check->rung));
-    if (check->kvmclock_known) {
-        g_string_append_printf(out, ", within %" PRIu64 " ns",
-                               check->kvmclock_bound_ns);
-    }
-    g_string_append_c(out, '\n');
-    add_rate(out, check);
-    g_string_append_printf(out, "Clocks step   : %s%s\n",
-                           check->time_known ? "up to " : "unknown",
-                           check->time_known ? step : "");
+    screen_fact(screen, "Verdict", "%s",
+                is_undecided(check) ? "refused, for lack of facts"
+                                    : verdict_text(check->verdict));
+    add_rung(screen, check);
+    add_rate(screen, check);
+    screen_fact(screen, "Clocks step", "%s%s",
+                check->time_known ? "up to " : "unknown",
+                check->time_known ? step : "");
 }
 
-static void add_guest(GString *out, const Move *move)
+static void add_guest(Screen *screen, const Move *move)
 {
-    g_string_append_printf(
-        out, "Guest %s, as %s%s\n", move->name,
-        move->teller == LIBVIRT_TELLER_QEMU
-        ? "its QEMU tells" : "its XML tells, for there is no QEMU to ask",
-        move->carried
-        ? "" : "; its clocks aren't carried, see clockferry enable");
+    screen_add(screen, "Guest %s, according to %s%s\n", move->name,
+               move->source == LIBVIRT_SOURCE_QEMU
+               ? "its QEMU" : "its XML; there is no QEMU to ask",
+               move->carried ? "" : "\nIts clocks aren't carried: see "
+                                    "clockferry enable");
 }
 
-char *check_to_text(const Move *move)
+char *check_to_text(const Move *move, const char *output)
 {
+    Screen screen = screen_begin(output);
     const CfCheck *check = &move->check;
-    GString *out = g_string_new(NULL);
     unsigned int i;
 
-    g_string_append_printf(out, "From %s to %s, policy %s%s\n", move->from,
-                           move->to, cf_policy_name(move->guest.policy),
-                           move->guest.promised ? ", promised" : "");
+    screen_add(&screen, "From %s to %s, policy %s%s\n", move->from, move->to,
+               cf_policy_name(move->guest.policy),
+               move->guest.promised ? ", promised" : "");
     if (move->by_libvirt) {
-        add_guest(out, move);
+        add_guest(&screen, move);
     }
-    g_string_append_c(out, '\n');
+    screen_add(&screen, "\n");
     for (i = 0; i < check->n_findings; i++) {
-        add_finding(out, check, i);
+        g_autofree char *text = cf_check_text(check, i);
+        g_autofree char *cure = cf_check_cure(check, i);
+
+        screen_finding(&screen, level_of(&check->findings[i]), text, cure);
     }
-    g_string_append_c(out, '\n');
-    add_figures(out, check);
-    return g_string_free(out, FALSE);
+    screen_add(&screen, "\n");
+    add_figures(&screen, check);
+    return screen_end(&screen);
 }
 
 char *check_to_json(const Move *move)
@@ -169,7 +135,7 @@ char *check_to_json(const Move *move)
     if (move->by_libvirt) {
         cf_json_add_text(json, "guest", move->name);
         cf_json_add_text(json, "told_by",
-                         move->teller == LIBVIRT_TELLER_QEMU ? "qemu" : "xml");
+                         move->source == LIBVIRT_SOURCE_QEMU ? "qemu" : "xml");
         cf_json_add_bool(json, "carried", move->carried);
     }
     cf_json_add_bool(json, "undecided", is_undecided(&move->check));

@@ -18,9 +18,9 @@ typedef struct Options {
 } Options;
 
 /**
- * Ends - of the move, as the user named them
- * @source: a file; or a libvirt, if there is @domain
- * @domain: a guest there, or NULL
+ * Ends - the two ends of the move, as the user named them
+ * @source: a file; or a libvirt, if @domain isn't NULL
+ * @domain: a guest of that libvirt, or NULL
  * @destination: a file or a libvirt
  */
 typedef struct Ends {
@@ -35,7 +35,7 @@ static int status_of(enum cf_verdict verdict)
            : verdict == CF_VERDICT_REFUSE ? CF_EXIT_REFUSED : CF_EXIT_INEXACT;
 }
 
-/* By their names, if they have different ones; else as the user did. */
+/* By the hosts' own names if these differ, otherwise as the user named them. */
 static void name_hosts(Move *move, const Ends *ends)
 {
     const char *from = move->guest.host, *to = move->destination.id.name;
@@ -52,7 +52,7 @@ static gboolean ask_guest(const Ends *ends, Move *move, GError **error)
     g_autoptr(Qmp) qmp = libvirt_open_monitor(ends->source, ends->domain,
                                               false, &guest, error);
 
-    if (!qmp || !libvirt_ask_clocks(qmp, &guest, &clocks, &move->teller,
+    if (!qmp || !libvirt_ask_clocks(qmp, &guest, &clocks, &move->source,
                                     error)) {
         return FALSE;
     }
@@ -77,8 +77,9 @@ static gboolean read_ends(const Options *options, const Ends *ends,
 
 static int print(const Move *move, const Options *options)
 {
-    g_autofree char *text = options->json ? check_to_json(move)
-                                          : check_to_text(move);
+    g_autofree char *text =
+        options->json ? check_to_json(move)
+                      : check_to_text(move, options->output);
     g_autoptr(GError) error = NULL;
 
     return files_write(options->output, text, &error)
@@ -110,17 +111,17 @@ static int find_ends(const Options *options, char **arguments,
 {
     const guint n = g_strv_length(arguments);
 
-    if (options->uri && options->wishes.tsc_khz) {
-        return cli_usage("--tsc-khz contradicts --connect, which asks for "
-                         "the guest's frequency");
+    if (options->uri && options->wishes.khz_word) {
+        return cli_usage("--tsc-khz can't be combined with --connect, which "
+                         "asks for the guest's frequency");
     }
     if (options->destination_uri && n > 1) {
-        return cli_usage("unexpected argument '%s', --desturi names the "
-                         "destination", arguments[1]);
+        return cli_usage("unexpected argument '%s': --desturi names the "
+                         "destination already", arguments[1]);
     }
     if (!options->destination_uri && n < 2) {
-        return cli_usage("too few arguments; a file or --desturi URI names "
-                         "the destination");
+        return cli_usage("too few arguments: name the destination, by a file "
+                         "or with --desturi");
     }
     *ret_ends = (Ends) {
         .source = options->uri ? options->uri : arguments[0],
@@ -135,7 +136,7 @@ int cli_check(int argc, char **argv)
     Options options = { .json = FALSE };
     const GOptionEntry entries[] = {
         { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
-          "Ask this libvirt for the guest, SRC being its name", "URI" },
+          "Ask this libvirt for the guest; SRC is then its name", "URI" },
         { "desturi", 0, 0, G_OPTION_ARG_STRING, &options.destination_uri,
           "Ask this libvirt for the destination, instead of DST", "URI" },
         WISHES_ENTRIES(options.wishes),
@@ -145,15 +146,20 @@ int cli_check(int argc, char **argv)
     };
     const CliSyntax syntax = {
         .arguments = "SRC [DST]",
-        .summary = "Tells whether a guest may go from SRC to DST, and how "
-                   "exact its clocks will be then.\nSRC is the file of a host "
+        .summary = "Says whether a guest may go from SRC to DST, and how "
+                   "exact its clocks will be.\nSRC is the file of a host "
                    "(clockferry probe --json), of a running guest\n"
                    "(clockferry state --json) or of captured clocks; DST is "
-                   "the file of a host.\nExit status 3: refused; 4: it may "
+                   "the file of a host.\nExit status: 3 refused; 4 it may "
                    "go, but not exactly.",
+        .examples = "clockferry check host-a.json host-b.json\n"
+                    "clockferry check --connect=qemu:///system vm-7 "
+                    "host-b.json",
         .min = 1,
         .max = 2,
         .options = entries,
+        .output = &options.output,
+        .files = TRUE,
     };
     g_auto(GStrv) arguments = NULL;
     Ends ends = { 0 };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry diff: what happened to a guest's clocks between two captures. */
 #include <inttypes.h>
-#include <stdlib.h>
 #include "text/json.h"
+#include "text/units.h"
 #include "cli.h"
 #include "difference.h"
 #include "files.h"
-#include "units.h"
+#include "screen.h"
 
 typedef struct Options {
     gboolean json;
@@ -29,38 +29,56 @@ static CfState *read_state(const char *path, GError **error)
     return state;
 }
 
-static void known_fact(GString *out, const char *name, bool known,
-                       int64_t value, const char *unit)
+static void add_step(Screen *screen, const char *name, bool known,
+                     int64_t step_ns)
 {
-    if (known) {
-        units_fact(out, name, "%" PRId64 " %s", value, unit);
+    g_autofree char *step = cf_signed_time_text(step_ns);
+
+    screen_fact(screen, name, "%s", known ? step : "unknown");
+}
+
+static void add_tsc(Screen *screen, const Difference *d)
+{
+    g_autofree char *step = cf_signed_time_text(d->tsc_step_ns);
+
+    if (d->tsc_known) {
+        screen_fact(screen, "TSC step", "%" PRId64 " ticks, %s",
+                    d->tsc_step_ticks, step);
     } else {
-        units_fact(out, name, "unknown");
+        screen_fact(screen, "TSC step", "unknown");
     }
 }
 
-static char *to_text(const Difference *d)
+static void add_skew(Screen *screen, const Difference *d)
 {
-    GString *out = g_string_new(NULL);
-    g_autofree char *elapsed = units_ms(d->elapsed_ns);
-    g_autofree char *error = units_time(d->elapsed_error_ns);
-    g_autofree char *rate = units_ppb(d->rate_error_ppt);
-
-    units_fact(out, "Hosts", "%s", d->same_host ? "one" : "two, or not proven");
-    units_fact(out, "Time between", "%s, by %s", elapsed,
-               d->same_host ? "the host's TSC" : "the hosts' clocks");
-    if (d->elapsed_error_known && !d->same_host) {
-        units_fact(out, "Known to", "%s", error);
+    if (d->skew_known) {
+        screen_fact(screen, "vCPU skew", "%" PRIu64 " ticks", d->skew_ticks);
+    } else {
+        screen_fact(screen, "vCPU skew", "unknown");
     }
-    known_fact(out, "TSC step", d->tsc_known, d->tsc_step_ticks, "ticks");
-    known_fact(out, "", d->tsc_known, d->tsc_step_ns, "ns");
-    known_fact(out, "kvmclock step", d->clock_known, d->clock_step_ns, "ns");
-    known_fact(out, "against the TSC", d->mismatch_known, d->mismatch_ns,
-               "ns");
-    known_fact(out, "vCPU skew", d->skew_known, (int64_t)d->skew_ticks,
-               "ticks");
-    units_fact(out, "Rate error", "%s", d->rate_known ? rate : "unknown");
-    return g_string_free(out, FALSE);
+}
+
+static char *to_text(const Difference *d, const char *output)
+{
+    Screen screen = screen_begin(output);
+    g_autofree char *elapsed = cf_signed_time_text(d->elapsed_ns);
+    g_autofree char *error = cf_time_text(d->elapsed_error_ns);
+    g_autofree char *rate = cf_rate_text(d->rate_error_ppt);
+
+    screen_fact(&screen, "Hosts", "%s",
+                d->same_host ? "the same"
+                             : "different, or not proven to be the same");
+    screen_fact(&screen, "Time between", "%s, by %s", elapsed,
+                d->same_host ? "the host's TSC" : "the hosts' clocks");
+    if (d->elapsed_error_known && !d->same_host) {
+        screen_fact(&screen, "Known to", "%s", error);
+    }
+    add_tsc(&screen, d);
+    add_step(&screen, "kvmclock step", d->clock_known, d->clock_step_ns);
+    add_step(&screen, "against the TSC", d->mismatch_known, d->mismatch_ns);
+    add_skew(&screen, d);
+    screen_fact(&screen, "Rate error", "%s", d->rate_known ? rate : "unknown");
+    return screen_end(&screen);
 }
 
 static void add_known(CfJson *json, const char *name, bool known,
@@ -102,7 +120,8 @@ static int diff(const Options *options, char **files)
     if (!after || !difference_of(before, after, &difference, &error)) {
         return cli_fail(error);
     }
-    text = options->json ? to_json(&difference) : to_text(&difference);
+    text = options->json ? to_json(&difference)
+                         : to_text(&difference, options->output);
     if (!files_write(options->output, text, &error)) {
         return cli_fail(error);
     }
@@ -119,14 +138,17 @@ int cli_diff(int argc, char **argv)
     };
     const CliSyntax syntax = {
         .arguments = "BEFORE.json AFTER.json",
-        .summary = "Tells what happened to a guest's clocks between two "
+        .summary = "Shows what happened to a guest's clocks between two "
                    "captures: steps of TSC and\nkvmclock against the time "
                    "that passed, rate, skew between vCPUs.\nExit status 4: "
-                   "kvmclock and TSC came apart, or a vCPU's TSC, or the rate "
-                   "changed.",
+                   "kvmclock and the TSC, or two vCPUs' TSCs, moved apart, or "
+                   "the rate\nchanged.",
+        .examples = "clockferry diff before.json after.json",
         .min = 2,
         .max = 2,
         .options = entries,
+        .output = &options.output,
+        .files = TRUE,
     };
     g_auto(GStrv) files = NULL;
     int status = cli_parse(&syntax, argc, argv, &files);

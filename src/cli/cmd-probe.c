@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry probe: what this host can do for guests' clocks. */
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <clockferry/host.h>
 #include "cli.h"
 #include "files.h"
@@ -16,41 +14,36 @@ typedef struct Options {
     char *format;
 } Options;
 
-static bool wants_colour(const Options *options)
-{
-    return !options->output && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-}
-
-static char *print(const CfHost *probe, const Options *options)
+static char *print(const CfHost *host, const Options *options)
 {
     if (!strcmp(options->format, "json")) {
-        return cf_host_to_json(probe);
+        return cf_host_to_json(host);
     }
     if (!strcmp(options->format, "prometheus")) {
-        return probe_to_prometheus(probe);
+        return probe_to_prometheus(host);
     }
     if (!strcmp(options->format, "kubevirt")) {
-        return probe_to_kubevirt(probe);
+        return probe_to_kubevirt(host);
     }
-    return probe_to_text(probe, wants_colour(options));
+    return probe_to_text(host, options->output);
 }
 
 /* Can guests come here by the default policy, and exactly? */
-static int verdict(const CfHost *probe)
+static int verdict(const CfHost *host)
 {
-    return probe->offset_known && probe->offset == CF_OFFSET_STICKS &&
-           probe->rung_known && probe->best_rung <= CF_RUNG_CLOSED_LOOP
+    return host->offset_known && host->offset == CF_OFFSET_STICKS &&
+           host->rung_known && host->best_rung <= CF_RUNG_CLOSED_LOOP
            ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
-static gboolean get_facts(const Options *options, CfHost *probe,
+static gboolean get_facts(const Options *options, CfHost *ret_host,
                           GError **error)
 {
     const char *device = options->device ? options->device : CF_CLI_DEVICE;
 
     return options->from
-           ? hosts_read(options->from, probe, error)
-           : cf_host_probe(cf_kvm_ops(), device, probe, error);
+           ? hosts_read(options->from, ret_host, error)
+           : cf_host_probe(cf_kvm_ops(), device, ret_host, error);
 }
 
 static int probe(const Options *options)
@@ -69,6 +62,13 @@ static int probe(const Options *options)
     return verdict(&facts);
 }
 
+static int check_options(const Options *options)
+{
+    return options->from && options->device
+           ? cli_usage("--from can't be combined with --device: nothing is "
+                       "probed then") : CLI_GO_ON;
+}
+
 static int choose_format(Options *options, gboolean json)
 {
     static const char *const formats[] = {
@@ -76,15 +76,15 @@ static int choose_format(Options *options, gboolean json)
     };
 
     if (json && options->format && strcmp(options->format, "json") != 0) {
-        return cli_usage("--json and --format %s contradict",
+        return cli_usage("--json can't be combined with --format %s",
                          options->format);
     }
     if (!options->format) {
         options->format = g_strdup(json ? "json" : "text");
     }
     if (!g_strv_contains(formats, options->format)) {
-        return cli_usage("no format '%s': there are text, json, prometheus "
-                         "and kubevirt", options->format);
+        return cli_usage("no format '%s': choose text, json, prometheus or "
+                         "kubevirt", options->format);
     }
     return CLI_GO_ON;
 }
@@ -99,22 +99,28 @@ int cli_probe(int argc, char **argv)
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "The same as --format json",
           NULL },
         OUTPUT_ENTRY(options),
-        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device,
-          "The KVM device (" CF_CLI_DEVICE ")", "PATH" },
+        DEVICE_ENTRY(options),
         { "from", 0, 0, G_OPTION_ARG_FILENAME, &options.from,
-          "Don't probe, show the facts in this file (- is the standard input)",
+          "Don't probe: show the facts in this file (-: standard input)",
           "FILE" },
         { 0 },
     };
     const CliSyntax syntax = {
         .arguments = "",
-        .summary = "Tells what this host can do for guests' clocks, by trying "
-                   "it on a scratch VM.\nExit status 4: guests of other hosts "
-                   "can't come here exactly.",
+        .summary = "Shows what this host can do for guests' clocks, by trying "
+                   "it on a scratch VM.\nExit status 4: guests from other "
+                   "hosts can't keep exact clocks here.",
+        .examples = "clockferry probe\n"
+                    "clockferry probe --json -o host-a.json",
         .options = entries,
+        .output = &options.output,
+        .device = &options.device,
     };
     int status = cli_parse(&syntax, argc, argv, NULL);
 
+    if (status == CLI_GO_ON) {
+        status = check_options(&options);
+    }
     if (status == CLI_GO_ON) {
         status = choose_format(&options, json);
     }

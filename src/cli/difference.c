@@ -189,8 +189,8 @@ gboolean difference_of(const CfState *before, const CfState *after,
 
     if (!find_elapsed(&pair, &d)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
-                            "the second capture is older than the first one, "
-                            "by the hosts' clocks");
+                            "the second capture is older than the first one: "
+                            "swap the two files");
         return FALSE;
     }
     find_elapsed_error(&pair, &d);

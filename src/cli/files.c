@@ -2,6 +2,7 @@
 /* Files: read with a limit, written whole or not at all. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <clockferry/error.h>
+#include "text/io.h"
 #include "text/json.h"
 #include "files.h"
 
@@ -20,63 +22,37 @@ static gboolean fail(GError **error, const char *what, const char *path,
     return FALSE;
 }
 
-/* To the end, or one byte beyond the limit. */
-static int read_all(int fd, GByteArray *bytes)
-{
-    guint8 buffer[65536];
-    ssize_t n;
-
-    do {
-        n = read(fd, buffer, sizeof(buffer));
-        if (n > 0) {
-            g_byte_array_append(bytes, buffer, (guint)n);
-        }
-    } while ((n > 0 && bytes->len <= CF_JSON_MAX_SIZE) ||
-             (n < 0 && errno == EINTR));
-    return n < 0 ? errno : 0;
-}
-
 gboolean files_read(const char *path, char **ret_text, gsize *ret_size,
                     GError **error)
 {
     const bool from_stdin = !strcmp(path, "-");
     const int fd = from_stdin ? STDIN_FILENO
                               : open(path, O_RDONLY | O_CLOEXEC);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
     int code;
 
     if (fd < 0) {
         return fail(error, "read", path, errno);
     }
-    code = read_all(fd, bytes);
+    code = cf_io_read(fd, CF_JSON_MAX_SIZE, ret_text, ret_size);
     if (!from_stdin) {
         close(fd);
     }
-    if (code) {
-        return fail(error, "read", path, code);
-    }
-    if (bytes->len > CF_JSON_MAX_SIZE) {
-        return fail(error, "read", path, EFBIG);
-    }
-    *ret_size = bytes->len;
-    *ret_text = (char *)g_byte_array_free(g_steal_pointer(&bytes), FALSE);
-    return TRUE;
+    return code == 0 || fail(error, "read", path, code);
 }
 
-static int write_all(int fd, const char *text, size_t size)
+char *files_identity(const char *path)
 {
-    while (size) {
-        const ssize_t n = write(fd, text, size);
+    struct stat info;
 
-        if (n < 0 && errno != EINTR) {
-            return errno;
-        }
-        if (n > 0) {
-            text += n;
-            size -= (size_t)n;
-        }
-    }
-    return 0;
+    return strcmp(path, "-") && stat(path, &info) == 0
+           ? g_strdup_printf("%" PRIu64 ":%" PRIu64, (uint64_t)info.st_dev,
+                             (uint64_t)info.st_ino)
+           : g_strdup(path);
+}
+
+bool files_is_stdout(const char *path)
+{
+    return !path || !strcmp(path, "-");
 }
 
 /* A terminal is given what it can show; files and pipes are always UTF-8. */
@@ -98,7 +74,7 @@ static gboolean write_stdout(const char *text, GError **error)
     g_autofree char *converted = in_charset_of(STDOUT_FILENO, text);
     const char *shown = converted ? converted : text;
     const int code = fflush(stdout) < 0 ? errno
-                     : write_all(STDOUT_FILENO, shown, strlen(shown));
+                     : cf_io_write(STDOUT_FILENO, shown);
 
     return code == 0 || fail(error, "write to", "the standard output", code);
 }
@@ -112,7 +88,7 @@ static gboolean write_in_place(const char *path, const char *text,
     if (fd < 0) {
         return fail(error, "write", path, errno);
     }
-    code = write_all(fd, text, strlen(text));
+    code = cf_io_write(fd, text);
     if (close(fd) < 0 && !code) {
         code = errno;
     }
@@ -121,7 +97,7 @@ static gboolean write_in_place(const char *path, const char *text,
 
 static gboolean write_anew(const char *path, const char *text, GError **error)
 {
-    /* Through a link, for it is the file that was meant. */
+    /* Through a link: the file it leads to is the one that was meant. */
     char *real = realpath(path, NULL);
     g_autoptr(GError) why = NULL;
     const gboolean done = g_file_set_contents_full(
@@ -141,13 +117,39 @@ gboolean files_write(const char *path, const char *text, GError **error)
 {
     struct stat info;
 
-    if (!path) {
+    if (files_is_stdout(path)) {
         return write_stdout(text, error);
     }
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
         return write_in_place(path, text, error);
     }
     return write_anew(path, text, error);
+}
+
+/* A new file takes an old one's place, so its folder must be writable. */
+static int check_folder(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    return access(folder, W_OK | X_OK) < 0 ? errno : 0;
+}
+
+gboolean files_check_writable(const char *path, GError **error)
+{
+    struct stat info;
+    int code;
+
+    if (files_is_stdout(path)) {
+        return TRUE;
+    }
+    if (stat(path, &info) < 0 || S_ISREG(info.st_mode)) {
+        code = check_folder(path);
+    } else if (S_ISDIR(info.st_mode)) {
+        code = EISDIR;
+    } else {
+        code = access(path, W_OK) < 0 ? errno : 0;
+    }
+    return code == 0 || fail(error, "write", path, code);
 }
 
 void files_write_error(const char *line)

@@ -4,34 +4,46 @@
 #define CF_FILES_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 /**
  * files_read - a whole file
  * @path: the file; "-" is the standard input
  * @ret_text: its content, to be freed with g_free()
  * @ret_size: how many bytes
- * @error: why not
+ * @error: why it can't be read
  *
- * Return: true on success; false also for more than a JSON file of ours can
- * have.
+ * Return: true on success; false also for a file that is larger than any JSON
+ * file of ours.
  */
 gboolean files_read(const char *path, char **ret_text, gsize *ret_size,
                     GError **error);
 
 /**
- * files_write - give a text out
- * @path: the file; NULL is the standard output
+ * files_write - write a text
+ * @path: the file; NULL and "-" are the standard output
  * @text: the text
- * @error: why not
+ * @error: why it can't be written
  *
- * A file has the whole text or stays as it was. What isn't a regular file (a
- * device, a pipe) is written into.
+ * A file has the whole text afterwards, or is as it was. What isn't a regular
+ * file (a device, a pipe) is written into.
  *
  * Return: true on success.
  */
 gboolean files_write(const char *path, const char *text, GError **error);
 
-/* Gives a line out on the standard error. */
+/* Will files_write() be able to write there, as far as can be known now? For
+ * commands that would find out too late. */
+gboolean files_check_writable(const char *path, GError **error);
+
+/* Does this path mean the standard output? */
+bool files_is_stdout(const char *path);
+
+/* A text that is the same for all paths to one file; to be freed with
+ * g_free(). */
+char *files_identity(const char *path);
+
+/* Writes a line to the standard error. */
 void files_write_error(const char *line);
 
 #endif /* CF_FILES_H */

@@ -18,8 +18,8 @@ gboolean hosts_read(const char *path, CfHost *ret_host, GError **error)
     return TRUE;
 }
 
-gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
-                          GError **error)
+gboolean hosts_read_guest(const char *path, uint32_t tsc_khz,
+                          CfGuest *ret_guest, GError **error)
 {
     g_autofree char *text = NULL;
     gsize size;
@@ -29,7 +29,7 @@ gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
         if (!hosts_read(path, &host, error)) {
             return FALSE;
         }
-        cf_guest_from_host(&host, (uint32_t)tsc_khz, ret_guest);
+        cf_guest_from_host(&host, tsc_khz, ret_guest);
         return TRUE;
     }
     if (!files_read(path, &text, &size, error)) {

@@ -18,18 +18,18 @@ gboolean hosts_read(const char *path, CfHost *ret_host, GError **error);
 /**
  * hosts_read_guest - a guest from a file
  * @path: a host, a running guest or captured clocks; "-" is the standard input
- * @tsc_khz: the guest's tsc-frequency on that host; 0 for what the file says.
- *           A file of a guest says it itself.
+ * @tsc_khz: the guest's tsc-frequency on that host, for a file of a host; 0:
+ *           as the file says
  * @ret_guest: the guest, written on success
  * @error: why not, with the file's name
  *
  * Return: true on success.
  */
-gboolean hosts_read_guest(const char *path, int tsc_khz, CfGuest *ret_guest,
-                          GError **error);
+gboolean hosts_read_guest(const char *path, uint32_t tsc_khz,
+                          CfGuest *ret_guest, GError **error);
 
-/* What this host knows of itself, nothing being tried on a VM: name and boot,
- * an instant, its clock's error. The rest is unknown. */
+/* What this host knows of itself without trying anything on a VM: name and
+ * boot, an instant, its clock's error. The rest is unknown. */
 void hosts_here(CfHost *ret_host);
 
 #endif /* CF_HOSTS_H */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The command: finds the subcommand, and parses its arguments. */
+/* The command: finds the subcommand, or says which one may be meant. */
 #include <locale.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
-#include "text/printable.h"
 #include "cli.h"
 #include "files.h"
+#include "suggest.h"
 
 typedef struct Command {
     const char *name;
@@ -20,10 +20,13 @@ static const Command commands[] = {
     { "selftest", cli_selftest,
       "carry the clocks of a test guest between two VMs and measure" },
     { "state", cli_state, "a running guest's clocks and its last restore" },
-    { "diff", cli_diff, "what happened to a guest's clocks meanwhile" },
+    { "diff", cli_diff,
+      "what happened to a guest's clocks between two captures" },
 #ifdef CF_LIBVIRT
-    { "enable", cli_enable, "have libvirt start a guest with carried clocks" },
-    { "disable", cli_disable, "undo that" },
+    { "enable", cli_enable,
+      "have libvirt start a guest with its clocks carried" },
+    { "disable", cli_disable,
+      "have libvirt start a guest without carried clocks" },
     { "annotate", cli_annotate,
       "write facts about running guests into their libvirt metadata" },
 #endif
@@ -32,8 +35,8 @@ static const Command commands[] = {
 static char *usage(void)
 {
     GString *text = g_string_new(
-        "Usage: clockferry COMMAND [OPTION...]\n"
-        "       clockferry COMMAND --help\n\n");
+        "Usage: clockferry COMMAND [OPTION\xe2\x80\xa6]\n"
+        "       clockferry help COMMAND\n\n");
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(commands); i++) {
@@ -52,86 +55,36 @@ static int print(const char *text)
     return files_write(NULL, text, &error) ? CF_EXIT_FINE : cli_fail(error);
 }
 
-static int check_count(const CliSyntax *syntax, char **arguments)
+static int print_usage(void)
 {
-    const int n = arguments ? (int)g_strv_length(arguments) : 0;
+    g_autofree char *text = usage();
 
-    if (n > syntax->max) {
-        return cli_usage("unexpected argument '%s'", arguments[syntax->max]);
-    }
-    if (n < syntax->min) {
-        return cli_usage("too few arguments; it takes %s", syntax->arguments);
-    }
-    return CLI_GO_ON;
+    return print(text);
 }
 
-static int parse(GOptionContext *context, const CliSyntax *syntax, int argc,
-                 char **argv, char ***ret_arguments)
+/* Without any argument, also with what to try first. */
+static int explain_usage(void)
 {
-    g_auto(GStrv) arguments = NULL;
-    g_autoptr(GError) error = NULL;
-    gboolean help = FALSE;
-    const GOptionEntry common[] = {
-        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
-        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments,
-          NULL, NULL },
-        { 0 },
-    };
-    int status;
+    g_autofree char *text = usage();
 
-    g_option_context_set_help_enabled(context, FALSE);
-    g_option_context_set_summary(context, syntax->summary);
-    g_option_context_add_main_entries(context, syntax->options, NULL);
-    g_option_context_add_main_entries(context, common, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        return cli_usage("%s", error->message);
-    }
-    if (help) {
-        g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-
-        return print(text);
-    }
-    status = check_count(syntax, arguments);
-    if (status == CLI_GO_ON && ret_arguments) {
-        *ret_arguments = g_steal_pointer(&arguments);
-    }
-    return status;
-}
-
-int cli_parse(const CliSyntax *syntax, int argc, char **argv,
-              char ***ret_arguments)
-{
-    g_autoptr(GOptionContext) context =
-        g_option_context_new(syntax->arguments);
-
-    return parse(context, syntax, argc, argv, ret_arguments);
-}
-
-/* Names from the command line and from files stand in messages. */
-static void complain(const char *message)
-{
-    g_autofree char *printable = cf_printable(message);
-    g_autofree char *line = g_strdup_printf("clockferry: %s\n", printable);
-
-    files_write_error(line);
-}
-
-int cli_fail(const GError *error)
-{
-    complain(error->message);
-    return CF_EXIT_FAILURE;
-}
-
-int cli_usage(const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list values;
-
-    va_start(values, format);
-    message = g_strdup_vprintf(format, values);
-    va_end(values);
-    complain(message);
+    files_write_error(text);
+    files_write_error("\nStart with: clockferry probe\n");
     return CF_EXIT_USAGE;
+}
+
+static int fail_command(const char *word)
+{
+    const char *names[G_N_ELEMENTS(commands) + 1] = { NULL };
+    const char *meant;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(commands); i++) {
+        names[i] = commands[i].name;
+    }
+    meant = suggest(word, names);
+    return meant ? cli_usage("no command '%s': did you mean '%s'? See "
+                             "clockferry --help", word, meant)
+                 : cli_usage("no command '%s': see clockferry --help", word);
 }
 
 static int run(int argc, char **argv)
@@ -139,32 +92,50 @@ static int run(int argc, char **argv)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(commands); i++) {
-        if (!strcmp(argv[1], commands[i].name)) {
-            g_autofree char *name = g_strdup_printf("clockferry %s", argv[1]);
+        if (!strcmp(argv[0], commands[i].name)) {
+            g_autofree char *name = g_strdup_printf("clockferry %s", argv[0]);
 
             g_set_prgname(name);
-            return commands[i].run(argc - 1, argv + 1);
+            return commands[i].run(argc, argv);
         }
     }
-    return cli_usage("no command '%s', see clockferry --help", argv[1]);
+    return fail_command(argv[0]);
+}
+
+/* "help check", "--help check" */
+static int help(char **words)
+{
+    char option[] = "--help";
+    char *arguments[] = { words[0], option, NULL };
+
+    if (!words[0]) {
+        return print_usage();
+    }
+    if (words[1]) {
+        return cli_usage("unexpected argument '%s'", words[1]);
+    }
+    return run(2, arguments);
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b,
+                      const char *c)
+{
+    return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
 }
 
 int main(int argc, char **argv)
 {
-    g_autofree char *text = usage();
-
-    /* Figures in files and on the screen have a point in all countries. */
+    /* Figures have a decimal point in all countries. */
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C");
     if (argc < 2) {
-        fputs(text, stderr);
-        return CF_EXIT_USAGE;
+        return explain_usage();
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-        return print(text);
+    if (is_one_of(argv[1], "help", "--help", "-h")) {
+        return help(argv + 2);
     }
-    if (!strcmp(argv[1], "--version")) {
+    if (is_one_of(argv[1], "version", "--version", "-V")) {
         return print("clockferry " CF_VERSION "\n");
     }
-    return run(argc, argv);
+    return run(argc - 1, argv + 1);
 }

@@ -1,35 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a user wishes of a move: options that check and matrix share. */
+/* What a user asks of a move: options that check and matrix share. */
 #include "text/names.h"
 #include "cli.h"
 #include "wishes.h"
 
 #define NOT_SAID (-1)
 
-/* NOT_SAID if there is no word, -2 if it is a wrong one. */
-static int find_word(const CfNames *names, const char *word)
+/* Writes the value of a word, or NOT_SAID if there is none; false if it isn't
+ * one of the names. */
+static bool find_word(const CfNames *names, const char *word, int *ret_value)
 {
-    const int value = word ? cf_name_find(names, word) : 0;
-
-    return !word ? NOT_SAID : value < 0 ? -2 : value;
+    *ret_value = word ? cf_name_find(names, word) : NOT_SAID;
+    return !word || *ret_value >= 0;
 }
 
 int wishes_parse(Wishes *wishes)
 {
-    wishes->policy = find_word(&cf_policy_names, wishes->policy_word);
-    if (wishes->policy < NOT_SAID) {
-        return cli_usage("no policy '%s': there are auto, strict and lax",
+    guint64 khz = 0;
+
+    if (!find_word(&cf_policy_names, wishes->policy_word, &wishes->policy)) {
+        return cli_usage("no policy '%s': choose auto, strict or lax",
                          wishes->policy_word);
     }
-    wishes->require = find_word(&cf_rung_names, wishes->require_word);
-    if (wishes->require < NOT_SAID) {
-        return cli_usage("no rung '%s': there are exact, reanchored, "
-                         "closed-loop, realtime and plain",
+    if (!find_word(&cf_rung_names, wishes->require_word, &wishes->require)) {
+        return cli_usage("no rung '%s': choose exact, reanchored, "
+                         "closed-loop, realtime or plain",
                          wishes->require_word);
     }
-    if (wishes->tsc_khz < 0) {
-        return cli_usage("--tsc-khz takes a frequency in kHz");
+    if (wishes->khz_word &&
+        !g_ascii_string_to_unsigned(wishes->khz_word, 10, 1, UINT32_MAX, &khz,
+                                    NULL)) {
+        return cli_usage("--tsc-khz takes a frequency in kHz, not '%s'",
+                         wishes->khz_word);
     }
+    wishes->tsc_khz = (uint32_t)khz;
     return CLI_GO_ON;
 }
 
@@ -50,4 +54,5 @@ void wishes_clear(Wishes *wishes)
 {
     g_free(wishes->policy_word);
     g_free(wishes->require_word);
+    g_free(wishes->khz_word);
 }

@@ -16,8 +16,8 @@ static xmlNode *find_commandline(const CfDomain *domain)
                         COMMANDLINE);
 }
 
-/* Of -global kvmclock.NAME=VALUE, that begins at this argument, the VALUE;
- * else NULL. To be freed with g_free(). */
+/* The VALUE if -global kvmclock.NAME=VALUE begins at this argument, otherwise
+ * NULL. To be freed with g_free(). */
 static char *value_at(const xmlNode *argument, const char *name)
 {
     const xmlNode *next = cf_xml_next(argument, QEMU_NAMESPACE, ARGUMENT);
@@ -32,7 +32,7 @@ static char *value_at(const xmlNode *argument, const char *name)
     return g_strdup(text + strlen(start));
 }
 
-/* The argument after which the first such setting stands; or NULL. */
+/* The argument that the first such setting begins with, or NULL. */
 static xmlNode *find_setting(const CfDomain *domain, const char *name)
 {
     xmlNode *argument = cf_xml_child(find_commandline(domain), QEMU_NAMESPACE,
@@ -100,7 +100,7 @@ static void unset(CfDomain *domain, const char *name)
     }
 }
 
-/* One that is so already keeps its place. */
+/* A setting that has this value already keeps its place. */
 static void set(CfDomain *domain, const char *name, const char *value)
 {
     g_autofree char *former = cf_commandline_get(domain, name);

@@ -5,8 +5,8 @@
 
 #include "domain.h"
 
-/* The value of -global kvmclock.NAME=VALUE, the last one if there are more,
- * as QEMU takes it; NULL if there is none. To be freed with g_free(). */
+/* The value of -global kvmclock.NAME=VALUE, or NULL. Of several the last one
+ * counts, as in QEMU. To be freed with g_free(). */
 char *cf_commandline_get(const CfDomain *domain, const char *name);
 
 #endif /* CF_DOMAIN_COMMANDLINE_H */

@@ -15,7 +15,7 @@ static xmlDoc *fail(GError **error, const char *problem)
     return NULL;
 }
 
-/* Entities come from a DTD only, so parsing ends where one begins. */
+/* Entities come only from a DTD, so parsing ends where one begins. */
 static void refuse_dtd(void *context, const xmlChar *name G_GNUC_UNUSED,
                        const xmlChar *external G_GNUC_UNUSED,
                        const xmlChar *system G_GNUC_UNUSED)
@@ -52,7 +52,7 @@ static xmlDoc *parse_with(xmlParserCtxt *parser, const char *xml, size_t size,
                             XML_PARSE_NOWARNING);
     if (has_dtd) {
         xmlFreeDoc(doc);
-        return fail(error, "it has a document type, which no domain has");
+        return fail(error, "it has a document type, and no domain has one");
     }
     return doc ? doc : fail_parse(parser, error);
 }
@@ -65,7 +65,7 @@ static xmlDoc *parse(const char *xml, size_t size, GError **error)
     if (size > CF_DOMAIN_MAX_SIZE) {
         return fail(error, "it has more than 16 MiB");
     }
-    /* A zero byte isn't valid, either. */
+    /* That excludes zero bytes, too. */
     if (!g_utf8_validate(xml, (gssize)size, NULL)) {
         return fail(error, "it isn't UTF-8");
     }

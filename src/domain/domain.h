@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a libvirt domain's XML says of its guest's clocks, and edits of it.
+ * What a libvirt domain's XML says about its guest's clocks, and edits of it.
  *
  * The facts about a running guest travel in <metadata>, as one element whose
  * text is JSON of the format clockferry-guest:
@@ -8,9 +8,9 @@
  *   <clockferry:facts xmlns:clockferry="urn:clockferry:facts:1">{...}
  *   </clockferry:facts>
  *
- * The XML may come from anywhere: there is no DTD, no entity, no network, and
- * a limit to size and depth. What isn't edited stays as it is. Nothing here
- * talks to libvirt.
+ * The XML may come from anywhere: no DTD, no entities and no network are used,
+ * and size and depth are limited. What isn't edited stays as it is. Nothing
+ * here talks to libvirt.
  */
 #ifndef CF_DOMAIN_H
 #define CF_DOMAIN_H
@@ -27,17 +27,17 @@
 typedef struct CfDomain CfDomain;
 
 /**
- * CfDomainTells - what the XML itself says, without any facts
+ * CfDomainSettings - what the XML itself sets, without any facts
  * @kvm: the guest runs in KVM
- * @tsc_khz: the TSC frequency it was promised, as QEMU takes it; 0: none
+ * @tsc_khz: the TSC frequency that it was promised, as QEMU takes it; 0: none
  * @promised: it was given invtsc or a TSC frequency
  * @guest_clock: -global kvmclock.guest-clock=on
  * @policy_known: @policy was given, by -global kvmclock.policy
- * @policy: what a destination may take; CF_POLICY_AUTO if not given
+ * @policy: what a destination may take; CF_POLICY_AUTO if it wasn't given
  * @require_known: @require was given, by -global kvmclock.require
- * @require: the worst rung that is accepted; CF_RUNG_PLAIN if not given
+ * @require: the worst rung that is accepted; CF_RUNG_PLAIN if it wasn't given
  */
-typedef struct CfDomainTells {
+typedef struct CfDomainSettings {
     bool kvm;
     uint32_t tsc_khz;
     bool promised;
@@ -46,13 +46,13 @@ typedef struct CfDomainTells {
     enum cf_policy policy;
     bool require_known;
     enum cf_rung require;
-} CfDomainTells;
+} CfDomainSettings;
 
 /**
  * cf_domain_parse - read a domain's XML
  * @xml: the XML, UTF-8; need not end in a zero byte
  * @size: its size in bytes
- * @error: what is wrong with it; clean of control characters
+ * @error: what is wrong with it, without control characters
  *
  * Return: the domain, to be freed with cf_domain_free(); NULL on error.
  * Errors: CF_ERROR_INVALID.
@@ -80,47 +80,48 @@ char *cf_domain_to_xml(const CfDomain *domain);
  * cf_domain_name - the guest's name
  * @domain: the domain
  *
- * Return: the text of <name>, which may have any character in it; empty if
- * there is none. Owned by @domain.
+ * Return: the text of <name>, which may contain any character; empty if there
+ * is none. Owned by @domain.
  */
 const char *cf_domain_name(const CfDomain *domain);
 
 /**
- * cf_domain_tells - what the XML itself says
+ * cf_domain_get_settings - what the XML itself sets
  * @domain: the domain
- * @ret_tells: that
+ * @ret_settings: the settings
  *
- * What can't be read counts as not said, but for a TSC frequency that no
- * TSC can have: then @promised is true and @tsc_khz 0.
+ * What can't be read counts as not set, with one exception: for a frequency
+ * that no TSC can have, @promised is true and @tsc_khz is 0.
  */
-void cf_domain_tells(const CfDomain *domain, CfDomainTells *ret_tells);
+void cf_domain_get_settings(const CfDomain *domain,
+                            CfDomainSettings *ret_settings);
 
 /**
- * cf_domain_guest - a guest of which nobody wrote facts
- * @tells: what its XML says
+ * cf_domain_guest - a guest about which nobody wrote facts
+ * @settings: what its XML sets
  * @host: the facts about the host that it is on; NULL when unknown
  * @ret_guest: the guest
  */
-void cf_domain_guest(const CfDomainTells *tells, const CfHost *host,
+void cf_domain_guest(const CfDomainSettings *settings, const CfHost *host,
                      CfGuest *ret_guest);
 
 /**
- * cf_domain_tighten - beside a guest's facts what the XML says counts, too
- * @tells: what it says
+ * cf_domain_tighten - apply what the XML sets to a guest with facts
+ * @settings: what the XML sets
  * @guest: the guest; gets the promise, the stricter policy and the better
- *         rung of both
+ *         rung of the two
  */
-void cf_domain_tighten(const CfDomainTells *tells, CfGuest *guest);
+void cf_domain_tighten(const CfDomainSettings *settings, CfGuest *guest);
 
 /**
  * cf_domain_get_facts - the facts in the metadata
  * @domain: the domain
  * @ret_guest: the facts, written if they are there
- * @ret_present: they are there
- * @error: what is wrong with them: no JSON, a version that is too new, more
+ * @ret_present: there are facts
+ * @error: what is wrong with them: not JSON, a version that is too new, more
  *         than one element
  *
- * Return: true if they are there and right, or not there.
+ * Return: true if there are none, or if they can be used.
  * Errors: CF_ERROR_INVALID.
  */
 gboolean cf_domain_get_facts(const CfDomain *domain, CfGuest *ret_guest,
@@ -129,7 +130,7 @@ gboolean cf_domain_get_facts(const CfDomain *domain, CfGuest *ret_guest,
 /**
  * cf_domain_set_facts - put facts into the metadata
  * @domain: the domain
- * @guest: the facts; they take the place of the first ones there
+ * @guest: the facts; they replace the first ones there
  */
 void cf_domain_set_facts(CfDomain *domain, const CfGuest *guest);
 
@@ -137,8 +138,8 @@ void cf_domain_set_facts(CfDomain *domain, const CfGuest *guest);
  * cf_domain_facts_to_xml - the element alone
  * @guest: the facts
  *
- * It has no namespace: virDomainSetMetadata() gives it the one of its
- * arguments, and fails if it has one already.
+ * It has no namespace: virDomainSetMetadata() gives it the one in its
+ * arguments, and fails if there is one already.
  *
  * Return: the XML, to be freed with g_free().
  */
@@ -160,8 +161,8 @@ void cf_domain_enable(CfDomain *domain, const enum cf_policy *policy,
  * cf_domain_disable - have QEMU leave the guest's clocks as it always did
  * @domain: the domain
  *
- * Takes away what cf_domain_enable() adds, whatever its value, and a
- * <qemu:commandline> that is empty then.
+ * Removes what cf_domain_enable() adds, whatever its value, and then an empty
+ * <qemu:commandline>.
  */
 void cf_domain_disable(CfDomain *domain);
 

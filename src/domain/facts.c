@@ -29,7 +29,7 @@ gboolean cf_domain_get_facts(const CfDomain *domain, CfGuest *ret_guest,
         return FALSE;
     }
     if (json && !cf_guest_from_json(json, strlen(json), ret_guest, error)) {
-        g_prefix_error(error, "the facts in its metadata are of no use: ");
+        g_prefix_error(error, "the facts in its metadata can't be used: ");
         return FALSE;
     }
     *ret_present = json != NULL;

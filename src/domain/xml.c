@@ -58,7 +58,7 @@ char *cf_xml_text(const xmlNode *node)
     return adopt(xmlNodeGetContent(node));
 }
 
-/* The line break and indentation that this node is; else NULL. */
+/* This node's text if it is a line break with indentation, otherwise NULL. */
 static const char *indentation(const xmlNode *node)
 {
     return node && xmlNodeIsText(node) && xmlIsBlankNode(node) &&
@@ -77,7 +77,7 @@ void cf_xml_append(xmlNode *parent, xmlNode *element)
     g_autofree char *outer = g_strdup(line);
     g_autofree char *inner = line ? g_strconcat(line, "  ", NULL) : NULL;
 
-    /* Above the parent's end tag, whose indentation goes along. */
+    /* Before the parent's end tag, whose indentation is replaced. */
     if (outer && parent->last) {
         xmlNode *former = parent->last;
 

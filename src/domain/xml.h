@@ -21,7 +21,7 @@ xmlNode *cf_xml_next(const xmlNode *node, const char *uri, const char *name);
 /* An attribute without a namespace, to be freed with g_free(); or NULL. */
 char *cf_xml_attribute(const xmlNode *node, const char *name);
 
-/* Is this attribute there, with this value? */
+/* Is there such an attribute, with this value? */
 bool cf_xml_says(const xmlNode *node, const char *name, const char *value);
 
 /* All text in an element, to be freed with g_free(). */
@@ -30,7 +30,7 @@ char *cf_xml_text(const xmlNode *node);
 /* Adds a new element as the last child, indented as its neighbours are. */
 void cf_xml_append(xmlNode *parent, xmlNode *element);
 
-/* Takes an element away, and the white space before it. */
+/* Removes an element, and the white space before it. */
 void cf_xml_remove(xmlNode *element);
 
 #endif /* CF_DOMAIN_XML_H */

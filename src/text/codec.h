@@ -3,13 +3,20 @@
 #ifndef CF_CODEC_H
 #define CF_CODEC_H
 
+#include <clockferry/check.h>
 #include <clockferry/state.h>
 #include "json.h"
 
 /* Beyond this a TAI offset is nonsense; cf_elapsed_ns() says the same. */
 #define CF_TAI_LIMIT_S 1000
 
+#define CF_GUEST_FORMAT "clockferry-guest"
+#define CF_GUEST_VERSION 1
+
 CfJson *cf_instant_to_json(const struct cf_instant *instant);
+
+/* A guest in the format clockferry-guest, to be freed with cf_json_free(). */
+CfJson *cf_guest_to_object(const CfGuest *guest);
 
 /* All members must be there but the TAI offset. */
 bool cf_instant_from_json(CfJsonReader *reader, const CfJson *object,

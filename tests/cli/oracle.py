@@ -85,6 +85,13 @@ def offset_verdict(offset, same, policy, promised):
     return "refuse"
 
 
+def rung_verdict(rung, require):
+    if RUNGS.index(rung) > RUNGS.index(require):
+        return "refuse"
+    return "go" if RUNGS.index(rung) <= RUNGS.index("closed-loop") \
+        else "report"
+
+
 def one_host(a, b):
     """Equal boot ids and frequencies, and one TSC that ran on: as far as the
     real time did, within 0.1 s and 1000 ppm."""
@@ -125,7 +132,7 @@ def check(source, host, policy="auto", require="plain", promised=False,
     said["verdict"] = max(
         rate_verdict(ppt, policy, promised),
         offset_verdict(offset, same, policy, promised),
-        "refuse" if RUNGS.index(rung) > RUNGS.index(require) else "go",
+        rung_verdict(rung, require),
         key=["go", "report", "warn", "refuse"].index)
     if here:
         said["tsc_here"] = here.json()

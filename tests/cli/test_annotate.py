@@ -18,7 +18,7 @@ from testdriver import NOWHERE, OFF, Driver, domain
 TIMER = "<clock offset='utc'><timer name='tsc' frequency='%d'/></clock>"
 METADATA = "<metadata><c:facts xmlns:c='urn:clockferry:facts:1'>%s" \
     "</c:facts></metadata>"
-NOT_CARRIED = "skipped, for its clocks are neither carried nor promised"
+NOT_CARRIED = "skipped (its clocks are neither carried nor promised)"
 
 
 def outcomes(*arguments, status=FINE):
@@ -148,7 +148,7 @@ def test_follow():
     """--follow begins with the guests that run, and sleeps then"""
     with Driver(domain("vm"), domain("other")) as uri, \
             Follower("-c", uri, "vm") as follower:
-        assert follower.line() == "vm: facts written\n"
+        assert follower.line() == "facts written: vm\n"
         before = follower.ticks()
         time.sleep(1)
         assert follower.ticks() - before <= 5, "a busy loop"

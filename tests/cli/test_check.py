@@ -71,6 +71,10 @@ def test_status():
             (other(host_khz=2500102), ["--promised", "-p", "lax"], "report"),
             (other(host_khz=3000000, scaling="none"), [], "refuse"),
             (other(host_khz=3000000, scaling="none"), ["-p", "lax"], "warn"),
+            (other(best_rung="plain"), [], "report"),
+            (other(best_rung="realtime"), [], "report"),
+            (other(best_rung=None), [], "report"),
+            (other(best_rung="closed-loop"), [], "go"),
             (other(best_rung="plain"), ["--require", "closed-loop"],
              "refuse")):
         status, said = check(good(), destination, *options)
@@ -79,23 +83,40 @@ def test_status():
 
 
 def test_text():
-    """A line for each check, then verdict and figures with units"""
+    """A line for each finding and each cure, then figures with units"""
     with Files(good(), other(host_khz=2500002, best_rung="closed-loop")) \
             as files:
         text = output("check", *files, status=[INEXACT])
     head, lines, figures = text.split("\n\n")
     assert head == "From a to b, policy auto"
     for line in lines.splitlines():
-        assert re.fullmatch(r"  .{29}: (PASS|WARN|FAIL|NOTE) \(.{15,}\)",
-                            line), line
-    assert "WARN (the guest's TSC runs at 2500000 kHz and would run at " \
-        "2500002 kHz: +0.800000 ppm, +69.120 ms a day; set " \
-        "kvm.tsc_tolerance_ppm to 0" in lines, lines
+        assert re.fullmatch(r"  (PASS|WARN|FAIL|NOTE)  \S.{14,}|"
+                            r" {8}Cure: \S.{14,}", line), line
+    assert "  WARN  the guest's TSC runs at 2500000 kHz and would run at " \
+        "2500002 kHz: 800 ppb faster, 69.1 ms a day\n" \
+        "        Cure: set kvm.tsc_tolerance_ppm to 0" in lines, lines
+    assert "within 95 ns of its function of the TSC: 2 ns from setting it, " \
+        "2 ns from rounding, 91 ns if the guest first runs 50 ms later\n" \
+        in lines, lines
     assert figures.splitlines() == [
-        "Verdict       : go, but not exactly",
-        "Expected rung : closed-loop, within 95 ns",
-        "Rate error    : 800 ppb, 69.12 ms a day",
-        "Clocks step   : up to 2 ms"], figures
+        "Verdict         : go, but not exactly",
+        "Expected rung   : closed-loop, within 95 ns",
+        "Rate error      : 800 ppb, 69.1 ms a day",
+        "Clocks step     : up to 2 ms"], figures
+
+
+def test_figures():
+    """One quantity has one unit, of people's size, in findings and figures"""
+    for khz, rate, drift in (
+            (2500002, "800 ppb", "69.1 ms"), (2499750, "100 ppm", "8.64 s"),
+            (2155172, "13.8 %", "3 h 19 min"), (2500025, "10 ppm", "864 ms"),
+            (2500000 * 3, "200 %", "2 days"), (1, "100 %", "24 h")):
+        with Files(good(), other(host_khz=khz, scaling="none")) as files:
+            text = output("check", *files, status=[INEXACT, REFUSED])
+        word, sign = ("faster", "") if khz > 2500000 else ("slower", "-")
+        assert ": %s %s, %s a day\n" % (rate, word, drift) in text, text
+        assert "\nRate error      : %s%s, %s%s a day\n" % (
+            sign, rate, sign, drift) in text, text
 
 
 def test_cures():
@@ -103,7 +124,7 @@ def test_cures():
     for destination, kind, words in (
             (other(host_khz=2500002), "rate", "tsc_tolerance_ppm to 0"),
             (other(host_khz=2500002, scaling="none"), "rate",
-             "whose own runs at 2500000 kHz"),
+             "whose own TSC runs at 2500000 kHz"),
             (other(host_khz=3000000, scaling="fails"), "rate",
              "can scale TSCs"),
             (other(scaling=None, host_khz=3000000), "rate-unknown",
@@ -114,10 +135,13 @@ def test_cures():
             (other(best_rung=None), "rung-unknown", "clockferry probe"),
             (other(synchronised=False), "time-unknown", "chronyd"),
             (other(tai_offset_s=None), "tai", "leapsectz"),
-            (other(leap="insert"), "leap", "tomorrow"),
+            (other(leap="insert"), "leap", "has passed"),
             (other(boot_id="one"), "unproven", "boot ids of their own")):
         _, said = check(good(), destination)
         assert words in finding(said, kind)["cure"], said["findings"]
+    _, said = check(good(), other(best_rung="plain", master_clock=False))
+    assert finding(said, "rung")["cure"] == \
+        "make the TSC the destination's clocksource", said
     _, said = check(good(), other(best_rung="closed-loop", master_clock=True),
                     "--require", "exact")
     assert "newer kernel" in finding(said, "rung")["cure"]
@@ -200,7 +224,10 @@ def test_bad_files():
               words=["brave", "strict"])
         fails(USAGE, "check", fine, fine, "--require", "best",
               words=["best", "closed-loop"])
-        fails(USAGE, "check", fine, fine, "--tsc-khz", "-1")
+        for khz in "-1", "0", "", "x", "2e6", str(2 ** 32):
+            fails(USAGE, "check", fine, fine, "--tsc-khz", khz,
+                  words=["--tsc-khz", "'%s'" % khz])
+        fails(USAGE, "check", "-", "-", words=["standard input"])
         fails(FAILURE, "check", fine, fine, "-o", "/dev/full")
 
 

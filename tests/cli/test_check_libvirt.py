@@ -47,7 +47,7 @@ def test_here():
 
 
 def test_undecided():
-    """What libvirt doesn't tell is unknown: refused, but for that alone"""
+    """What libvirt doesn't say is unknown: refused, and only for that"""
     testdriver.need()
     with Files(good()) as (file,):
         status, said = ask(file, "--desturi", ELSEWHERE)
@@ -56,7 +56,7 @@ def test_undecided():
     assert status == REFUSED and said["undecided"] is True, said
     for kind in "rate-unknown", "offset-unknown":
         assert finding(said, kind)["verdict"] == "refuse", said
-    assert "\nVerdict       : refused, for lack of facts\n" in text, text
+    assert "\nVerdict         : refused, for lack of facts\n" in text, text
     assert lax == INEXACT
 
 
@@ -72,12 +72,13 @@ def test_decided():
 
 
 def test_text():
-    """The guest and who told of it stand below both hosts"""
+    """The guest, and where its clocks are known from, below both hosts"""
     with Driver(domain("vm-7")) as uri, Files(other()) as (file,):
         lines = output("check", "--connect", uri, "vm-7", file,
                        status=[FINE, INEXACT, REFUSED]).splitlines()
-    assert lines[1] == "Guest vm-7, as its XML tells, for there is no QEMU " \
-        "to ask; its clocks aren't carried, see clockferry enable", lines
+    assert lines[1:3] == [
+        "Guest vm-7, according to its XML; there is no QEMU to ask",
+        "Its clocks aren't carried: see clockferry enable"], lines
 
 
 def test_uuid():

@@ -141,13 +141,13 @@ def watched(watching, do, steps):
     text += watching.stdout.read()
     complaint = watching.stderr.read()
     assert not complaint, complaint
-    for word in "was stopped", "runs on", "QEMU is gone":
+    for word in "was stopped", "runs again", "QEMU is gone":
         assert word in text, text
     return watching.wait(60), text
 
 
 def watch(place, command):
-    """What it tells while its guest is stopped, runs on and ends."""
+    """What it tells while its guest is stopped, runs again and ends."""
     with Qemu("patched") as (guest, path):
         guest.wait_up()
         watching = place.start(command.replace("/run/vm-7/qmp", path))

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Does one thing with domains' XML.
- * Usage: domain-tool again|tells|facts|disable
+ * Usage: domain-tool again|settings|facts|disable
  *        domain-tool enable [POLICY [REQUIRE]]
  */
 #include "domain/domain.h"
 #include "text/names.h"
 #include "../harness/dialogue.h"
 
-static char *tells(const CfDomain *domain)
+static char *settings(const CfDomain *domain)
 {
-    CfDomainTells tells;
+    CfDomainSettings settings;
 
-    cf_domain_tells(domain, &tells);
+    cf_domain_get_settings(domain, &settings);
     return g_strdup_printf(
         "name=%s kvm=%d khz=%u promised=%d on=%d policy=%s require=%s",
-        cf_domain_name(domain), tells.kvm, tells.tsc_khz, tells.promised,
-        tells.guest_clock,
-        tells.policy_known ? cf_policy_name(tells.policy) : "-",
-        tells.require_known ? cf_rung_name(tells.require) : "-");
+        cf_domain_name(domain), settings.kvm, settings.tsc_khz, settings.promised,
+        settings.guest_clock,
+        settings.policy_known ? cf_policy_name(settings.policy) : "-",
+        settings.require_known ? cf_rung_name(settings.require) : "-");
 }
 
 static char *facts(const CfDomain *domain, GError **error)
@@ -49,8 +49,8 @@ static char *enable(CfDomain *domain, const char *policy_word,
 
 static char *treat(char **words, CfDomain *domain, GError **error)
 {
-    if (!strcmp(words[0], "tells")) {
-        return tells(domain);
+    if (!strcmp(words[0], "settings")) {
+        return settings(domain);
     }
     if (!strcmp(words[0], "facts")) {
         return facts(domain, error);

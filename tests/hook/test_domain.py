@@ -9,7 +9,7 @@ from harness.dialogue import Dialogue
 from harness.tap import Missing
 from hook import QEMU, domain, element, facts
 
-SOURCES = ["commandline.c", "domain.c", "facts.c", "tells.c", "xml.c"]
+SOURCES = ["commandline.c", "domain.c", "facts.c", "settings.c", "xml.c"]
 ON = "guest-clock=on"
 
 
@@ -29,7 +29,7 @@ def ask(xml, *words):
 
 
 def tells(**parts):
-    answer = ask(domain(**parts), "tells")
+    answer = ask(domain(**parts), "settings")
     return dict(pair.split("=", 1) for pair in answer.split(" "))
 
 
@@ -63,10 +63,10 @@ def test_tells():
         assert tells(**parts) == dict(nothing, **wanted), (parts, wanted)
     host = domain(invtsc="disable").replace(
         'mode="custom"', 'mode="host-passthrough" migratable="off"')
-    assert "promised=0" in ask(host, "tells")
-    assert "promised=1" in ask(host.replace("invtsc", "other"), "tells")
+    assert "promised=0" in ask(host, "settings")
+    assert "promised=1" in ask(host.replace("invtsc", "other"), "settings")
     assert "promised=0" in ask(host.replace("invtsc", "other").replace(
-        '"off"', '"on"'), "tells")
+        '"off"', '"on"'), "settings")
 
 
 def test_arguments():
@@ -82,7 +82,7 @@ def test_arguments():
         xml = '<domain type="kvm" xmlns:qemu="%s"><qemu:commandline>%s' \
             "</qemu:commandline></domain>" \
             % (QEMU, "".join(arg % word for word in words))
-        assert "on=%s " % on in ask(xml, "tells"), words
+        assert "on=%s " % on in ask(xml, "settings"), words
 
 
 def layouts():
@@ -99,7 +99,7 @@ def test_enable():
     for xml in layouts():
         for words in [], ["strict"], ["lax", "closed-loop"]:
             on = ask(xml, "enable", *words)
-            said = ask(on, "tells")
+            said = ask(on, "settings")
             assert "on=1 policy=%s require=%s" % (
                 (words + ["-"])[0], (words + ["-", "-"])[1]) in said, said
             assert ask(on, "enable") == on
@@ -171,7 +171,7 @@ def pieces(chance, xml):
 def torture(program, times):
     chance = places.chance()
     fine = 0
-    for words in ["again"], ["tells"], ["facts"], ["disable"], \
+    for words in ["again"], ["settings"], ["facts"], ["disable"], \
             ["enable", "strict", "exact"]:
         with Tool(*words, program=program) as tool, \
                 Tool("again", program=program) as reader:
@@ -179,7 +179,7 @@ def torture(program, times):
                 make = changed if number % 3 == 0 else pieces
                 good, answer = tool.ask(make(chance, seeds()[number % 2]))
                 fine += good
-                if good and words[0] not in ("tells", "facts"):
+                if good and words[0] not in ("settings", "facts"):
                     assert reader.ask(answer)[0], answer
     assert fine > times / 10, "only %d of them could be read" % fine
 

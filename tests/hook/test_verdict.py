@@ -22,28 +22,29 @@ TABLE = [
     ("newest", PROMISED, (GO, GO, GO), ""),
     ("fast", PROMISED, (GO, GO, GO), ""),
     ("2-khz", PROMISED, (REFUSE, REPORT, REPORT),
-     "2596120 kHz and would run at 2596122 kHz: +0.770381 ppm, +66.560 ms a "
+     "2596120 kHz and would run at 2596122 kHz: 770 ppb faster, 66.6 ms a "
      "day (set kvm.tsc_tolerance_ppm to 0"),
     ("2-khz-exact", PROMISED, (GO, GO, GO), ""),
-    ("100-ppm", PROMISED, (REFUSE, REFUSE, REPORT), "+100.149454 ppm"),
-    ("100-ppm", PLAIN, (REFUSE, REPORT, REPORT), "+100.149454 ppm"),
+    ("100-ppm", PROMISED, (REFUSE, REFUSE, REPORT), "100 ppm faster, 8.65 s a day"),
+    ("100-ppm", PLAIN, (REFUSE, REPORT, REPORT), "100 ppm faster, 8.65 s a day"),
     ("unscaled-1000-ppm", PLAIN, (REFUSE, REFUSE, REPORT), "would run at "
-     "2598716 kHz: +999.953778 ppm, +86396.006 ms a day (choose a "
-     "destination that can scale TSCs, or whose own runs at 2596120 kHz)"),
+     "2598716 kHz: 0.1 % faster, 1 min 26 s a day (choose a destination that "
+     "can scale TSCs, or whose own TSC runs at 2596120 kHz)"),
     ("unscaled-fast", PROMISED, (REFUSE, REFUSE, REPORT), "3000000 kHz"),
     ("unscaled-slow", PLAIN, (REFUSE, REFUSE, REPORT), "2000000 kHz"),
     ("newest", {"ratio": None, "frac_bits": None},
-     (REFUSE, REFUSE, REPORT), "it isn't known at which frequency the guest's "
-     "TSC runs (write its facts on the host where it runs: clockferry "
+     (REFUSE, REFUSE, REPORT), "the frequency of the guest's TSC is unknown "
+     "(write its facts on the host where it runs: clockferry "
      "annotate 'vm1')"),
     ("ignoring", PLAIN, (REFUSE, REFUSE, REPORT), "ignores TSC offsets, so "
      "the guest's TSC would jump (choose"),
     ("unstable", PROMISED, (REFUSE, REFUSE, REPORT), "TSC is unstable"),
     ("unstable", PLAIN, (REFUSE, REPORT, REPORT), "TSC is unstable"),
-    ("hpet", RUNG, (REFUSE, REFUSE, REFUSE), "no better than 'plain' there, "
-     "and 'closed-loop' is required (make the TSC the destination's "
+    ("hpet", RUNG, (REFUSE, REFUSE, REFUSE), "no better than by rung "
+     "'plain', and 'closed-loop' is required (make the TSC the destination's "
      "clocksource, or require less)"),
-    ("hpet", PLAIN, (GO, GO, GO), ""),
+    ("hpet", PLAIN, (REPORT, REPORT, REPORT), "by rung 'plain', which isn't "
+     "exact to the nanosecond (make the TSC the destination's clocksource)"),
 ]
 
 
@@ -53,7 +54,7 @@ def check_row(host, guest, policy, verdict, words):
         return refused(xml, "guest 'vm1' can't come to host '", words,
                        host=host)
     if verdict == REPORT:
-        return taken(xml, "guest 'vm1' comes to host '", words, host=host)
+        return taken(xml, "guest 'vm1' may come to host '", words, host=host)
     return taken(xml, host=host)
 
 

@@ -51,7 +51,7 @@ def install(hosts, command):
 
 def annotate(hosts, command):
     told = hosts.must("host-a", command)
-    assert told.startswith("vm-7: skipped, "), told
+    assert told.startswith("vm-7: skipped ("), told
 
 
 def enable(hosts, command):
@@ -64,7 +64,7 @@ def enable(hosts, command):
 
 def check(hosts, command):
     told = hosts.must("host-a", command, EXACT_OR_NOT)
-    assert "Guest vm-7, as its QEMU tells\n" in told, told
+    assert "Guest vm-7, according to its QEMU\n" in told, told
 
 
 def state(hosts, command):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keeps running guests annotated: events say when to look at one, and now and
- * then all are looked at. libvirt must not be called from the callbacks of
- * its events, so these only note what there is to do.
+ * Keeps running guests annotated. Events say when to look at a guest, and now
+ * and then all of them are looked at. libvirt must not be called from the
+ * callbacks of its events, so these only note what there is to do.
  */
 #include <string.h>
 #include "text/printable.h"
@@ -11,8 +11,8 @@
 #include "cli/cli.h"
 #include "cli/files.h"
 
-/* What no event tells comes with the next look: a leap second, a clock that
- * was synchronised. And what was busy is tried again. */
+/* Some changes come without an event, such as a leap second or a clock that was
+ * synchronised: they wait for the next look. Busy guests are tried again. */
 #define LOOK_INTERVAL_MS (10 * 60 * 1000)
 #define RETRY_INTERVAL_MS (5 * 1000)
 #define NEVER (-1)
@@ -24,14 +24,14 @@
  * Follower - what is going on
  * @names: of the guests, or NULL
  * @connection: to libvirt, while there is one
- * @life_id: of the callback for guests' lives
- * @monitor_id: of the one for QEMU's events; negative where there are none
- * @look_timer: goes off for the next look at all
- * @retry_timer: goes off for those that are @busy
- * @look_at_all: that is due
+ * @life_id: the callback for guests' lives
+ * @monitor_id: the callback for QEMU's events; negative if there is none
+ * @look_timer: goes off for the next look at all guests
+ * @retry_timer: goes off for the guests that are @busy
+ * @look_at_all: a look at all guests is due
  * @due: UUIDs of single guests to look at
- * @busy: UUIDs of those that couldn't be written to
- * @failure: nobody can be told any more
+ * @busy: UUIDs of guests that couldn't be written to
+ * @failure: why nothing can be printed any more
  */
 typedef struct Follower {
     char **names;
@@ -111,8 +111,8 @@ static void on_retry(int timer, void *opaque)
     }
 }
 
-/* Without the event of QEMU, which other hypervisors haven't, the guests'
- * lives tell enough. */
+/* QEMU's event, which other hypervisors don't have, is welcome but not needed:
+ * the events of guests' lives will do. */
 static gboolean listen_to_events(Follower *follower, GError **error)
 {
     follower->life_id = libvirt.virConnectDomainEventRegisterAny(
@@ -129,7 +129,7 @@ static gboolean listen_to_events(Follower *follower, GError **error)
     return TRUE;
 }
 
-/* Callbacks hold references to the connection, also to one that is dead. */
+/* Callbacks hold references to the connection, even to a dead one. */
 static void disconnect(Follower *follower)
 {
     if (follower->monitor_id >= 0) {
@@ -153,17 +153,17 @@ static bool is_wanted(const Follower *follower, virDomainPtr domain)
                      g_strv_contains(names, libvirt.virDomainGetName(domain)));
 }
 
-static void tell_written(Follower *follower, virDomainPtr domain)
+static void print_written(Follower *follower, virDomainPtr domain)
 {
     g_autofree char *name = cf_printable(libvirt.virDomainGetName(domain));
-    g_autofree char *line = g_strdup_printf("%s: facts written\n", name);
+    g_autofree char *line = g_strdup_printf("facts written: %s\n", name);
 
     if (!follower->failure) {
         files_write(NULL, line, &follower->failure);
     }
 }
 
-/* Guests may vanish at any time, and are none then; busy ones wait. */
+/* Guests may vanish at any time; that is no failure. Busy ones wait. */
 static void look_at(Follower *follower, virDomainPtr domain,
                     const CfHost *host)
 {
@@ -176,7 +176,7 @@ static void look_at(Follower *follower, virDomainPtr domain,
     }
     if (annotate_guest(domain, host, wanted, &outcome, &error)) {
         if (outcome == ANNOTATE_WRITTEN) {
-            tell_written(follower, domain);
+            print_written(follower, domain);
         }
     } else if (g_error_matches(error, LIBVIRT_ERROR,
                                VIR_ERR_OPERATION_TIMEOUT)) {
@@ -243,7 +243,7 @@ static void do_what_is_due(Follower *follower)
     }
 }
 
-/* Until the connection breaks off. */
+/* Until the connection breaks. */
 static void serve(Follower *follower)
 {
     follower->look_at_all = true;
@@ -257,7 +257,7 @@ static void serve(Follower *follower)
     }
 }
 
-/* One connection, from its begin to its end; true if it came about. */
+/* One connection, from beginning to end; true if it could be made. */
 static gboolean follow_once(Follower *follower, const char *uri,
                             GError **error)
 {
@@ -280,7 +280,7 @@ static void wait_for_next(guint seconds, const GError *why)
 {
     g_autoptr(GError) error = g_error_new(
         LIBVIRT_ERROR, VIR_ERR_OPERATION_FAILED, "%s; next try in %u s",
-        why ? why->message : "the connection to libvirt broke off", seconds);
+        why ? why->message : "the connection to libvirt broke", seconds);
 
     cli_fail(error);
     g_usleep(seconds * G_USEC_PER_SEC);

@@ -7,12 +7,12 @@
 
 /**
  * annotate_follow - annotate guests as they start, arrive and change
- * @uri: which libvirt; NULL for what libvirt takes by default
+ * @uri: which libvirt; NULL for libvirt's own default
  * @names: names or UUIDs of the guests; NULL for all that are concerned
  * @error: why it can't go on
  *
- * Tells what it does in lines, and connects again when libvirt was away.
- * Ends only if there is no libvirt at all, or nobody to tell.
+ * Prints a line for each guest that it annotates, and reconnects after libvirt
+ * was away. Ends only if there is no libvirt library, or if it can't print.
  */
 void annotate_follow(const char *uri, char **names, GError **error);
 

@@ -4,7 +4,7 @@
 #include "annotate-guest.h"
 #include "monitor.h"
 
-/* It goes away, or is saved. */
+/* It is leaving, or is being saved. */
 static bool has_job(virDomainPtr domain)
 {
     virDomainJobInfo job;
@@ -14,7 +14,7 @@ static bool has_job(virDomainPtr domain)
             job.type == VIR_DOMAIN_JOB_UNBOUNDED);
 }
 
-/* It hasn't arrived or begun yet, so its QEMU doesn't know its clocks. */
+/* It hasn't arrived or started yet, so its QEMU doesn't know its clocks. */
 static bool is_arriving(virDomainPtr domain)
 {
     int state, reason;
@@ -25,8 +25,8 @@ static bool is_arriving(virDomainPtr domain)
             reason == VIR_DOMAIN_PAUSED_STARTING_UP);
 }
 
-/* While libvirt moves a guest, writing its metadata would block, for half a
- * minute, and then fail. */
+/* While libvirt moves a guest, writing its metadata would block for half a
+ * minute and then fail. */
 static gboolean check_idle(virDomainPtr domain, GError **error)
 {
     const char *name = libvirt.virDomainGetName(domain);
@@ -47,7 +47,7 @@ static bool is_same_freq(const struct cf_tsc_freq *a,
            a->frac_bits == b->frac_bits;
 }
 
-/* Any instant of a host proves which one it is, so an old one will do; and the
+/* Any instant of a host proves which host it is, so an old one will do. The
  * bound of its clock's error changes with every reading. */
 static bool is_same(const CfGuest *a, const CfGuest *b)
 {
@@ -63,8 +63,8 @@ static bool is_same(const CfGuest *a, const CfGuest *b)
 
 /*
  * Only the running guest gets them, not its definition: they are about this
- * run, on this host. Left in the definition they would stand in the way of
- * the next start, or be taken for facts on another host.
+ * run, on this host. In the definition they would be in the way of the next
+ * start, or be mistaken for facts about another host.
  */
 static gboolean write_facts(virDomainPtr domain, const CfGuest *facts,
                             GError **error)
@@ -87,13 +87,13 @@ static gboolean ask(virDomainPtr domain, const CfHost *host,
                     GError **error)
 {
     g_autoptr(Qmp) qmp = NULL;
-    LibvirtTeller teller;
+    LibvirtSource source;
 
     if (!libvirt_get_guest(domain, host, ret_guest, error)) {
         return FALSE;
     }
     qmp = libvirt_new_monitor(domain, false, error);
-    return qmp && libvirt_ask_clocks(qmp, ret_guest, ret_clocks, &teller,
+    return qmp && libvirt_ask_clocks(qmp, ret_guest, ret_clocks, &source,
                                      error);
 }
 
@@ -116,6 +116,9 @@ gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
         *ret_outcome = ANNOTATE_UNCHANGED;
         return TRUE;
     }
+    if (!write_facts(domain, &clocks.guest, error)) {
+        return FALSE;
+    }
     *ret_outcome = ANNOTATE_WRITTEN;
-    return write_facts(domain, &clocks.guest, error);
+    return TRUE;
 }

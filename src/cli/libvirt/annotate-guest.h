@@ -8,16 +8,16 @@
 typedef enum AnnotateOutcome {
     ANNOTATE_WRITTEN,
     ANNOTATE_UNCHANGED,
-    ANNOTATE_SKIPPED,   /* its clocks are none of our business */
+    ANNOTATE_SKIPPED,   /* its clocks aren't our business */
 } AnnotateOutcome;
 
 /**
  * annotate_guest - write a running guest's facts into its metadata
  * @domain: the guest
- * @host: what is known of its host
+ * @host: what is known about its host
  * @wanted: the user named this guest, so it isn't skipped
- * @ret_outcome: what became of it
- * @error: why not; VIR_ERR_OPERATION_TIMEOUT: libvirt is busy with it
+ * @ret_outcome: what became of it, written on success
+ * @error: why it can't; VIR_ERR_OPERATION_TIMEOUT: libvirt is busy with it
  *
  * Return: true on success.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libvirt's functions, looked up when they are needed first. */
+/* libvirt's functions, looked up when they are first needed. */
 #include <dlfcn.h>
 #include <gio/gio.h>
 #include "calls.h"
@@ -12,7 +12,7 @@ static void *open_library(const char *name, GError **error)
 
     if (!library) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                    "libvirt's library can't be loaded, is libvirt "
+                    "libvirt's library can't be loaded: is libvirt "
                     "installed? %s", dlerror());
     }
     return library;
@@ -41,7 +41,7 @@ static gboolean find_all(void *library, void *qemu_library, GError **error)
 #undef FIND_QEMU
 }
 
-/* It would print each error itself. */
+/* Otherwise libvirt prints each error itself. */
 static void be_silent(void *opaque, virErrorPtr error)
 {
     (void)opaque;
@@ -62,7 +62,7 @@ gboolean libvirt_load(GError **error)
         return FALSE;
     }
     libvirt.virSetErrorFunc(NULL, be_silent);
-    /* must be there before the first connection */
+    /* This must come before the first connection. */
     libvirt.virEventRegisterDefaultImpl();
     loaded = TRUE;
     return TRUE;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libvirt's functions, looked up when they are needed first.
+ * libvirt's functions, looked up when they are first needed.
  *
- * libvirt brings some fifty libraries, and most commands need none of them:
- * linked, it would make each start five times as long, and its package a must
- * on hosts that are only probed.
+ * libvirt brings some fifty libraries, and most commands need none of them.
+ * Linked, it would make every start take five times as long, and hosts that are
+ * only probed would need its package.
  */
 #ifndef CF_LIBVIRT_CALLS_H
 #define CF_LIBVIRT_CALLS_H
@@ -62,7 +62,7 @@ typedef struct LibvirtCalls {
 /* Usable after libvirt_load(): libvirt.virDomainGetName(domain). */
 extern LibvirtCalls libvirt;
 
-/* Loads libvirt, if it isn't there yet; false if it can't be had. */
+/* Loads libvirt, once; false if it can't be loaded. */
 gboolean libvirt_load(GError **error);
 
 #endif /* CF_LIBVIRT_CALLS_H */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What libvirt's capabilities say of a host's TSC:
+ * What libvirt's capabilities say about a host's TSC:
  *
  *   <host><cpu>
  *     <vendor>Intel</vendor>
  *     <counter name='tsc' frequency='2500000000' scaling='yes'/>
  *
- * GLib's parser knows no DTD and no entities, so nothing can come of them.
+ * GLib's parser knows neither DTDs nor entities, so they can do no harm.
  */
 #include <string.h>
 #include "capabilities.h"
@@ -27,11 +27,11 @@ static void set_frequency(CfHost *host, const char *hz_text)
 {
     guint64 hz;
 
-    /* as KVM tells it, in kHz, which libvirt multiplied */
+    /* KVM knows it in kHz, and libvirt multiplied that. */
     if (g_ascii_string_to_unsigned(hz_text, 10, 1000, UINT32_MAX * 1000ULL,
                                    &hz, NULL)) {
         host->host_khz = (uint32_t)(hz / 1000);
-        /* libvirt shows the counter only then */
+        /* Otherwise libvirt doesn't show the counter. */
         host->id.invariant_tsc = CF_ANSWER_YES;
     }
 }
@@ -71,7 +71,7 @@ static void start_element(GMarkupParseContext *context, const char *element,
     }
 }
 
-/* Which of both ways to scale a processor has, its maker tells. */
+/* Which of both ways to scale a processor has, its maker settings. */
 static void set_vendor(CfHost *host, const char *vendor)
 {
     if (!strcmp(vendor, "Intel")) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* clockferry annotate: facts about running guests, for the hosts they go to. */
+/* clockferry annotate: facts about running guests for the hosts they go to. */
 #include <stdlib.h>
 #include "text/json.h"
 #include "text/printable.h"
@@ -16,10 +16,10 @@ typedef struct Options {
 } Options;
 
 /**
- * Report - of all guests
+ * Report - about all guests
  * @text: for people
  * @guests: for programs
- * @failed: of one of them at least nothing could be written
+ * @failed: the facts of at least one guest couldn't be written
  */
 typedef struct Report {
     GString *text;
@@ -33,7 +33,7 @@ static const char *outcome_text(AnnotateOutcome outcome)
         [ANNOTATE_WRITTEN] = "facts written",
         [ANNOTATE_UNCHANGED] = "facts unchanged",
         [ANNOTATE_SKIPPED] =
-            "skipped, for its clocks are neither carried nor promised",
+            "skipped (its clocks are neither carried nor promised)",
     };
 
     return texts[outcome];
@@ -185,10 +185,10 @@ static int follow(const Options *options, char **names)
 static int check_options(const Options *options, char **names)
 {
     if (options->all == (names != NULL)) {
-        return cli_usage("either DOMAINs or --all tells which guests");
+        return cli_usage("name the guests, or give --all");
     }
     if (options->follow && options->json) {
-        return cli_usage("--follow contradicts --json");
+        return cli_usage("--follow can't be combined with --json");
     }
     return CLI_GO_ON;
 }
@@ -197,20 +197,21 @@ int cli_annotate(int argc, char **argv)
 {
     Options options = { .uri = NULL };
     const GOptionEntry entries[] = {
-        { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
-          "Which libvirt (default: libvirt's own)", "URI" },
+        CONNECT_ENTRY(options),
         { "all", 'a', 0, G_OPTION_ARG_NONE, &options.all,
           "All running guests whose clocks are carried or promised", NULL },
         { "follow", 'f', 0, G_OPTION_ARG_NONE, &options.follow,
-          "Go on, and annotate guests as they start and arrive", NULL },
+          "Stay, and annotate guests as they start and arrive", NULL },
         JSON_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {
-        .arguments = "[DOMAIN...]",
+        .arguments = "[DOMAIN\xe2\x80\xa6]",
         .summary = "Writes facts about running guests' clocks into their "
                    "libvirt metadata, for the\nhook on the host that they go "
                    "to.",
+        .examples = "clockferry annotate vm-7\n"
+                    "clockferry annotate --all --follow",
         .max = G_MAXINT,
         .options = entries,
     };

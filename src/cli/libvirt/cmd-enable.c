@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * clockferry enable, disable: have libvirt start a guest with its clocks
+ * clockferry enable and disable: have libvirt start a guest with its clocks
  * carried, or without.
  */
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "connection.h"
 #include "cli/wishes.h"
 
-/* What virDomainDefineXML() takes back unharmed, with passwords. */
+/* What virDomainDefineXML() can take back unchanged: with passwords. */
 #define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
 typedef struct Options {
@@ -27,11 +27,11 @@ typedef struct Options {
 
 /**
  * Change - of a domain's definition
- * @name: the domain's, fit to be printed
- * @is_active: it runs
+ * @name: the domain's name, fit to be printed
+ * @is_active: the domain runs
  * @definition: libvirt's XML of it as it was read
- * @before: the same in the form of @after
- * @after: as it will be
+ * @before: the same, formatted like @after
+ * @after: the XML as it will be
  */
 typedef struct Change {
     char *name;
@@ -59,8 +59,8 @@ static gboolean check_persistent(virDomainPtr domain, const char *name,
 {
     if (libvirt.virDomainIsPersistent(domain) == 0) {
         g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
-                    "%s isn't persistent, so it has no definition that could "
-                    "be changed: change what creates it", name);
+                    "%s isn't persistent, so it has no definition to change: "
+                    "change what creates it", name);
         return FALSE;
     }
     return TRUE;
@@ -105,10 +105,16 @@ static bool is_agreed(const Change *change)
         "Change the definition of %s? [y/N] ", change->name);
     char answer[8] = "";
 
-    return files_write(NULL, question, NULL) &&
-           fgets(answer, sizeof(answer), stdin) &&
-           (!g_ascii_strcasecmp(answer, "y\n") ||
-            !g_ascii_strcasecmp(answer, "yes\n"));
+    if (!files_write(NULL, question, NULL)) {
+        return false;
+    }
+    /* After Ctrl-D the cursor is still behind the question. */
+    if (!fgets(answer, sizeof(answer), stdin)) {
+        files_write(NULL, "\n", NULL);
+        return false;
+    }
+    return !g_ascii_strcasecmp(answer, "y\n") ||
+           !g_ascii_strcasecmp(answer, "yes\n");
 }
 
 /* Somebody else may have changed it while the user was thinking. */
@@ -136,16 +142,16 @@ static gboolean check_kept(const Options *options, const Change *change,
 {
     g_autoptr(CfDomain) xml = libvirt_read_domain(domain, DEFINITION, NULL,
                                                   error);
-    CfDomainTells tells;
+    CfDomainSettings settings;
 
     if (!xml) {
         return FALSE;
     }
-    cf_domain_tells(xml, &tells);
-    if (tells.guest_clock != options->enable) {
+    cf_domain_get_settings(xml, &settings);
+    if (settings.guest_clock != options->enable) {
         g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
                     "libvirt took the definition of %s, but didn't keep the "
-                    "change: is it a QEMU guest?", change->name);
+                    "change: is it a guest of QEMU?", change->name);
         return FALSE;
     }
     return TRUE;
@@ -162,8 +168,8 @@ static gboolean apply(const Options *options, const Change *change,
     }
     defined = libvirt.virDomainDefineXML(connection, change->after);
     if (!defined) {
-        libvirt_set_error(error, "libvirt doesn't take the changed "
-                          "definition of %s", change->name);
+        libvirt_set_error(error, "libvirt rejects the changed definition "
+                          "of %s", change->name);
         return FALSE;
     }
     return check_kept(options, change, domain, error);
@@ -185,16 +191,16 @@ static char *result_to_text(const Options *options, const Change *change)
     const char *state = options->enable ? "carried" : "not carried";
 
     if (!is_needed(change)) {
-        return g_strdup_printf("%s: nothing to change, its definition says "
-                               "that its clocks are %s\n", change->name,
-                               state);
+        return g_strdup_printf("%s: nothing to change; its definition says "
+                               "already that its clocks are %s\n",
+                               change->name, state);
     }
     return g_strdup_printf(
-        "%s: its clocks are %s from its next start on%s%s\n", change->name,
-        state, options->enable ? ", which takes a QEMU with the Clockferry "
-                                 "series" : "",
-        change->is_active ? "; it runs, so shut it down and start it, for a "
-                            "reboot from inside isn't enough" : "");
+        "%s: its clocks are %s from its next start on%s\n%s", change->name,
+        state, options->enable ? ", with a QEMU that has the Clockferry series"
+                               : "",
+        change->is_active ? "It is running: shut it down and start it again (a "
+                            "reboot from inside isn't enough)\n" : "");
 }
 
 static gboolean show_difference(const Change *change, GError **error)
@@ -266,8 +272,8 @@ static int change_domain(const Options *options, const char *name)
 static int check_options(Options *options)
 {
     if (!options->yes && (options->json || !isatty(STDIN_FILENO))) {
-        return cli_usage("%s, so give --yes",
-                         options->json ? "--json can't ask"
+        return cli_usage("give --yes: %s",
+                         options->json ? "with --json nothing is asked"
                                        : "there is no terminal to ask on");
     }
     return wishes_parse(&options->wishes);
@@ -291,12 +297,11 @@ static int run(Options *options, const CliSyntax *syntax, int argc,
 }
 
 #define COMMON_ENTRIES(options) \
-    { "connect", 'c', 0, G_OPTION_ARG_STRING, &(options).uri, \
-      "Which libvirt (default: libvirt's own)", "URI" }, \
+    CONNECT_ENTRY(options), \
     { "yes", 'y', 0, G_OPTION_ARG_NONE, &(options).yes, \
       "Don't ask", NULL }, \
     { "json", 0, 0, G_OPTION_ARG_NONE, &(options).json, \
-      "Print JSON instead of the difference and the result", NULL }, \
+      "Print JSON instead of the change and the result", NULL }, \
     { 0 }
 
 int cli_enable(int argc, char **argv)
@@ -312,8 +317,11 @@ int cli_enable(int argc, char **argv)
     const CliSyntax syntax = {
         .arguments = "DOMAIN",
         .summary = "Has libvirt start a guest with its clocks carried over "
-                   "migrations. Shows the\nchange of its definition and asks "
-                   "first. A running guest gets it at its next start.",
+                   "migrations. Shows the\nchange to its definition and asks "
+                   "first. For a running guest it counts from the\nnext start "
+                   "on.",
+        .examples = "clockferry enable vm-7\n"
+                    "clockferry enable --yes --policy=strict vm-7",
         .min = 1,
         .max = 1,
         .options = entries,
@@ -328,9 +336,10 @@ int cli_disable(int argc, char **argv)
     const GOptionEntry entries[] = { COMMON_ENTRIES(options) };
     const CliSyntax syntax = {
         .arguments = "DOMAIN",
-        .summary = "Undoes clockferry enable. Shows the change of the guest's "
-                   "definition and asks first.\nA running guest gets it at "
-                   "its next start.",
+        .summary = "Undoes clockferry enable. Shows the change to the guest's "
+                   "definition and asks\nfirst. For a running guest it counts "
+                   "from the next start on.",
+        .examples = "clockferry disable vm-7",
         .min = 1,
         .max = 1,
         .options = entries,

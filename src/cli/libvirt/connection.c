@@ -6,7 +6,7 @@
 #include "capabilities.h"
 #include "connection.h"
 
-/* Seconds between two signs of life, and how many may stay away. */
+/* Seconds between two signs of life, and how many may be missing. */
 #define KEEP_ALIVE_S 10
 #define KEEP_ALIVE_MISSES 2
 
@@ -45,7 +45,7 @@ virConnectPtr libvirt_open(const char *uri, GError **error)
     return connection;
 }
 
-/* Not every driver knows that, and none must. */
+/* Not every driver can do this, and none has to. */
 void libvirt_keep_alive(virConnectPtr connection)
 {
     libvirt.virConnectSetKeepAlive(connection, KEEP_ALIVE_S,

@@ -13,8 +13,8 @@
 
 GQuark libvirt_error_quark(void);
 
-/* Sets what libvirt said last, after a beginning such as "can't define x". The
- * next call to libvirt, be it for a name, makes it forget that. */
+/* Sets what libvirt said last, after a beginning such as "can't define x". Any
+ * call to libvirt in between, even for a name, makes libvirt forget that. */
 void libvirt_set_error(GError **error, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
@@ -33,22 +33,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, libvirt_free_domain)
 
 /**
  * libvirt_open - connect to a libvirt
- * @uri: where; NULL for what libvirt takes by default
- * @error: why not
+ * @uri: where; NULL for libvirt's own default
+ * @error: why it can't
  *
  * Return: the connection, to be freed with libvirt_close(); NULL on failure.
  */
 virConnectPtr libvirt_open(const char *uri, GError **error);
 
-/* Have libvirt notice within 30 s that the other side is gone. */
+/* Has libvirt notice within 30 s that the other side is gone. */
 void libvirt_keep_alive(virConnectPtr connection);
 
 /**
  * libvirt_is_here - does this libvirt run on this host?
  * @connection: the connection
  *
- * Only if its URI names no server and no socket of its own, for that may be
- * forwarded from anywhere.
+ * Only if its URI names neither a server nor a socket, which may be forwarded
+ * from anywhere.
  */
 bool libvirt_is_here(virConnectPtr connection);
 
@@ -56,7 +56,7 @@ bool libvirt_is_here(virConnectPtr connection);
  * libvirt_find_domain - a domain by its name or UUID
  * @connection: where
  * @name: the name or UUID
- * @error: why not
+ * @error: why it can't be found
  *
  * Return: the domain, to be freed with libvirt_free_domain(); NULL on failure.
  */
@@ -66,7 +66,7 @@ virDomainPtr libvirt_find_domain(virConnectPtr connection, const char *name,
 /**
  * libvirt_read_domain - a domain's XML, parsed
  * @domain: the domain
- * @flags: as of virDomainGetXMLDesc()
+ * @flags: those of virDomainGetXMLDesc()
  * @ret_xml: NULL, or where to put the XML, to be freed with g_free()
  * @error: why not
  *
@@ -76,11 +76,11 @@ CfDomain *libvirt_read_domain(virDomainPtr domain, unsigned int flags,
                               char **ret_xml, GError **error);
 
 /**
- * libvirt_get_host - what is known of a libvirt's host
+ * libvirt_get_host - what is known about a libvirt's host
  * @connection: the connection
- * @ret_host: what its capabilities say, and its name; if it is this host, all
- *            that can be found out
- * @error: why not
+ * @ret_host: what its capabilities say, and its name; all that can be found out
+ *            if it is this host
+ * @error: why libvirt doesn't say
  *
  * Return: true on success.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest and its host, as libvirt and QEMU tell of them. */
+/* A guest and its host, as libvirt and QEMU know them. */
 #include <string.h>
 #include "monitor.h"
 
@@ -21,8 +21,8 @@ gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
         return FALSE;
     }
     g_strlcpy(guest.name, name, sizeof(guest.name));
-    cf_domain_tells(xml, &guest.tells);
-    /* facts that can't be read are as good as none */
+    cf_domain_get_settings(xml, &guest.settings);
+    /* Facts that can't be read are as good as none. */
     cf_domain_get_facts(xml, &guest.facts, &guest.has_facts, NULL);
     *ret_guest = guest;
     return TRUE;
@@ -47,24 +47,23 @@ Qmp *libvirt_open_monitor(const char *uri, const char *domain_name,
 }
 
 /* A guest whose clocks aren't carried as functions. Its QEMU carries the
- * frequency that it wants, which isn't what the guest has on a host that
- * can't scale. */
+ * frequency that it wants. On a host that can't scale, the guest has another. */
 static void assume_clocks(const LibvirtGuest *guest, uint32_t wanted_khz,
                           GuestClocks *ret_clocks)
 {
     GuestClocks clocks = { .host_khz = guest->host.host_khz };
-    CfDomainTells tells = guest->tells;
+    CfDomainSettings settings = guest->settings;
 
     if (wanted_khz) {
-        tells.tsc_khz = wanted_khz;
+        settings.tsc_khz = wanted_khz;
     }
     g_strlcpy(clocks.name, guest->name, sizeof(clocks.name));
-    cf_domain_guest(&tells, &guest->host, &clocks.guest);
+    cf_domain_guest(&settings, &guest->host, &clocks.guest);
     cf_tsc_freq_khz(&clocks.guest.freq, &clocks.guest_khz);
     *ret_clocks = clocks;
 }
 
-/* Stock QEMU doesn't know the command; ours refuses it where there is no
+/* Stock QEMU doesn't know the command; ours refuses it for a guest without
  * kvmclock. */
 static bool has_no_report(const GError *why)
 {
@@ -87,8 +86,8 @@ static gboolean ask_qemu(Qmp *qmp, const LibvirtGuest *guest,
     if (!ret_clocks->enabled) {
         assume_clocks(guest, guest_clocks_ask_khz(qmp), ret_clocks);
     }
-    /* of a tsc-frequency QEMU doesn't tell */
-    if (guest->tells.promised) {
+    /* QEMU doesn't report a promise by tsc-frequency. */
+    if (guest->settings.promised) {
         ret_clocks->guest.promised = true;
     }
     return TRUE;
@@ -96,17 +95,17 @@ static gboolean ask_qemu(Qmp *qmp, const LibvirtGuest *guest,
 
 gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
                             GuestClocks *ret_clocks,
-                            LibvirtTeller *ret_teller, GError **error)
+                            LibvirtSource *ret_source, GError **error)
 {
     g_autoptr(GError) why = NULL;
     GuestClocks clocks;
 
     if (ask_qemu(qmp, guest, &clocks, &why)) {
-        *ret_teller = LIBVIRT_TELLER_QEMU;
+        *ret_source = LIBVIRT_SOURCE_QEMU;
     } else if (g_error_matches(why, QMP_ERROR, QMP_ERROR_NO_MONITOR)) {
-        *ret_teller = LIBVIRT_TELLER_XML;
+        *ret_source = LIBVIRT_SOURCE_XML;
         assume_clocks(guest, 0, &clocks);
-        clocks.enabled = guest->tells.guest_clock;
+        clocks.enabled = guest->settings.guest_clock;
     } else {
         g_propagate_error(error, g_steal_pointer(&why));
         return FALSE;

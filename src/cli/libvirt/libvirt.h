@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What other commands ask of libvirt. Where this was built without it, each
- * of these fails and says so.
+ * What other commands ask of libvirt. In a build without it each of these fails
+ * and says so.
  */
 #ifndef CF_LIBVIRT_H
 #define CF_LIBVIRT_H
@@ -11,38 +11,38 @@
 #include "cli/qemu/guest-clocks.h"
 
 /**
- * LibvirtGuest - what libvirt tells of a guest without asking QEMU
- * @name: the guest's
- * @host: of the host that it is on
- * @tells: of the guest
- * @has_facts: @facts are in its metadata
- * @facts: written there when it started or came here, or before
+ * LibvirtGuest - what libvirt knows about a guest without asking QEMU
+ * @name: the guest's name
+ * @host: facts about the host that it is on
+ * @settings: what its XML sets
+ * @has_facts: there are @facts in its metadata
+ * @facts: written when it started or came here, or before
  */
 typedef struct LibvirtGuest {
     char name[256];
     CfHost host;
-    CfDomainTells tells;
+    CfDomainSettings settings;
     bool has_facts;
     CfGuest facts;
 } LibvirtGuest;
 
 /**
- * LibvirtTeller - who told of a guest's clocks
- * @LIBVIRT_TELLER_QEMU: its QEMU
- * @LIBVIRT_TELLER_XML: nobody but the domain's XML
+ * LibvirtSource - where a guest's clocks are known from
+ * @LIBVIRT_SOURCE_QEMU: its QEMU
+ * @LIBVIRT_SOURCE_XML: only the domain's XML
  */
-typedef enum LibvirtTeller {
-    LIBVIRT_TELLER_QEMU,
-    LIBVIRT_TELLER_XML,
-} LibvirtTeller;
+typedef enum LibvirtSource {
+    LIBVIRT_SOURCE_QEMU,
+    LIBVIRT_SOURCE_XML,
+} LibvirtSource;
 
 /**
  * libvirt_open_monitor - talk to a running guest's QEMU through libvirt
  * @uri: which libvirt
  * @domain: the guest's name or UUID
  * @events: qmp_wait_event() will be called
- * @ret_guest: what libvirt itself tells of it
- * @error: why not
+ * @ret_guest: what libvirt itself knows about it
+ * @error: why it can't
  *
  * Return: the conversation, to be freed with qmp_close(); NULL on failure.
  */
@@ -52,23 +52,23 @@ Qmp *libvirt_open_monitor(const char *uri, const char *domain, bool events,
 /**
  * libvirt_ask_clocks - a guest's clocks, as well as they can be known
  * @qmp: its monitor
- * @guest: what libvirt tells of it
+ * @guest: what libvirt knows about it
  * @ret_clocks: the clocks, written on success
- * @ret_teller: who told
- * @error: why not
+ * @ret_source: where they are known from
+ * @error: why they aren't known
  *
- * Return: true on success; also if its clocks aren't carried, or this isn't
- * QEMU.
+ * Return: true on success, which includes guests whose clocks aren't carried
+ * and hypervisors other than QEMU.
  */
 gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
                             GuestClocks *ret_clocks,
-                            LibvirtTeller *ret_teller, GError **error);
+                            LibvirtSource *ret_source, GError **error);
 
 /**
- * libvirt_ask_destination - what is known of a host that shall get guests
+ * libvirt_ask_destination - what is known about a host that is to get guests
  * @uri: its libvirt
- * @ret_host: what its capabilities tell; if it is this host, all of it
- * @error: why not
+ * @ret_host: what its capabilities say; all there is to know if it is this host
+ * @error: why libvirt can't be asked
  *
  * Return: true on success.
  */

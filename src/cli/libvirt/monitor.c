@@ -8,10 +8,10 @@
 /**
  * Peer - the other end
  * @domain: whose monitor it is
- * @events: that weren't fetched yet
+ * @events: events that weren't fetched yet
  * @gone: the domain has stopped
- * @monitor_id: of the callback for QEMU's events, or NO_CALLBACK
- * @life_id: of the one for the domain's life, likewise
+ * @monitor_id: the callback for QEMU's events, or NO_CALLBACK
+ * @life_id: the callback for the domain's life, or NO_CALLBACK
  */
 typedef struct Peer {
     virDomainPtr domain;
@@ -96,7 +96,7 @@ static int on_life_event(virConnectPtr connection, virDomainPtr domain,
     return 0;
 }
 
-/* Events come while the loop runs; what came before the end counts. */
+/* Events come while the loop runs; those before the end count. */
 static CfJson *wait_event(void *opaque, GError **error)
 {
     Peer *peer = opaque;
@@ -106,7 +106,7 @@ static CfJson *wait_event(void *opaque, GError **error)
         if (libvirt.virEventRunDefaultImpl() < 0 ||
             libvirt.virConnectIsAlive(connection) != 1) {
             g_set_error_literal(error, QMP_ERROR, QMP_ERROR_CONNECT,
-                                "the connection to libvirt broke off");
+                                "the connection to libvirt broke");
             return NULL;
         }
     }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* In place of the files that need libvirt, where this is built without it. */
+/* Replaces the files that need libvirt, where this is built without it. */
 #include "libvirt.h"
 
 static void set_error(GError **error)
 {
     g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
-                        "this clockferry was built without libvirt; take "
-                        "files and --qmp, or one that was built with it");
+                        "this clockferry was built without libvirt: use "
+                        "files and --qmp, or a clockferry built with libvirt");
 }
 
 Qmp *libvirt_open_monitor(const char *uri, const char *domain, bool events,
@@ -22,12 +22,12 @@ Qmp *libvirt_open_monitor(const char *uri, const char *domain, bool events,
 
 gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
                             GuestClocks *ret_clocks,
-                            LibvirtTeller *ret_teller, GError **error)
+                            LibvirtSource *ret_source, GError **error)
 {
     (void)qmp;
     (void)guest;
     (void)ret_clocks;
-    (void)ret_teller;
+    (void)ret_source;
     set_error(error);
     return FALSE;
 }

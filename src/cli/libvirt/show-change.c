@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What diff(1) says of two texts. It gets them as files in memory, so nothing
- * is left behind, nor readable for others, however this ends.
+ * What diff(1) says about two texts. It gets them as files in memory. However
+ * this ends, nothing is left behind or can be read by others.
  */
 #include <errno.h>
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "text/io.h"
 #include "text/printable.h"
 #include "show-change.h"
 
@@ -18,20 +19,11 @@
 static int make_file(const char *text, GError **error)
 {
     const int fd = memfd_create("clockferry", MFD_CLOEXEC);
-    size_t left = strlen(text);
+    const int code = fd < 0 ? errno : cf_io_write(fd, text);
 
-    while (fd >= 0 && left) {
-        const ssize_t n = write(fd, text, left);
-
-        if (n < 0) {
-            break;
-        }
-        text += n;
-        left -= (size_t)n;
-    }
-    if (fd < 0 || left) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
-                    "can't make a file in memory: %s", g_strerror(errno));
+    if (code) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code),
+                    "can't make a file in memory: %s", g_strerror(code));
         if (fd >= 0) {
             close(fd);
         }
@@ -56,7 +48,7 @@ static GSubprocess *start(const char *name, int before_fd, int after_fd,
                                        "/dev/fd/3", "/dev/fd/4", NULL);
 }
 
-/* Line by line, for these are to stay. */
+/* Line by line: line breaks are to stay. */
 static char *make_printable(const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry matrix: who can take whose guests. */
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include "cli/cli.h"
 #include "cli/files.h"
 #include "matrix.h"
@@ -16,14 +13,6 @@ typedef struct Options {
     char *output;
 } Options;
 
-/* 0 if the output is no terminal, or one that doesn't tell. */
-static guint terminal_columns(void)
-{
-    struct winsize size;
-
-    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 static char *print(const Pool *pool, const Options *options)
 {
     if (options->json) {
@@ -35,9 +24,7 @@ static char *print(const Pool *pool, const Options *options)
     if (options->html) {
         return matrix_to_html(pool);
     }
-    return matrix_to_text(pool, !options->output && isatty(STDOUT_FILENO) &&
-                                !getenv("NO_COLOR"),
-                          options->output ? 0 : terminal_columns());
+    return matrix_to_text(pool, options->output);
 }
 
 /* That of the worst move. */
@@ -66,19 +53,34 @@ static int matrix(const Options *options, char **files)
     return status_of(pool);
 }
 
+/* A host that is counted twice would be interchangeable with itself. */
+static int check_twins(char **files)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal,
+                                                       g_free, NULL);
+    size_t i;
+
+    for (i = 0; files[i]; i++) {
+        if (!g_hash_table_add(seen, files_identity(files[i]))) {
+            return cli_usage("%s is given twice", files[i]);
+        }
+    }
+    return CLI_GO_ON;
+}
+
 static int check_form(const Options *options, char **files)
 {
     if (options->json + options->svg + options->html > 1) {
-        return cli_usage("--json, --svg and --html contradict");
+        return cli_usage("only one of --json, --svg and --html can be chosen");
     }
     if (options->pairs && !options->json) {
-        return cli_usage("--pairs goes with --json");
+        return cli_usage("--pairs needs --json");
     }
     if (options->pairs && g_strv_length(files) > MATRIX_MAX_PAIRS_HOSTS) {
         return cli_usage("--pairs takes up to %u hosts",
                          MATRIX_MAX_PAIRS_HOSTS);
     }
-    return CLI_GO_ON;
+    return check_twins(files);
 }
 
 int cli_matrix(int argc, char **argv)
@@ -88,7 +90,7 @@ int cli_matrix(int argc, char **argv)
         WISHES_ENTRIES(options.wishes),
         JSON_ENTRY(options),
         { "pairs", 0, 0, G_OPTION_ARG_NONE, &options.pairs,
-          "In JSON, tell every pair of hosts by itself", NULL },
+          "In JSON, list every pair of hosts", NULL },
         { "svg", 0, 0, G_OPTION_ARG_NONE, &options.svg, "Print a picture",
           NULL },
         { "html", 0, 0, G_OPTION_ARG_NONE, &options.html, "Print a web page",
@@ -97,14 +99,19 @@ int cli_matrix(int argc, char **argv)
         { 0 },
     };
     const CliSyntax syntax = {
-        .arguments = "HOST.json...",
-        .summary = "Tells which host can take whose guests, which are fully "
-                   "interchangeable,\nwhich aren't and why, and what TSC "
-                   "frequency would suit most.\nExit status: 0 every guest "
-                   "may go everywhere; 4 not exactly; 3 some are refused.",
+        .arguments = "HOST.json\xe2\x80\xa6",
+        .summary = "Shows which host can take whose guests, which hosts are "
+                   "fully interchangeable,\nwhich aren't and why, and which "
+                   "TSC frequency suits most of them.\nExit status: 0 every "
+                   "guest may go everywhere; 4 not exactly; 3 some are "
+                   "refused.",
+        .examples = "clockferry matrix host-a.json host-b.json host-c.json\n"
+                    "clockferry matrix --html -o pool.html *.json",
         .min = 1,
         .max = G_MAXINT,
         .options = entries,
+        .output = &options.output,
+        .files = TRUE,
     };
     g_auto(GStrv) files = NULL;
     int status = cli_parse(&syntax, argc, argv, &files);

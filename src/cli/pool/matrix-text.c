@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pool for people: a table, groups, spoilers, a frequency. */
 #include <inttypes.h>
-#include <string.h>
+#include "cli/screen.h"
 #include "matrix.h"
+
+/* A row's number and the spaces around it. */
+#define HEAD_COLUMNS 4u
+
+#define CORNER "Guests of, to"
+
+/* Lines of lists that go on. */
+#define INDENT 4
 
 /* What people can look through. */
 #define MAX_TABLE 40u
@@ -71,101 +79,130 @@ char *matrix_frequency_text(const Pool *pool)
                            common.n_exact, pool->n);
 }
 
-static void add_cell(GString *out, enum cf_verdict verdict, bool colour)
+static void add_cell(Screen *screen, enum cf_verdict verdict)
 {
-    static const char *const colours[] = {
-        [CF_VERDICT_GO] = "\033[32m",
-        [CF_VERDICT_REPORT] = "\033[33m",
-        [CF_VERDICT_WARN] = "\033[35m",
-        [CF_VERDICT_REFUSE] = "\033[31m",
+    static const Level levels[] = {
+        [CF_VERDICT_GO] = LEVEL_PASS,
+        [CF_VERDICT_REPORT] = LEVEL_WARN,
+        [CF_VERDICT_WARN] = LEVEL_WARN,
+        [CF_VERDICT_REFUSE] = LEVEL_FAIL,
     };
+    const char sign[] = { matrix_sign(verdict), '\0' };
 
-    g_string_append_printf(out, "  %s%c%s", colour ? colours[verdict] : "",
-                           matrix_sign(verdict), colour ? "\033[0m" : "");
+    screen_add(screen, "  ");
+    screen_colour(screen, levels[verdict], sign);
 }
 
-static glong widest_name(const Pool *pool)
+/* At least as wide as the corner of the table. */
+static guint widest_name(const Pool *pool)
 {
-    glong widest = 0;
+    guint widest = screen_width(CORNER) - HEAD_COLUMNS;
     guint i;
 
     for (i = 0; i < pool->kinds->len; i++) {
         g_autofree char *name = matrix_kind_name(pool, i);
 
-        widest = MAX(widest, g_utf8_strlen(name, -1));
+        widest = MAX(widest, screen_width(name));
     }
     return widest;
 }
 
-static void add_row(GString *out, const Pool *pool, guint row, glong width,
-                    bool colour)
+static void add_row(Screen *screen, const Pool *pool, guint row, guint width)
 {
     g_autofree char *name = matrix_kind_name(pool, row);
-    const glong gap = width - g_utf8_strlen(name, -1);
     guint column;
 
-    g_string_append_printf(out, "%3u %s%*s", row + 1, name, (int)gap, "");
+    screen_add(screen, "%3u ", row + 1);
+    screen_pad(screen, name, width);
     for (column = 0; column < pool->kinds->len; column++) {
         if (row == column && pool_kind(pool, row)->members->len == 1) {
-            g_string_append(out, "  .");
+            screen_add(screen, "  .");
         } else {
-            add_cell(out, pool_kind_verdict(pool, row, column), colour);
+            add_cell(screen, pool_kind_verdict(pool, row, column));
         }
     }
-    g_string_append_c(out, '\n');
+    screen_add(screen, "\n");
 }
 
-/* How many kinds a table can have; a line that is folded can't be read. */
-static guint table_room(glong width, guint columns)
+/* A line that is folded can't be read. */
+static bool table_fits(Screen *screen, guint kinds, guint width)
 {
-    const guint head = (guint)width + 4;
+    const guint needed = width + HEAD_COLUMNS + 3 * kinds;
+    g_autofree char *why = NULL;
 
-    return !columns ? MAX_TABLE
-           : columns <= head ? 0 : MIN((columns - head) / 3, MAX_TABLE);
+    if (kinds > MAX_TABLE) {
+        why = g_strdup_printf("%u kinds of hosts are too many for a table; "
+                              "--html shows it.", kinds);
+    } else if (screen->columns && needed > screen->columns) {
+        why = g_strdup_printf("The table takes %u columns, and this terminal "
+                              "has %u; --html shows it, too.", needed,
+                              screen->columns);
+    }
+    if (why) {
+        screen_wrap(screen, why, 0);
+        screen_add(screen, "\n");
+    }
+    return !why;
 }
 
-static void add_table(GString *out, const Pool *pool, bool colour,
-                      guint columns)
+static void add_table(Screen *screen, const Pool *pool)
 {
-    const glong width = widest_name(pool);
+    const guint width = widest_name(pool);
     guint i;
 
-    if (pool->kinds->len > table_room(width, columns)) {
-        g_string_append_printf(out, "%u kinds of hosts are too many for a "
-                               "table here; --html shows it.\n\n",
-                               pool->kinds->len);
+    if (!table_fits(screen, pool->kinds->len, width)) {
         return;
     }
-    g_string_append_printf(out, "%-*s", (int)width + 4, "Guests of, to");
+    screen_pad(screen, CORNER, width + HEAD_COLUMNS);
     for (i = 0; i < pool->kinds->len; i++) {
-        g_string_append_printf(out, "%3u", i + 1);
+        screen_add(screen, "%3u", i + 1);
     }
-    g_string_append_c(out, '\n');
+    screen_add(screen, "\n");
     for (i = 0; i < pool->kinds->len; i++) {
-        add_row(out, pool, i, width, colour);
+        add_row(screen, pool, i, width);
     }
-    g_string_append_c(out, '\n');
+    screen_add(screen, "\n");
 }
 
-static void add_counts(GString *out, const Pool *pool)
+/* What doesn't fit into a line has one for each of its parts. */
+static void add_line(Screen *screen, const char *line)
+{
+    g_auto(GStrv) parts = g_strsplit(line, "  ", -1);
+    size_t i;
+
+    if (!screen->columns || screen_width(line) <= screen->columns) {
+        screen_add(screen, "%s\n", line);
+        return;
+    }
+    for (i = 0; parts[i]; i++) {
+        screen_add(screen, "%s", i ? "  " : "");
+        screen_wrap(screen, parts[i], i ? INDENT : 0);
+    }
+}
+
+static void add_counts(Screen *screen, const Pool *pool)
 {
     const guint64 pairs = (guint64)pool->n * (pool->n - 1);
+    GString *line = g_string_new(NULL);
     guint i;
 
-    g_string_append_printf(out, "%u host%s, %u kind%s, %" PRIu64 " moves:",
-                           pool->n, pool->n == 1 ? "" : "s", pool->kinds->len,
+    g_string_append_printf(line, "%u hosts, %u kind%s, %" PRIu64 " moves:",
+                           pool->n, pool->kinds->len,
                            pool->kinds->len == 1 ? "" : "s", pairs);
     for (i = 0; i < G_N_ELEMENTS(pool->counts); i++) {
         if (pool->counts[i]) {
-            g_string_append_printf(out, "  %c %s %" PRIu64, matrix_sign(i),
+            g_string_append_printf(line, "  %c %s %" PRIu64, matrix_sign(i),
                                    matrix_meaning(i), pool->counts[i]);
         }
     }
-    g_string_append(out, "\n\n");
+    add_line(screen, line->str);
+    screen_add(screen, "\n");
+    g_string_free(line, TRUE);
 }
 
-static void add_names(GString *out, const Pool *pool, const Group *group)
+static char *names_of(const Pool *pool, const Group *group)
 {
+    GString *names = g_string_new(NULL);
     guint shown = 0;
     guint i, j;
 
@@ -176,45 +213,60 @@ static void add_names(GString *out, const Pool *pool, const Group *group)
         for (j = 0; j < kind->members->len && shown < MAX_NAMES; j++) {
             const guint host = g_array_index(kind->members, guint, j);
 
-            g_string_append_printf(out, "%s%s", shown++ ? ", " : " ",
+            g_string_append_printf(names, "%s%s", shown++ ? ", " : "",
                                    pool->hosts[host].name);
         }
     }
     if (group->n_hosts > shown) {
-        g_string_append_printf(out, " and %u more", group->n_hosts - shown);
+        g_string_append_printf(names, " and %u more", group->n_hosts - shown);
     }
-    g_string_append_c(out, '\n');
+    return g_string_free(names, FALSE);
 }
 
-static void add_groups(GString *out, const Pool *pool)
+/* "  text", and what doesn't fit into the line further to the right. */
+static void add_item(Screen *screen, const char *text)
+{
+    screen_add(screen, "%*s", INDENT - 2, "");
+    screen_wrap(screen, text, INDENT);
+}
+
+static void add_groups(Screen *screen, const Pool *pool)
 {
     guint i;
 
     if (!pool->groups->len) {
-        g_string_append(out, "No two hosts are fully interchangeable.\n\n");
+        screen_add(screen, "No two hosts are fully interchangeable.\n\n");
         return;
     }
-    g_string_append(out, "Fully interchangeable:\n");
+    screen_add(screen, "Fully interchangeable:\n");
     for (i = 0; i < pool->groups->len; i++) {
         const Group *group = pool_group(pool, i);
+        g_autofree char *names = names_of(pool, group);
+        g_autofree char *item = g_strdup_printf("%u hosts: %s", group->n_hosts,
+                                                names);
 
-        g_string_append_printf(out, "  %u hosts:", group->n_hosts);
-        add_names(out, pool, group);
+        add_item(screen, item);
     }
-    g_string_append_c(out, '\n');
+    screen_add(screen, "\n");
 }
 
-static void add_spoiler(GString *out, const Pool *pool, const Spoiler *spoiler)
+static void add_spoiler(Screen *screen, const Pool *pool,
+                        const Spoiler *spoiler)
 {
     g_autofree char *name = matrix_kind_name(pool, spoiler->kind);
     g_autofree char *text = matrix_spoiler_text(pool, spoiler);
     g_autofree char *cure = matrix_spoiler_cure(spoiler);
+    g_autofree char *item = g_strdup_printf("%s: %s", name, text);
 
-    g_string_append_printf(out, "  %s: %s%s%s\n", name, text,
-                           cure ? "; " : "", cure ? cure : "");
+    add_item(screen, item);
+    if (cure) {
+        g_autofree char *line = g_strconcat("  Cure: ", cure, NULL);
+
+        add_item(screen, line);
+    }
 }
 
-static void add_spoilers(GString *out, const Pool *pool)
+static void add_spoilers(Screen *screen, const Pool *pool)
 {
     g_autoptr(GArray) spoilers = pool_spoilers(pool);
     guint i;
@@ -222,27 +274,34 @@ static void add_spoilers(GString *out, const Pool *pool)
     if (!spoilers->len) {
         return;
     }
-    g_string_append(out, "Not like the largest group:\n");
+    screen_add(screen, "Not like the largest group:\n");
     for (i = 0; i < spoilers->len && i < MAX_SPOILERS; i++) {
-        add_spoiler(out, pool, &g_array_index(spoilers, Spoiler, i));
+        add_spoiler(screen, pool, &g_array_index(spoilers, Spoiler, i));
     }
     if (spoilers->len > i) {
-        g_string_append_printf(out, "  and %u more kinds of hosts\n",
-                               spoilers->len - i);
+        screen_add(screen, "  and %u more kinds of hosts\n",
+                   spoilers->len - i);
     }
-    g_string_append_c(out, '\n');
+    screen_add(screen, "\n");
 }
 
-char *matrix_to_text(const Pool *pool, bool colour, guint columns)
+char *matrix_to_text(const Pool *pool, const char *output)
 {
-    GString *out = g_string_new(NULL);
+    Screen screen = screen_begin(output);
     g_autofree char *frequency = matrix_frequency_text(pool);
+    g_autofree char *common = NULL;
 
-    add_table(out, pool, colour, columns);
-    add_counts(out, pool);
-    add_groups(out, pool);
-    add_spoilers(out, pool);
-    g_string_append_printf(out, "Best common TSC frequency: %s\n",
-                           frequency ? frequency : "unknown");
-    return g_string_free(out, FALSE);
+    if (pool->n == 1) {
+        screen_add(&screen, "Only one host is given, so there is nothing to "
+                   "compare.\n\n");
+    } else {
+        add_table(&screen, pool);
+        add_counts(&screen, pool);
+        add_groups(&screen, pool);
+        add_spoilers(&screen, pool);
+    }
+    common = g_strdup_printf("Best common TSC frequency: %s",
+                             frequency ? frequency : "unknown");
+    screen_wrap(&screen, common, 0);
+    return screen_end(&screen);
 }

@@ -5,18 +5,18 @@
 
 #include "pool.h"
 
-/* Pairs are told one by one only for so many hosts. */
+/* Pairs are listed one by one only for so many hosts. */
 #define MATRIX_MAX_PAIRS_HOSTS 300u
 
 /*
  * Each returns a text, to be freed with g_free().
  *
- * The text has a table, if there are few enough kinds of hosts for a screen;
- * @columns is how wide that is, 0 if nobody knows.
- * The picture is an SVG file; the page an HTML file with that picture in it.
- * JSON can also tell every pair by itself.
+ * The text has a table, if there are few enough kinds of hosts for @output, as
+ * of screen_begin().
+ * The picture is an SVG file; the page is an HTML file with that picture in it.
+ * JSON can also list every pair.
  */
-char *matrix_to_text(const Pool *pool, bool colour, guint columns);
+char *matrix_to_text(const Pool *pool, const char *output);
 char *matrix_to_svg(const Pool *pool);
 char *matrix_to_html(const Pool *pool);
 char *matrix_to_json(const Pool *pool, bool pairs);

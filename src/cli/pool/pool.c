@@ -4,6 +4,7 @@
 #include "text/printable.h"
 #include "cli/cli.h"
 #include "cli/hosts.h"
+#include "cli/progress.h"
 #include "pool.h"
 
 static Pool *pool_alloc(guint n)
@@ -111,8 +112,7 @@ static gboolean read_hosts(Pool *pool, char **files, const Wishes *wishes,
         if (!hosts_read(files[i], &host->facts, error)) {
             return FALSE;
         }
-        cf_guest_from_host(&host->facts, (uint32_t)wishes->tsc_khz,
-                           &host->guest);
+        cf_guest_from_host(&host->facts, wishes->tsc_khz, &host->guest);
         wishes_apply(wishes, &host->guest);
     }
     name_hosts(pool, files);
@@ -121,9 +121,12 @@ static gboolean read_hosts(Pool *pool, char **files, const Wishes *wishes,
 
 static void check_all(Pool *pool)
 {
+    const guint64 moves = (guint64)pool->n * (pool->n - 1);
+    Progress progress = progress_begin("moves checked");
     guint from, to;
 
     for (from = 0; from < pool->n; from++) {
+        progress_show(&progress, (guint64)from * (pool->n - 1), moves);
         for (to = 0; to < pool->n; to++) {
             CfCheck check;
 
@@ -136,6 +139,7 @@ static void check_all(Pool *pool)
             }
         }
     }
+    progress_end(&progress);
 }
 
 Pool *pool_read(char **files, const Wishes *wishes, GError **error)

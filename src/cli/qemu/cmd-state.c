@@ -9,6 +9,9 @@
 #include "cli/hosts.h"
 #include "cli/libvirt/libvirt.h"
 
+/* GDateTime ends with that year. */
+#define YEAR_9999_S INT64_C(253370764800)
+
 typedef struct Options {
     char *socket;
     char *uri;
@@ -21,13 +24,14 @@ typedef struct Options {
 static gboolean show(const GuestClocks *clocks, const Options *options,
                      GError **error)
 {
-    g_autofree char *text = options->json ? guest_clocks_to_json(clocks)
-                                          : guest_clocks_to_text(clocks);
+    g_autofree char *text =
+        options->json ? guest_clocks_to_json(clocks)
+                      : guest_clocks_to_text(clocks, options->output);
 
     return files_write(options->output, text, error);
 }
 
-/* The time of an event, or of now if it doesn't tell. */
+/* The time of an event, or of now if the event has none. */
 static char *event_time(const CfJson *event)
 {
     CfJsonReader reader = { NULL };
@@ -36,22 +40,22 @@ static char *event_time(const CfJson *event)
     int64_t seconds = g_get_real_time() / G_USEC_PER_SEC;
 
     if (cf_json_get_object(&reader, event, "timestamp", &stamp)) {
-        cf_json_get_int(&reader, stamp, "seconds", 0, INT32_MAX, &seconds);
+        cf_json_get_int(&reader, stamp, "seconds", 0, YEAR_9999_S, &seconds);
     }
     g_free(reader.problem);
     time = g_date_time_new_from_unix_local(seconds);
-    return g_date_time_format(time, "%H:%M:%S");
+    return g_date_time_format(time, "%Y-%m-%d %H:%M:%S");
 }
 
 static const char *run_event_text(const char *name)
 {
     static const char *const texts[][2] = {
         { "STOP", "the guest was stopped" },
-        { "RESUME", "the guest runs on" },
+        { "RESUME", "the guest runs again" },
         { "RESET", "the guest was reset" },
-        { "SUSPEND", "the guest sleeps" },
+        { "SUSPEND", "the guest went to sleep" },
         { "WAKEUP", "the guest woke up" },
-        { "SHUTDOWN", "the guest ends" },
+        { "SHUTDOWN", "the guest shuts down" },
     };
     size_t i;
 
@@ -113,7 +117,7 @@ static int status_of(const GuestClocks *clocks)
            ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
-/* A monitor, and what else than QEMU tells of the guest. */
+/* A monitor, and what is known about the guest without it. */
 static Qmp *open_monitor(const Options *options, LibvirtGuest *ret_guest,
                          GError **error)
 {
@@ -121,7 +125,7 @@ static Qmp *open_monitor(const Options *options, LibvirtGuest *ret_guest,
         return libvirt_open_monitor(options->uri, options->domain,
                                     options->watch, ret_guest, error);
     }
-    /* the socket is a file of this host, so QEMU runs here */
+    /* The socket is a file of this host, so QEMU runs here. */
     *ret_guest = (LibvirtGuest) { .name = "" };
     hosts_here(&ret_guest->host);
     return qmp_open_socket(options->socket, error);
@@ -137,7 +141,7 @@ static int state(const Options *options)
     if (!qmp || !guest_clocks_ask(qmp, &guest.host, &clocks, &error)) {
         return cli_fail(error);
     }
-    cf_domain_tighten(&guest.tells, &clocks.guest);
+    cf_domain_tighten(&guest.settings, &clocks.guest);
     if (!show(&clocks, options, &error)) {
         return cli_fail(error);
     }
@@ -147,15 +151,16 @@ static int state(const Options *options)
 static int check_options(const Options *options)
 {
     if (!options->socket == !options->uri) {
-        return cli_usage("--qmp SOCKET or --connect URI DOMAIN names the "
-                         "guest");
+        return cli_usage("name the guest, by --qmp SOCKET or by --connect URI "
+                         "DOMAIN");
     }
     if (!options->uri != !options->domain) {
-        return cli_usage(options->uri ? "which domain? --connect URI DOMAIN"
-                                      : "a domain needs --connect URI");
+        return cli_usage(options->uri ? "name the guest: --connect URI DOMAIN"
+                                      : "a DOMAIN needs --connect URI");
     }
     if (options->watch && (options->json || options->output)) {
-        return cli_usage("--watch contradicts --json and --output");
+        return cli_usage("--watch can't be combined with --json or "
+                         "--output");
     }
     return CLI_GO_ON;
 }
@@ -169,9 +174,9 @@ int cli_state(int argc, char **argv)
         { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
           "Ask through this libvirt", "URI" },
         { "watch", 'w', 0, G_OPTION_ARG_NONE, &options.watch,
-          "Go on, and tell what happens to the guest", NULL },
+          "Stay, and report what happens to the guest", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
-          "Print JSON, which clockferry check takes", NULL },
+          "Print JSON, as clockferry check takes it", NULL },
         OUTPUT_ENTRY(options),
         { 0 },
     };
@@ -180,8 +185,11 @@ int cli_state(int argc, char **argv)
         .summary = "Shows a running guest's clocks, and how they were "
                    "restored when it arrived.\nExit status 4: they aren't "
                    "carried, or didn't arrive exactly.",
+        .examples = "clockferry state --connect=qemu:///system vm-7\n"
+                    "clockferry state --watch --qmp=/run/vm-7/qmp",
         .max = 1,
         .options = entries,
+        .output = &options.output,
     };
     g_auto(GStrv) domain = NULL;
     int status = cli_parse(&syntax, argc, argv, &domain);

@@ -1,96 +1,118 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The clocks of a running guest for people and for programs. */
+/* The clocks of a running guest, for people and for programs. */
 #include <inttypes.h>
-#include <string.h>
+#include "text/codec.h"
+#include "text/units.h"
+#include "cli/screen.h"
 #include "guest-clocks.h"
-#include "cli/units.h"
 
-static void number_fact(GString *out, const char *name, bool known,
-                        const char *before, int64_t value, const char *unit)
+static void add_khz(Screen *screen, const char *name, uint32_t khz)
 {
-    if (known) {
-        units_fact(out, name, "%s%" PRId64 " %s", before, value, unit);
+    if (khz) {
+        screen_fact(screen, name, "%u kHz", khz);
     } else {
-        units_fact(out, name, "unknown");
+        screen_fact(screen, name, "unknown");
     }
 }
 
-static void add_restore(GString *out, const LastRestore *restore)
+static void add_steps(Screen *screen, const LastRestore *restore)
 {
-    g_autofree char *took = units_time((uint64_t)MAX(restore->duration_ns, 0));
-    g_autofree char *elapsed = units_time((uint64_t)MAX(restore->elapsed_ns,
-                                                        0));
-    g_autofree char *rate = units_ppb(restore->rate_error_ppt);
+    g_autofree char *residual = cf_signed_time_text(restore->residual_ns);
+    g_autofree char *bound = cf_signed_time_text(restore->bound_ns);
 
-    units_fact(out, "Last restore", "%s, %u tr%s, %s",
-               cf_name_of(&cf_rung_names, (unsigned int)restore->rung),
-               restore->tries, restore->tries == 1 ? "y" : "ies", took);
-    number_fact(out, "Residual", restore->residual_known, "",
-                restore->residual_ns, "ns");
-    number_fact(out, "kvmclock step", restore->bound_known, "up to ",
-                restore->bound_ns, "ns");
-    units_fact(out, "TSC offsets", "%s",
-               cf_name_of(&cf_tsc_outcome_names, (unsigned int)restore->tsc));
-    number_fact(out, "vCPU skew", restore->skew_known, "",
-                restore->skew_ticks, "ticks");
-    units_fact(out, "Rate error", "%s",
-               restore->rate_known ? rate : "unknown");
-    units_fact(out, "Same host", "%s", restore->same_host ? "yes" : "no");
-    units_fact(out, "Blackout", "%s", restore->frozen ? "frozen" : elapsed);
+    screen_fact(screen, "Residual", "%s",
+                restore->residual_known ? residual : "unknown");
+    screen_fact(screen, "kvmclock step", "%s%s",
+                restore->bound_known ? "up to " : "",
+                restore->bound_known ? bound : "unknown");
 }
 
-static void add_wishes(GString *out, const GuestClocks *clocks)
+static void add_tsc(Screen *screen, const LastRestore *restore)
+{
+    g_autofree char *rate = cf_rate_text(restore->rate_error_ppt);
+
+    screen_fact(screen, "TSC offsets", "%s",
+                cf_name_of(&cf_tsc_outcome_names, (unsigned int)restore->tsc));
+    if (restore->skew_known) {
+        screen_fact(screen, "vCPU skew", "%" PRId64 " ticks",
+                    restore->skew_ticks);
+    } else {
+        screen_fact(screen, "vCPU skew", "unknown");
+    }
+    screen_fact(screen, "Rate error", "%s",
+                restore->rate_known ? rate : "unknown");
+}
+
+static void add_restore(Screen *screen, const LastRestore *restore)
+{
+    g_autofree char *took =
+        cf_time_text((uint64_t)MAX(restore->duration_ns, 0));
+    g_autofree char *elapsed =
+        cf_time_text((uint64_t)MAX(restore->elapsed_ns, 0));
+
+    screen_fact(screen, "Last restore", "%s, %u tr%s, %s",
+                cf_name_of(&cf_rung_names, (unsigned int)restore->rung),
+                restore->tries, restore->tries == 1 ? "y" : "ies", took);
+    add_steps(screen, restore);
+    add_tsc(screen, restore);
+    screen_fact(screen, "Same host", "%s", restore->same_host ? "yes" : "no");
+    screen_fact(screen, "Blackout", "%s",
+                restore->frozen ? "frozen" : elapsed);
+}
+
+static void add_wishes(Screen *screen, const GuestClocks *clocks)
 {
     const CfGuest *guest = &clocks->guest;
 
     if (!clocks->enabled) {
-        units_fact(out, "Clocks", "not carried: QEMU needs -global "
-                   "kvmclock.guest-clock=on, see clockferry enable");
+        screen_fact(screen, "Clocks", "not carried: QEMU needs -global "
+                    "kvmclock.guest-clock=on, see clockferry enable");
         return;
     }
-    units_fact(out, "Clocks", "carried, policy %s, require %s",
-               cf_policy_name(guest->policy), cf_rung_name(guest->require));
+    screen_fact(screen, "Clocks", "carried, policy %s, require %s",
+                cf_policy_name(guest->policy), cf_rung_name(guest->require));
     if (clocks->freeze) {
-        units_fact(out, "Blackouts", "freeze the clocks");
+        screen_fact(screen, "Blackouts", "freeze the clocks");
     } else {
-        units_fact(out, "Blackouts", "count, up to %u s",
-                   clocks->blackout_limit_s);
+        screen_fact(screen, "Blackouts", "count, up to %u s",
+                    clocks->blackout_limit_s);
     }
 }
 
-char *guest_clocks_to_text(const GuestClocks *clocks)
+char *guest_clocks_to_text(const GuestClocks *clocks, const char *output)
 {
-    GString *out = g_string_new(NULL);
+    Screen screen = screen_begin(output);
 
-    units_fact(out, "Guest", "%s, %s",
-               *clocks->name ? clocks->name : "no name",
-               *clocks->status ? clocks->status : "state unknown");
-    add_wishes(out, clocks);
-    number_fact(out, "Host TSC", clocks->host_khz, "", clocks->host_khz,
-                "kHz");
-    number_fact(out, "Guest TSC", clocks->guest_khz, "", clocks->guest_khz,
-                "kHz");
-    units_fact(out, "Promised", "%s", clocks->guest.promised ? "yes" : "no");
+    screen_fact(&screen, "Guest", "%s, %s",
+                *clocks->name ? clocks->name : "no name",
+                *clocks->status ? clocks->status : "state unknown");
+    add_wishes(&screen, clocks);
+    add_khz(&screen, "Host TSC", clocks->host_khz);
+    add_khz(&screen, "Guest TSC", clocks->guest_khz);
+    screen_fact(&screen, "Promised", "%s",
+                clocks->guest.promised ? "yes" : "no");
     if (clocks->restored) {
-        add_restore(out, &clocks->restore);
+        add_restore(&screen, &clocks->restore);
     } else {
-        units_fact(out, "Last restore", "none, the guest was started here");
+        screen_fact(&screen, "Last restore",
+                    "none: the guest was started here");
     }
-    return g_string_free(out, FALSE);
+    return screen_end(&screen);
 }
 
 char *guest_clocks_restore_line(const LastRestore *restore)
 {
     GString *out = g_string_new(NULL);
-    g_autofree char *rate = units_ppb(restore->rate_error_ppt);
+    g_autofree char *rate = cf_rate_text(restore->rate_error_ppt);
 
     g_string_append_printf(
         out, "%s, %u tr%s",
         cf_name_of(&cf_rung_names, (unsigned int)restore->rung),
         restore->tries, restore->tries == 1 ? "y" : "ies");
     if (restore->residual_known) {
-        g_string_append_printf(out, ", residual %" PRId64 " ns",
-                               restore->residual_ns);
+        g_autofree char *residual = cf_signed_time_text(restore->residual_ns);
+
+        g_string_append_printf(out, ", residual %s", residual);
     }
     g_string_append_printf(
         out, ", TSC %s, rate error %s",
@@ -129,9 +151,7 @@ static CfJson *restore_to_json(const LastRestore *restore)
 
 char *guest_clocks_to_json(const GuestClocks *clocks)
 {
-    CfJsonReader reader = { NULL };
-    g_autofree char *guest = cf_guest_to_json(&clocks->guest);
-    g_autoptr(CfJson) json = cf_json_parse(&reader, guest, strlen(guest));
+    g_autoptr(CfJson) json = cf_guest_to_object(&clocks->guest);
 
     cf_json_add_text(json, "name", clocks->name);
     cf_json_add_text(json, "status", clocks->status);

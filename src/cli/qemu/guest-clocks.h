@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The clocks of a guest that runs in QEMU, as QEMU tells them. */
+/* The clocks of a guest that runs in QEMU, as QEMU reports them. */
 #ifndef CF_GUEST_CLOCKS_H
 #define CF_GUEST_CLOCKS_H
 
@@ -31,17 +31,17 @@ typedef struct LastRestore {
 } LastRestore;
 
 /**
- * GuestClocks - all of it
- * @name: the guest's, empty when it has none
- * @status: its run state, as "running"
+ * GuestClocks - all that QEMU reports
+ * @name: the guest's name, empty if it has none
+ * @status: its run state, such as "running"
  * @enabled: its clocks are carried over migrations
- * @freeze: the blackout doesn't count
- * @blackout_limit_s: from so many seconds on it doesn't count anyway
- * @host_khz: the host's TSC, 0 when unknown
- * @guest_khz: the guest's, 0 when unknown
+ * @freeze: blackouts don't count
+ * @blackout_limit_s: from this many seconds on a blackout doesn't count anyway
+ * @host_khz: frequency of the host's TSC, 0 when unknown
+ * @guest_khz: frequency of the guest's TSC, 0 when unknown
  * @guest: for cf_check()
  * @restored: @restore is known
- * @restore: the last one
+ * @restore: the last restore
  */
 typedef struct GuestClocks {
     char name[256];
@@ -61,25 +61,26 @@ typedef struct GuestClocks {
  * @qmp: its monitor
  * @host: what is known of the host that it runs on
  * @ret_clocks: the guest's clocks, written on success
- * @error: why not; QMP_ERROR_NO_COMMAND: it is without the Clockferry series
+ * @error: why it can't; QMP_ERROR_NO_COMMAND: QEMU lacks the Clockferry series
  *
  * Return: true on success.
  */
 gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
                           GuestClocks *ret_clocks, GError **error);
 
-/* What any QEMU tells: the frequency that it wants the guest's TSC to have;
- * 0 if it doesn't. */
+/* What any QEMU reports: the frequency that it wants the guest's TSC to have; 0
+ * if it doesn't. */
 uint32_t guest_clocks_ask_khz(Qmp *qmp);
 
-/* What the event KVM_CLOCK_RESTORED says; false if it is nonsense. */
+/* Reads the event KVM_CLOCK_RESTORED; false if it is nonsense. */
 bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore);
 
 /* Did the clocks arrive as they were? */
 bool guest_clocks_exact(const LastRestore *restore);
 
-/* For people and for programs; to be freed with g_free(). */
-char *guest_clocks_to_text(const GuestClocks *clocks);
+/* For people, laid out for @output as of screen_begin(), and for programs; to
+ * be freed with g_free(). */
+char *guest_clocks_to_text(const GuestClocks *clocks, const char *output);
 char *guest_clocks_to_json(const GuestClocks *clocks);
 
 /* "closed-loop, 2 tries, residual -1 ns, ...", to be freed with g_free(). */

@@ -160,7 +160,8 @@ static gboolean is_greeted(Peer *peer, GError **error)
     }
     if (!cf_json_has(greeting, "QMP")) {
         g_set_error_literal(error, QMP_ERROR, QMP_ERROR_PROTOCOL,
-                            "this isn't QEMU's monitor: it doesn't greet");
+                            "this isn't QEMU's monitor: it sent no QMP "
+                            "greeting");
         return FALSE;
     }
     return TRUE;

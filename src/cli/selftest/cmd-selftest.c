@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry selftest: carries clocks between two VMs, there and back. */
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/progress.h"
 #include "results.h"
 #include "test-vm.h"
 
 #define MAX_ROUNDS 1000000
-#define PROGRESS_US (G_USEC_PER_SEC / 2)
 
 extern const unsigned char guest_rom[];
 extern const size_t guest_rom_size;
@@ -31,8 +29,8 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Not from the restore's report: both guests' pages, at a TSC that the
- * destination's guest has just published. */
+/* Measured without the restore's report: by both guests' pages, at a TSC that
+ * the destination's guest has just published. */
 static gboolean measure_vcpus(TestVm *from, TestVm *to, uint32_t n_vcpus,
                               int64_t *ret_worst_ns, GError **error)
 {
@@ -106,8 +104,8 @@ static gboolean carry(const CfVm *from, const CfVm *to, Results *results,
     return TRUE;
 }
 
-/* Puts a clock an hour ahead and lets the guest see it, so that a restore
- * that does nothing, or a page that isn't renewed, can't look like success. */
+/* Puts a clock an hour ahead and lets the guest see it. A restore that does
+ * nothing, or a page that isn't renewed, can't look like success then. */
 static gboolean disturb(TestVm *vm, const CfVm *described, GError **error)
 {
     CfKvmClock clock = { 0 };
@@ -124,7 +122,7 @@ static gboolean disturb(TestVm *vm, const CfVm *described, GError **error)
     return test_vm_run(vm, error);
 }
 
-/* The very first time the destination has never run, like a fresh QEMU's. */
+/* In the first round the destination has never run, like a fresh QEMU's. */
 static gboolean one_round(TestVm *from, TestVm *to, bool first,
                           const CfHost *host, Results *results,
                           GError **error)
@@ -145,24 +143,6 @@ static gboolean one_round(TestVm *from, TestVm *to, bool first,
     return TRUE;
 }
 
-static void show_progress(int round, int rounds, gint64 *last_us)
-{
-    const gint64 now_us = g_get_monotonic_time();
-
-    if (isatty(STDERR_FILENO) && now_us - *last_us >= PROGRESS_US) {
-        *last_us = now_us;
-        fprintf(stderr, "\r%d of %d rounds ", round, rounds);
-        fflush(stderr);
-    }
-}
-
-static void end_progress(void)
-{
-    if (isatty(STDERR_FILENO)) {
-        fputs("\r                              \r", stderr);
-    }
-}
-
 static gboolean run_rounds(const Options *options, const char *device,
                            const CfHost *host, const unsigned char *rom,
                            size_t rom_size, Results *results, GError **error)
@@ -170,7 +150,7 @@ static gboolean run_rounds(const Options *options, const char *device,
     const uint32_t n_vcpus = (uint32_t)options->vcpus;
     g_autoptr(TestVm) a = test_vm_new(device, rom, rom_size, n_vcpus, error);
     g_autoptr(TestVm) b = NULL;
-    gint64 progress_us = g_get_monotonic_time();
+    Progress progress = progress_begin("rounds");
     gboolean done;
     int i;
 
@@ -182,9 +162,9 @@ static gboolean run_rounds(const Options *options, const char *device,
     for (i = 0; done && i < options->rounds; i++) {
         done = i % 2 ? one_round(b, a, false, host, results, error)
                      : one_round(a, b, i == 0, host, results, error);
-        show_progress(i + 1, options->rounds, &progress_us);
+        progress_show(&progress, (guint64)i + 1, (guint64)options->rounds);
     }
-    end_progress();
+    progress_end(&progress);
     return done;
 }
 
@@ -212,7 +192,8 @@ static int selftest(const Options *options)
     gsize rom_size = guest_rom_size;
     int status;
 
-    if (!cf_host_probe(cf_kvm_ops(), device, &host, &error) ||
+    if (!files_check_writable(options->output, &error) ||
+        !cf_host_probe(cf_kvm_ops(), device, &host, &error) ||
         (options->rom &&
          !files_read(options->rom, &rom, &rom_size, &error))) {
         return cli_fail(error);
@@ -251,16 +232,18 @@ int cli_selftest(int argc, char **argv)
           "Another image of the test guest", "FILE" },
         JSON_ENTRY(options),
         OUTPUT_ENTRY(options),
-        { "device", 0, 0, G_OPTION_ARG_FILENAME, &options.device,
-          "The KVM device (" CF_CLI_DEVICE ")", "PATH" },
+        DEVICE_ENTRY(options),
         { 0 },
     };
     const CliSyntax syntax = {
         .arguments = "",
         .summary = "Carries the clocks of a test guest between two VMs on "
-                   "this host, there and back,\nand measures by how much they "
+                   "this host, there and back,\nand measures how far they "
                    "step. Exit status 4: by more than 3 ns.",
+        .examples = "clockferry selftest --rounds=50",
         .options = entries,
+        .output = &options.output,
+        .device = &options.device,
     };
     int status = cli_parse(&syntax, argc, argv, NULL);
 

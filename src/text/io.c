@@ -1,19 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads and writes all of something. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reads all that there is, and writes all that it is given. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
-#include <clockferry/error.h>
 #include "io.h"
 
-static gboolean fail(GError **error, int code)
-{
-    g_set_error_literal(error, CF_ERROR, CF_ERROR_SYSTEM, g_strerror(code));
-    return FALSE;
-}
-
-gboolean io_read(int fd, size_t max, char **ret_text, size_t *ret_size,
-                 GError **error)
+int cf_io_read(int fd, size_t max, char **ret_text, size_t *ret_size)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     char buffer[65536];
@@ -26,19 +18,17 @@ gboolean io_read(int fd, size_t max, char **ret_text, size_t *ret_size,
         }
     } while ((n > 0 && text->len <= max) || (n < 0 && errno == EINTR));
     if (n < 0) {
-        return fail(error, errno);
+        return errno;
     }
     if (text->len > max) {
-        g_set_error(error, CF_ERROR, CF_ERROR_INVALID,
-                    "it has more than %zu bytes", max);
-        return FALSE;
+        return EFBIG;
     }
     *ret_size = text->len;
     *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
-    return TRUE;
+    return 0;
 }
 
-gboolean io_write(int fd, const char *text, GError **error)
+int cf_io_write(int fd, const char *text)
 {
     size_t left = strlen(text);
 
@@ -46,12 +36,12 @@ gboolean io_write(int fd, const char *text, GError **error)
         const ssize_t n = write(fd, text, left);
 
         if (n < 0 && errno != EINTR) {
-            return fail(error, errno);
+            return errno;
         }
         if (n > 0) {
             text += n;
             left -= (size_t)n;
         }
     }
-    return TRUE;
+    return 0;
 }

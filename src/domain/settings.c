@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a domain's XML itself says of its guest's clocks. */
+/* What a domain's XML itself sets for its guest's clocks. */
 #include "text/names.h"
 #include "commandline.h"
 #include "xml.h"
@@ -18,7 +18,7 @@ static char *timer_frequency(const xmlNode *root)
 }
 
 /* QEMU drops what is less than a kHz. */
-static void tell_frequency(const xmlNode *root, CfDomainTells *tells)
+static void get_frequency(const xmlNode *root, CfDomainSettings *settings)
 {
     g_autofree char *text = timer_frequency(root);
     guint64 hz;
@@ -28,14 +28,14 @@ static void tell_frequency(const xmlNode *root, CfDomainTells *tells)
                                              NULL) && !hz)) {
         return;
     }
-    tells->promised = true;
+    settings->promised = true;
     if (g_ascii_string_to_unsigned(text, 10, 1, (guint64)UINT32_MAX * 1000,
                                    &hz, NULL)) {
-        tells->tsc_khz = (uint32_t)(hz / 1000);
+        settings->tsc_khz = (uint32_t)(hz / 1000);
     }
 }
 
-/* An optional feature may well be there. */
+/* A feature that is optional may well be there. */
 static bool has_invtsc(const xmlNode *cpu)
 {
     const xmlNode *feature = cf_xml_child(cpu, NULL, "feature");
@@ -47,11 +47,11 @@ static bool has_invtsc(const xmlNode *cpu)
         return !cf_xml_says(feature, "policy", "disable") &&
                !cf_xml_says(feature, "policy", "forbid");
     }
-    /* Then the guest has all that the host has. */
+    /* The guest then has all that the host has. */
     return cf_xml_says(cpu, "migratable", "off");
 }
 
-static bool tell_word(const CfDomain *domain, const char *name,
+static bool get_word(const CfDomain *domain, const char *name,
                       const CfNames *names, int *ret_value)
 {
     g_autofree char *word = cf_commandline_get(domain, name);
@@ -69,42 +69,43 @@ static bool is_on(const char *word)
            !g_strcmp0(word, "true") || !g_strcmp0(word, "y");
 }
 
-void cf_domain_tells(const CfDomain *domain, CfDomainTells *ret_tells)
+void cf_domain_get_settings(const CfDomain *domain,
+                            CfDomainSettings *ret_settings)
 {
     const xmlNode *root = xmlDocGetRootElement(domain->doc);
     g_autofree char *guest_clock = cf_commandline_get(domain, "guest-clock");
-    CfDomainTells tells = {
+    CfDomainSettings settings = {
         .kvm = cf_xml_says(root, "type", "kvm"),
         .guest_clock = is_on(guest_clock),
     };
     int policy = CF_POLICY_AUTO, require = CF_RUNG_PLAIN;
 
-    tells.policy_known = tell_word(domain, "policy", &cf_policy_names,
+    settings.policy_known = get_word(domain, "policy", &cf_policy_names,
                                    &policy);
-    tells.policy = (enum cf_policy)policy;
-    tells.require_known = tell_word(domain, "require", &cf_rung_names,
+    settings.policy = (enum cf_policy)policy;
+    settings.require_known = get_word(domain, "require", &cf_rung_names,
                                     &require);
-    tells.require = (enum cf_rung)require;
-    tell_frequency(root, &tells);
+    settings.require = (enum cf_rung)require;
+    get_frequency(root, &settings);
     if (has_invtsc(cf_xml_child(root, NULL, "cpu"))) {
-        tells.promised = true;
+        settings.promised = true;
     }
-    *ret_tells = tells;
+    *ret_settings = settings;
 }
 
-void cf_domain_guest(const CfDomainTells *tells, const CfHost *host,
+void cf_domain_guest(const CfDomainSettings *settings, const CfHost *host,
                      CfGuest *ret_guest)
 {
     const CfHost unknown = { 0 };
     CfGuest guest;
 
-    cf_guest_from_host(host ? host : &unknown, tells->tsc_khz, &guest);
-    if (!host && tells->tsc_khz) {
-        guest.freq = (struct cf_tsc_freq) { tells->tsc_khz, 0, 1 };
+    cf_guest_from_host(host ? host : &unknown, settings->tsc_khz, &guest);
+    if (!host && settings->tsc_khz) {
+        guest.freq = (struct cf_tsc_freq) { settings->tsc_khz, 0, 1 };
     }
-    guest.promised = tells->promised;
-    guest.policy = tells->policy;
-    guest.require = tells->require;
+    guest.promised = settings->promised;
+    guest.policy = settings->policy;
+    guest.require = settings->require;
     *ret_guest = guest;
 }
 
@@ -115,13 +116,13 @@ static enum cf_policy stricter(enum cf_policy a, enum cf_policy b)
            : CF_POLICY_LAX;
 }
 
-void cf_domain_tighten(const CfDomainTells *tells, CfGuest *guest)
+void cf_domain_tighten(const CfDomainSettings *settings, CfGuest *guest)
 {
-    guest->promised = guest->promised || tells->promised;
-    if (tells->policy_known) {
-        guest->policy = stricter(guest->policy, tells->policy);
+    guest->promised = guest->promised || settings->promised;
+    if (settings->policy_known) {
+        guest->policy = stricter(guest->policy, settings->policy);
     }
-    if (tells->require_known) {
-        guest->require = MIN(guest->require, tells->require);
+    if (settings->require_known) {
+        guest->require = MIN(guest->require, settings->require);
     }
 }

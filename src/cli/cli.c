@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Parses a subcommand's arguments, and says what is wrong. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <clockferry/error.h>
+#include "text/printable.h"
+#include "cli.h"
+#include "files.h"
+
+static int print(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+
+    return files_write(NULL, text, &error) ? CF_EXIT_FINE : cli_fail(error);
+}
+
+int cli_check_inputs(const char *const *files)
+{
+    guint n = 0;
+
+    for (; *files; files++) {
+        n += !strcmp(*files, "-");
+    }
+    return n > 1 ? cli_usage("only one file can be '-', the standard input")
+                 : CLI_GO_ON;
+}
+
+static int check_device(const char *device)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!device || access(device, F_OK) == 0) {
+        return CLI_GO_ON;
+    }
+    g_set_error(&error, CF_ERROR, CF_ERROR_NO_KVM, "can't open %s: %s", device,
+                g_strerror(errno));
+    return cli_fail(error);
+}
+
+/* What is wrong with values that any command may have. */
+static int check_values(const CliSyntax *syntax, char **arguments)
+{
+    if (syntax->output && *syntax->output && !**syntax->output) {
+        return cli_usage("--output needs the name of a file");
+    }
+    if (syntax->files && arguments) {
+        const int status =
+            cli_check_inputs((const char *const *)arguments);
+
+        if (status != CLI_GO_ON) {
+            return status;
+        }
+    }
+    return check_device(syntax->device ? *syntax->device : NULL);
+}
+
+static int check_count(const CliSyntax *syntax, char **arguments)
+{
+    const int n = arguments ? (int)g_strv_length(arguments) : 0;
+
+    if (n > syntax->max) {
+        return cli_usage("unexpected argument '%s'", arguments[syntax->max]);
+    }
+    if (n < syntax->min) {
+        return cli_usage("too few arguments: %s takes %s", g_get_prgname(),
+                         syntax->arguments);
+    }
+    return CLI_GO_ON;
+}
+
+/* Text that GLib can't convert it doesn't name. */
+static const char *find_broken(char **arguments)
+{
+    for (; *arguments; arguments++) {
+        g_autofree char *text = g_locale_to_utf8(*arguments, -1, NULL, NULL,
+                                                 NULL);
+
+        if (!text) {
+            return *arguments;
+        }
+    }
+    return NULL;
+}
+
+/* In our quotes, and with where to look. */
+static int fail_options(char **arguments, const GError *error)
+{
+    const char *broken = g_error_matches(error, G_CONVERT_ERROR,
+                                         G_CONVERT_ERROR_ILLEGAL_SEQUENCE)
+                         ? find_broken(arguments) : NULL;
+    g_auto(GStrv) opened = g_strsplit(error->message, "\xe2\x80\x9c", -1);
+    g_autofree char *half = g_strjoinv("'", opened);
+    g_auto(GStrv) closed = g_strsplit(half, "\xe2\x80\x9d", -1);
+    g_autofree char *message = g_strjoinv("'", closed);
+
+    if (broken) {
+        return cli_usage("'%s' isn't text in this locale's encoding", broken);
+    }
+    return cli_usage("%s; see %s --help", message, g_get_prgname());
+}
+
+static int print_help(GOptionContext *context)
+{
+    g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
+
+    return print(text);
+}
+
+static char *description_of(const CliSyntax *syntax)
+{
+    g_auto(GStrv) lines = g_strsplit(syntax->examples, "\n", -1);
+    g_autofree char *examples = g_strjoinv("\n  ", lines);
+
+    return g_strdup_printf("Example%s:\n  %s", lines[1] ? "s" : "", examples);
+}
+
+static int parse(GOptionContext *context, const CliSyntax *syntax, int argc,
+                 char **argv, char ***ret_arguments)
+{
+    g_auto(GStrv) arguments = NULL;
+    g_auto(GStrv) given = g_strdupv(argv);
+    g_autoptr(GError) error = NULL;
+    gboolean help = FALSE;
+    const GOptionEntry common[] = {
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments,
+          NULL, NULL },
+        { 0 },
+    };
+    int status;
+
+    g_option_context_add_main_entries(context, syntax->options, NULL);
+    g_option_context_add_main_entries(context, common, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        return fail_options(given, error);
+    }
+    if (help) {
+        return print_help(context);
+    }
+    status = check_count(syntax, arguments);
+    if (status == CLI_GO_ON) {
+        status = check_values(syntax, arguments);
+    }
+    if (status == CLI_GO_ON && ret_arguments) {
+        *ret_arguments = g_steal_pointer(&arguments);
+    }
+    return status;
+}
+
+int cli_parse(const CliSyntax *syntax, int argc, char **argv,
+              char ***ret_arguments)
+{
+    g_autoptr(GOptionContext) context =
+        g_option_context_new(syntax->arguments);
+    g_autofree char *description = description_of(syntax);
+
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_summary(context, syntax->summary);
+    g_option_context_set_description(context, description);
+    return parse(context, syntax, argc, argv, ret_arguments);
+}
+
+/* Names from the command line and from files are part of messages. */
+static void complain(const char *message)
+{
+    g_autofree char *printable = cf_printable(message);
+    g_autofree char *line = g_strdup_printf("clockferry: %s\n", printable);
+
+    files_write_error(line);
+}
+
+int cli_fail(const GError *error)
+{
+    complain(error->message);
+    return CF_EXIT_FAILURE;
+}
+
+int cli_usage(const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list values;
+
+    va_start(values, format);
+    message = g_strdup_vprintf(format, values);
+    va_end(values);
+    complain(message);
+    return CF_EXIT_USAGE;
+}

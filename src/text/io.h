@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reads all that there is, and writes all that it is given. */
+#ifndef CF_IO_H
+#define CF_IO_H
+
+#include <glib.h>
+#include <stddef.h>
+
+/**
+ * cf_io_read - read to the end
+ * @fd: what to read from
+ * @max: how many bytes there may be
+ * @ret_text: the text, with a zero byte after it; to be freed with g_free()
+ * @ret_size: its size in bytes, without that zero byte
+ *
+ * Return: 0, or an errno; EFBIG if there are more than @max bytes.
+ */
+int cf_io_read(int fd, size_t max, char **ret_text, size_t *ret_size);
+
+/* Writes a whole text. Return: 0, or an errno. */
+int cf_io_write(int fd, const char *text);
+
+#endif /* CF_IO_H */
