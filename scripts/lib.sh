@@ -2,13 +2,9 @@
 # shellcheck shell=sh disable=SC2034 # what is set here is used by whoever sources it
 # What ./run, tests, debian/ and qemu-patches/ share: messages, the cache, its lock, progress. To be sourced, with $top set.
 
-# Pure headers stand in two places, which must not differ: NAME.h here and in the QEMU series. The arithmetic
-# (clock-math) must be in the series; others are compared if they are.
-header_here=include/clockferry/NAME.h
-header_in_qemu=hw/i386/kvm/NAME.h
-
 # shellcheck disable=SC2154 # set by whoever sources this
 scripts=$top/qemu-patches/scripts
+files=$top/qemu-patches/files
 cache=${CLOCKFERRY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/clockferry}
 # /usr/sbin and /sbin: not every user has them, and apt needs them.
 PATH=$PATH:/usr/sbin:/sbin
@@ -161,12 +157,44 @@ series_patches() {
     sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$series_dir/series"
 }
 
-# A short name for the content of the series. To be used as x=$(series_key) || exit 1
-series_key() {
+# The files of qemu-patches/files that a patch brings: lines "Brings: PATH" behind its "---", where git am ignores them.
+brought_by() {
+    sed -n -e '/^---$/,/^diff --git /s/^Brings: //p' "$series_dir/$1"
+}
+
+# Ends if the series isn't all there.
+need_whole_series() {
     series_list=$(series_patches) || exit 1
     for p in $series_list; do
         [ -f "$series_dir/$p" ] || die "the series lists $p, but there is no such file in $series_dir"
+        for f in $(brought_by "$p"); do
+            [ -s "$files/$f" ] || die "$p brings $f, but there is no such file in $files, or it is empty"
+            [ -z "$(tail -c 1 "$files/$f")" ] || die "the last line of $files/$f has no end"
+        done
     done
-    # shellcheck disable=SC2086 # a list of names without spaces
-    (cd "$series_dir" && { [ -z "$series_list" ] || cat $series_list; }) | key
+}
+
+# A file of qemu-patches/files as a patch that adds it. Links are followed.
+new_file() {
+    new_mode=100644
+    [ ! -x "$files/$1" ] || new_mode=100755
+    printf 'diff --git a/%s b/%s\nnew file mode %s\n--- /dev/null\n+++ b/%s\n@@ -0,0 +1,%d @@\n' \
+        "$1" "$1" "$new_mode" "$1" "$(wc -l <"$files/$1")"
+    sed 's/^/+/' "$files/$1"
+}
+
+# A patch with the files that it brings inside, as git am and patch take it.
+whole_patch() {
+    cat "$series_dir/$1"
+    for f in $(brought_by "$1"); do
+        new_file "$f"
+    done
+}
+
+# A short name for the content of the series. To be used as x=$(series_key) || exit 1
+series_key() {
+    need_whole_series
+    for p in $series_list; do
+        whole_patch "$p"
+    done | key
 }

@@ -1,0 +1,106 @@
+/*
+ * Carrying a guest's clocks over a migration: state, capture, restore
+ *
+ * What travels are functions, not samples: each vCPU's TSC as a function of
+ * the host's (in CPUX86State.guest_tsc), kvmclock as a function of the guest
+ * TSC, and one anchor that ties them to real time.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_I386_KVM_CLOCK_CARRY_H
+#define HW_I386_KVM_CLOCK_CARRY_H
+
+#include "hw/i386/kvm/clock-host.h"
+#include "migration/vmstate.h"
+#include "qapi/qapi-types-kvm-clock.h"
+
+/* KVMClockCarried.flags, as they travel */
+#define KVMCLOCK_STATE_PAUSED   (1 << 0) /* stopped by its user: time froze */
+#define KVMCLOCK_STATE_FN       (1 << 1) /* @fn is known */
+#define KVMCLOCK_STATE_ANCHORED (1 << 2) /* the kernel read @anchor at once */
+#define KVMCLOCK_STATE_UNSTABLE (1 << 3) /* reading the TSC changed it */
+#define KVMCLOCK_STATE_FLAGS    15
+
+/* The clocks of a stopped guest: captured here, or loaded from a stream. */
+typedef struct KVMClockCarried {
+    uint32_t flags;
+    uint32_t host_khz;
+    QemuUUID boot_id;
+    struct cf_clock_fn fn;
+    KVMClockAnchor anchor;
+} KVMClockCarried;
+
+/* What the user chose. */
+typedef struct KVMClockConfig {
+    bool enabled;
+    KvmClockPolicy policy;
+    KvmClockRung require;
+    KvmClockBlackout blackout;
+    uint32_t blackout_limit_s;
+    uint32_t pretend_tsc_khz;
+    bool pretend_other_host;
+} KVMClockConfig;
+
+/* How a guest's clocks were restored. */
+typedef struct KVMClockReport {
+    bool valid;
+    bool same_host;
+    bool frozen;
+    bool rate_known;
+    bool residual_known;
+    bool settled;               /* the first run changes nothing any more */
+    bool source_unstable;       /* its clock as a function is a guess */
+    KvmClockTsc tsc;
+    enum cf_rung rung;
+    int tries;
+    int64_t residual_ns;
+    int64_t rate_error_ppt;
+    int64_t passed_ns;          /* from the source's anchor to this host's */
+    int64_t elapsed_ns;         /* how much of it counts */
+    uint64_t skew_ticks;
+    uint64_t slack_ns;          /* how badly @residual_ns is known */
+    hwaddr page;                /* the boot vCPU's pvclock record; 0: none */
+    uint64_t set_ticks;         /* guest TSC when kvmclock was set last */
+    uint32_t guest_khz;
+    struct cf_tsc_freq freq;    /* of the boot vCPU, in force now */
+    int64_t duration_ns;
+} KVMClockReport;
+
+/* The effective frequency of the boot vCPU's TSC, and what was promised. */
+typedef struct KVMClockOffer {
+    KVMClockCarried from;       /* host, boot id and instant; no function */
+    struct cf_tsc_freq freq;
+    bool promised;              /* the guest has invtsc or a tsc-frequency */
+    uint8_t policy;
+    uint8_t require;
+} KVMClockOffer;
+
+bool kvmclock_read_page(hwaddr page, KVMPvclockRecord *record);
+bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp);
+bool kvmclock_restore(const KVMClockCarried *carried, bool here,
+                      const KVMClockConfig *config, KVMClockReport *report,
+                      Error **errp);
+bool kvmclock_within_limit(const KVMClockCarried *carried,
+                           const KVMClockConfig *config);
+bool kvmclock_report_bound_ns(const KVMClockReport *report,
+                              uint64_t *bound_ns);
+bool kvmclock_tsc_known(const KVMClockReport *report);
+void kvmclock_tell_restored(const KVMClockReport *report);
+bool kvmclock_same_host(const KVMClockCarried *src,
+                        const struct cf_instant *now, uint32_t host_khz,
+                        const KVMClockConfig *config);
+bool kvmclock_vcpu_freq(CPUState *cpu, uint32_t host_khz,
+                        struct cf_tsc_freq *freq);
+uint32_t kvmclock_host_khz(void);
+const KVMClockHost *kvmclock_this_host(void);
+
+bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
+                         const KVMClockCarried *stopped,
+                         const KVMClockConfig *config, Error **errp);
+bool kvmclock_check_offer(const KVMClockOffer *offer,
+                          const KVMClockConfig *config);
+
+extern const VMStateDescription vmstate_kvmclock_carried;
+extern const VMStateDescription vmstate_kvmclock_freq;
+
+#endif

@@ -1,0 +1,221 @@
+/*
+ * May the guest come here?  Asked before its RAM is sent
+ *
+ * The source says at set-up time how fast the guest's TSC really runs and
+ * what the guest was promised.  The destination looks at what its own host
+ * can do, on a scratch VM, and refuses in one sentence what the policy
+ * doesn't allow.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "cpu.h"
+#include "system/kvm.h"
+#include "hw/i386/kvm/clock-carry.h"
+#include "trace.h"
+
+/* They go from one to the other by a cast. */
+QEMU_BUILD_BUG_ON((int)CF_POLICY_AUTO != (int)KVM_CLOCK_POLICY_AUTO ||
+                  (int)CF_POLICY_STRICT != (int)KVM_CLOCK_POLICY_STRICT ||
+                  (int)CF_POLICY_LAX != (int)KVM_CLOCK_POLICY_LAX);
+QEMU_BUILD_BUG_ON((int)CF_RUNG_EXACT != (int)KVM_CLOCK_RUNG_EXACT ||
+                  (int)CF_RUNG_CLOSED_LOOP !=
+                  (int)KVM_CLOCK_RUNG_CLOSED_LOOP ||
+                  (int)CF_RUNG_PLAIN != (int)KVM_CLOCK_RUNG_PLAIN);
+
+/* KVM leaves a TSC unscaled within this, unless it is told otherwise. */
+#define TOLERANCE_HINT \
+    "set kvm.tsc_tolerance_ppm to 0 on this host, or "
+
+/*
+ * Runs with the guest running, under the BQL: no vCPU ioctl here, it would
+ * wait for the vCPU for ever.
+ * @stopped: the clocks of a stopped guest, or NULL
+ */
+bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
+                         const KVMClockCarried *stopped,
+                         const KVMClockConfig *config, Error **errp)
+{
+    const CPUX86State *env = cpu_env(first_cpu);
+
+    memset(offer, 0, sizeof(*offer));
+    if (!cf_tsc_freq_valid(freq)) {
+        error_setg(errp, "kvmclock: the frequency of the guest's TSC is "
+                   "unknown here, so no destination can keep it; migrate "
+                   "with guest-clock=off");
+        return false;
+    }
+    if (stopped) {
+        /* Where it ran last, which isn't here if it only passes through. */
+        offer->from = *stopped;
+    } else if (!kvmclock_get_anchor(&offer->from.anchor, errp)) {
+        return false;
+    } else if (!kvmclock_boot_id(&offer->from.boot_id)) {
+        memset(&offer->from.boot_id, 0, sizeof(offer->from.boot_id));
+    }
+    offer->from.host_khz = freq->host_khz;
+    offer->freq = *freq;
+    offer->promised = env->user_tsc_khz ||
+                      env->features[FEAT_8000_0007_EDX] & CPUID_APM_INVTSC;
+    offer->policy = config->policy;
+    offer->require = config->require;
+    trace_kvmclock_offer(freq->host_khz, freq->ratio, freq->frac_bits,
+                         offer->promised, offer->policy, offer->require);
+    return true;
+}
+
+/* The stricter of both sides' wishes holds. */
+static enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b)
+{
+    if (a == CF_POLICY_STRICT || b == CF_POLICY_STRICT) {
+        return CF_POLICY_STRICT;
+    }
+    return a == CF_POLICY_LAX && b == CF_POLICY_LAX ? CF_POLICY_LAX
+                                                    : CF_POLICY_AUTO;
+}
+
+static void kvmclock_pretend(KVMClockHost *host, const KVMClockConfig *config)
+{
+    if (config->pretend_tsc_khz) {
+        host->tsc_khz = config->pretend_tsc_khz;
+        host->tsc_control = false;
+        host->guest = (struct cf_tsc_freq) { config->pretend_tsc_khz, 0, 1 };
+    }
+}
+
+/* What is wrong, by how much, and what to do about it. */
+static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
+                             const KVMClockHost *host,
+                             const struct cf_policy_facts *facts)
+{
+    uint32_t src_khz = 0, dst_khz = 0;
+    bool within = facts->rate_known &&
+                  ABS(facts->rate_error_ppt) <= CF_RATE_LIMIT_PPT;
+
+    switch (reason) {
+    case CF_REASON_RATE:
+    case CF_REASON_RATE_UNKNOWN:
+        cf_tsc_freq_khz(&offer->freq, &src_khz);
+        cf_tsc_freq_khz(&host->guest, &dst_khz);
+        return g_strdup_printf(
+            "its TSC runs at %u kHz and would run at %u kHz on this host "
+            "(%+.3f ppm); %s%s", src_khz, dst_khz,
+            facts->rate_error_ppt / 1e6,
+            host->tsc_control && within ? TOLERANCE_HINT : "",
+            host->tsc_control ? "choose a host with that TSC frequency"
+            : "choose a host that can scale the TSC or has that frequency");
+    case CF_REASON_OFFSET_IGNORED:
+        return g_strdup("this host's KVM ignores TSC offsets, so the guest's "
+                        "TSC would jump; choose a host whose KVM keeps them");
+    case CF_REASON_TSC_UNSTABLE:
+        return g_strdup("this host's TSC is unstable, so the guest's would "
+                        "be rewound again and again; choose a host with a "
+                        "stable TSC");
+    case CF_REASON_RUNG:
+        return g_strdup_printf(
+            "its clock can be restored no better than '%s' here, and '%s' is "
+            "required; choose a host whose kernel can, or lower "
+            "kvmclock.require",
+            KvmClockRung_str((KvmClockRung)facts->best_rung),
+            KvmClockRung_str((KvmClockRung)facts->required_rung));
+    default:
+        return g_strdup("it fits");
+    }
+}
+
+static void kvmclock_facts(const KVMClockOffer *offer,
+                           const KVMClockHost *host,
+                           const KVMClockConfig *config,
+                           struct cf_policy_facts *facts)
+{
+    KVMClockAnchor now;
+    uint32_t src_khz, dst_khz;
+
+    facts->policy = kvmclock_stricter(offer->policy, config->policy);
+    facts->promised = offer->promised;
+    facts->rate_known = cf_tsc_rate_error_ppt(&host->guest, &offer->freq,
+                                              &facts->rate_error_ppt);
+    facts->offset = host->offset;
+    facts->same_host = kvmclock_get_anchor(&now, NULL) &&
+                       kvmclock_same_host(&offer->from, &now.at,
+                                          host->tsc_khz, config);
+    facts->best_rung = host->best_rung;
+    /* KVM_SET_CLOCK_GUEST takes a record only within 1 kHz of the vCPU's. */
+    if (facts->best_rung == CF_RUNG_EXACT &&
+        (!cf_tsc_freq_khz(&offer->freq, &src_khz) ||
+         !cf_tsc_freq_khz(&host->guest, &dst_khz) ||
+         MAX(src_khz, dst_khz) - MIN(src_khz, dst_khz) > 1)) {
+        facts->best_rung = CF_RUNG_REANCHORED;
+    }
+    facts->required_rung = (enum cf_rung)MIN(offer->require, config->require);
+}
+
+/* Nothing is known of this host: only who takes everything takes that. */
+static bool kvmclock_unprobed(enum cf_policy policy, Error *err)
+{
+    if (policy == CF_POLICY_LAX) {
+        warn_reportf_err(err, "taking the guest all the same (policy lax): ");
+        return true;
+    }
+    error_reportf_err(err, "refusing the guest: ");
+    return false;
+}
+
+bool kvmclock_check_offer(const KVMClockOffer *offer,
+                          const KVMClockConfig *config)
+{
+    struct cf_policy_facts facts = { 0 };
+    g_autofree char *sentence = NULL;
+    enum cf_verdict verdict;
+    enum cf_reason reason;
+    KVMClockHost host;
+    Error *err = NULL;
+    uint32_t wanted_khz;
+
+    if (!cf_tsc_freq_valid(&offer->freq) ||
+        !cf_tsc_freq_khz(&offer->freq, &wanted_khz) ||
+        offer->policy >= KVM_CLOCK_POLICY__MAX ||
+        offer->require >= KVM_CLOCK_RUNG__MAX) {
+        error_report("kvmclock: refusing the guest: what the stream says of "
+                     "its TSC is corrupt");
+        return false;
+    }
+    if (!kvmclock_probe_host(wanted_khz, &host, &err)) {
+        return kvmclock_unprobed(kvmclock_stricter(offer->policy,
+                                                   config->policy), err);
+    }
+    kvmclock_pretend(&host, config);
+    kvmclock_facts(offer, &host, config, &facts);
+    verdict = cf_policy_decide(&facts, &reason);
+    trace_kvmclock_check(verdict, reason, facts.rate_error_ppt, facts.offset,
+                         facts.same_host, facts.best_rung);
+
+    sentence = kvmclock_reason(reason, offer, &host, &facts);
+    if (verdict == CF_VERDICT_REFUSE) {
+        error_report("kvmclock: refusing the guest (policy %s): %s",
+                     KvmClockPolicy_str((KvmClockPolicy)facts.policy),
+                     sentence);
+        return false;
+    }
+    if (verdict == CF_VERDICT_WARN) {
+        warn_report("kvmclock: taking the guest all the same (policy %s): %s",
+                    KvmClockPolicy_str((KvmClockPolicy)facts.policy),
+                    sentence);
+    }
+    return true;
+}
+
+const VMStateDescription vmstate_kvmclock_freq = {
+    .name = "kvmclock/freq",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT32(host_khz, struct cf_tsc_freq),
+        VMSTATE_UINT32(frac_bits, struct cf_tsc_freq),
+        VMSTATE_UINT64(ratio, struct cf_tsc_freq),
+        VMSTATE_END_OF_LIST()
+    }
+};

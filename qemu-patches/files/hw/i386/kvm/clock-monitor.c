@@ -1,0 +1,145 @@
+/*
+ * What QEMU tells of a guest's clocks: log and QMP
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-kvm-clock.h"
+#include "qapi/qapi-events-kvm-clock.h"
+#include "qemu/error-report.h"
+#include "cpu.h"
+#include "hw/i386/kvm/clock-carrier.h"
+
+/* A line for the log: what was achieved, as a warning if it wasn't much. */
+static void kvmclock_log_restored(const KVMClockReport *report)
+{
+    const bool good = report->rung <= CF_RUNG_CLOSED_LOOP &&
+                      kvmclock_tsc_known(report) &&
+                      report->rate_known &&
+                      ABS(report->rate_error_ppt) <= CF_RATE_EXACT_PPT;
+    g_autofree char *residual = report->residual_known
+        ? g_strdup_printf("%" PRId64 " ns", report->residual_ns)
+        : g_strdup("unknown");
+
+    g_autofree char *line = g_strdup_printf(
+        "kvmclock: restored by %s, residual %s; TSC %s, rate error %.3f ppb, "
+        "%s host; blackout of %.3f ms %s",
+        KvmClockRung_str((KvmClockRung)report->rung), residual,
+        KvmClockTsc_str(report->tsc), report->rate_error_ppt / 1e3,
+        report->same_host ? "same" : "other", report->passed_ns / 1e6,
+        report->frozen ? "frozen" : "counted");
+
+    if (good) {
+        info_report("%s", line);
+    } else {
+        warn_report("%s", line);
+    }
+}
+
+/*
+ * What isn't exact, why, and what to do about it: each reason once, however
+ * often this QEMU restores a guest's clocks.
+ */
+static void kvmclock_warn_of_tsc(const KVMClockReport *report)
+{
+    if (report->tsc == KVM_CLOCK_TSC_NOT_SET) {
+        warn_report_once("kvmclock: this host ignores TSC offsets, so the "
+                         "guest TSC has jumped; a host of another kind "
+                         "keeps it");
+    }
+    if (report->tsc == KVM_CLOCK_TSC_UNVERIFIED) {
+        warn_report_once("kvmclock: this host's TSC is unstable, so the guest "
+                         "TSC couldn't be read back; see the host kernel's "
+                         "log for why it gave the TSC up");
+    }
+    if (!report->rate_known) {
+        warn_report_once("kvmclock: it isn't known how fast the guest TSC "
+                         "runs here; the guest's clocks may drift until its "
+                         "NTP client has learnt the new rate");
+    } else if (ABS(report->rate_error_ppt) > CF_RATE_EXACT_PPT) {
+        warn_report_once("kvmclock: the guest TSC runs %.3f ppb off its rate "
+                         "on the source; where the host can scale a TSC, "
+                         "kvm.tsc_tolerance_ppm=0 makes KVM do so",
+                         report->rate_error_ppt / 1e3);
+    }
+}
+
+static void kvmclock_warn_of_clock(const KVMClockReport *report)
+{
+    if (report->source_unstable) {
+        warn_report_once("kvmclock: the source's TSC is unstable, so "
+                         "kvmclock arrived as a value and not as a function "
+                         "of the guest TSC");
+    }
+    if (report->rung == CF_RUNG_REALTIME) {
+        warn_report_once("kvmclock: the clock didn't settle while it was set, "
+                         "which is a sign of an overloaded host; "
+                         "query-kvm-clock tells by how much it is off");
+    }
+    if (report->rung == CF_RUNG_PLAIN) {
+        warn_report_once("kvmclock: KVM doesn't tell TSC and clock of one "
+                         "instant here, so the clock may be about 1 us off; "
+                         "it does with the TSC as the host's clocksource and "
+                         "Linux 5.16 or newer");
+    }
+}
+
+static KvmClockRestore *kvmclock_describe(const KVMClockReport *report)
+{
+    KvmClockRestore *info = g_new0(KvmClockRestore, 1);
+
+    info->rung = (KvmClockRung)report->rung;
+    info->tries = report->tries;
+    info->has_residual_ns = report->residual_known;
+    info->residual_ns = report->residual_ns;
+    info->has_bound_ns = kvmclock_report_bound_ns(report, &info->bound_ns);
+    info->has_rate_error_ppt = report->rate_known;
+    info->rate_error_ppt = report->rate_error_ppt;
+    info->tsc = report->tsc;
+    info->has_skew_ticks = kvmclock_tsc_known(report);
+    info->skew_ticks = report->skew_ticks;
+    info->same_host = report->same_host;
+    info->frozen = report->frozen;
+    info->elapsed_ns = report->elapsed_ns;
+    info->duration_ns = report->duration_ns;
+    return info;
+}
+
+void kvmclock_tell_restored(const KVMClockReport *report)
+{
+    g_autoptr(KvmClockRestore) info = kvmclock_describe(report);
+
+    kvmclock_log_restored(report);
+    kvmclock_warn_of_tsc(report);
+    kvmclock_warn_of_clock(report);
+    qapi_event_send_kvm_clock_restored(info);
+}
+
+KvmClockInfo *qmp_query_kvm_clock(Error **errp)
+{
+    const KVMClockCarrier *c = kvmclock_find_carrier();
+    KvmClockInfo *info;
+
+    if (!c) {
+        error_setg(errp, "This machine has no kvmclock device");
+        return NULL;
+    }
+    info = g_new0(KvmClockInfo, 1);
+    info->enabled = c->config.enabled;
+    info->policy = c->config.policy;
+    info->require = c->config.require;
+    info->blackout = c->config.blackout;
+    info->blackout_limit = c->config.blackout_limit_s;
+    if (c->config.enabled) {
+        info->has_host_tsc_khz = true;
+        info->host_tsc_khz = c->freq.host_khz;
+        info->has_guest_tsc_khz = cf_tsc_freq_khz(&c->freq,
+                                                  &info->guest_tsc_khz);
+    }
+    if (c->report.valid) {
+        info->restore = kvmclock_describe(&c->report);
+    }
+    return info;
+}
