@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+import time
 
 import pool
 from harness import places
@@ -41,6 +42,60 @@ def test_usage():
     fails(USAGE, "none", words=["none", "--help"])
     for command in commands():
         fails(USAGE, command, "--none", words=["--none"])
+
+
+def test_help_of():
+    """help COMMAND and --help COMMAND are COMMAND --help, with an example"""
+    for command in commands():
+        text = output(command, "--help", status=[FINE])
+        for before in "help", "--help", "-h":
+            assert output(before, command, status=[FINE]) == text, before
+        examples = re.search(r"^Examples?:\n((?:  clockferry .+\n)+)", text,
+                             re.M)
+        assert examples, text
+        for line in examples[1].splitlines():
+            assert line.startswith("  clockferry %s " % command) or \
+                line == "  clockferry " + command, line
+            for option in re.findall(r" (-[a-z]|--[a-z]+)\b", line):
+                assert re.search(r"^ .*%s[ ,=]" % option, text, re.M), option
+    assert output("help") == output("--help") == output("-h")
+    assert output("version") == output("-V") == output("--version")
+    fails(USAGE, "help", "none", words=["no command 'none'"])
+    fails(USAGE, "help", "check", "probe", words=["probe"])
+
+
+def test_suggestions():
+    """What to do next: without a command, and after a typing error"""
+    done = run()
+    assert "\nStart with: clockferry probe\n" in done.stderr, done.stderr
+    for typed, meant in (("prbe", "probe"), ("chek", "check"),
+                         ("Matrix", "matrix"), ("self", "selftest"),
+                         ("enabel", "enable"), ("staet", "state")):
+        if meant in commands():
+            fails(USAGE, typed, words=["did you mean '%s'?" % meant])
+    for typed in "none", "", "xyz", "migrate":
+        assert "did you mean" not in fails(USAGE, typed)
+
+
+def test_one_voice():
+    """One kind of quotes, one of ellipses"""
+    texts = [output("--help")] + [output(command, "--help")
+                                  for command in commands()]
+    texts += [fails(USAGE, "selftest", "--rounds", "x",
+                    words=["'x'", "clockferry selftest --help"]),
+              fails(USAGE, "check", "--none", words=["check --help"])]
+    for text in texts:
+        assert "..." not in text and not re.search("[\u201c\u201d]", text), text
+
+
+def test_not_text():
+    """An option that isn't text is named"""
+    for command, option in (("check", b"--policy=\xff"),
+                            ("probe", b"--format=\xff")):
+        sentence = fails(USAGE, command, os.fsdecode(option),
+                         words=[option[:8].decode(), "encoding"],
+                         env=dict(os.environ, LC_ALL="C.UTF-8"))
+        assert "conversion" not in sentence, sentence
 
 
 def test_too_many():
@@ -90,6 +145,38 @@ def test_output_file():
                 assert text.endswith("\n") and text != "old"
         assert os.path.islink(link)
         leftovers(folder, "facts", "link", "new")
+
+
+def test_output_names():
+    """-o - is the standard output; a file without a name is refused"""
+    state = places.top("tests/codec/golden/state-1-full.json")
+    with tempfile.TemporaryDirectory() as folder:
+        files = pool.write(folder, [pool.host(places.chance(), i)
+                                    for i in range(2)])
+        for arguments in (["probe", "--from", files[0]], ["check", *files],
+                          ["matrix", *files], ["diff", state, state]):
+            wanted = output(*arguments, status=range(5), cwd=folder)
+            assert output(*arguments, "-o", "-", status=range(5),
+                          cwd=folder) == wanted
+            fails(USAGE, *arguments, "-o", "", words=["--output"], cwd=folder)
+        leftovers(folder, *map(os.path.basename, files))
+
+
+def test_output_first():
+    """selftest doesn't work for minutes before it sees that it can't write"""
+    places.need_kvm()
+    with tempfile.TemporaryDirectory() as folder:
+        for target in folder + "/none/x", folder:
+            began = time.monotonic()
+            fails(FAILURE, "selftest", "--rounds", "1000000", "-o", target,
+                  words=[target])
+            assert time.monotonic() - began < 30
+
+
+def test_standard_input():
+    """Only one file can be the standard input"""
+    for command in "check", "diff", "matrix":
+        fails(USAGE, command, "-", "-", words=["standard input"])
 
 
 def test_output_fails():
@@ -245,32 +332,3 @@ def test_hostile_files():
                     stream.write(text.replace(b"%s", kind))
                 sentence = fails(FAILURE, *command, words=["evil?[2J"])
                 assert len(sentence) < 500, (number, sentence)
-
-
-def completed(*words):
-    """What bash offers after these words."""
-    if not shutil.which("bash"):
-        raise Missing("bash", "bash isn't installed")
-    script = '. "$0" && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && ' \
-        'COMP_LINE="$*" && _clockferry && printf "%s\\n" "${COMPREPLY[@]}"'
-    path = os.path.dirname(program()) + os.pathsep + os.environ["PATH"]
-    done = subprocess.run(
-        ["bash", "--norc", "-c", script,
-         places.top("src/cli/clockferry.bash"), "clockferry", *words],
-        capture_output=True, text=True, env=dict(os.environ, PATH=path))
-    assert not done.returncode, done.stderr
-    return set(done.stdout.split())
-
-
-def test_completion():
-    """bash completes commands, options and the words that they take"""
-    assert completed("") == {*commands(), "--help", "--version"}
-    assert completed("ma") == {"matrix"}
-    for command in commands():
-        options = set(re.findall(r"--[a-z-]+", output(command, "--help")))
-        assert completed(command, "--") == options, command
-    assert completed("check", "--pol") == {"--policy"}
-    assert completed("check", "--policy", "=", "") == \
-        {"auto", "strict", "lax"}
-    assert completed("probe", "-f", "k") == {"kubevirt"}
-    assert completed("matrix", "--require", "c") == {"closed-loop"}

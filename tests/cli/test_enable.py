@@ -67,6 +67,9 @@ def test_asks():
             status, shown = on_terminal(answer, "enable", "-c", uri, "vm-7")
             assert status == FAILURE and "[y/N]" in shown, shown
             assert shown.endswith("Nothing was changed.\n"), shown
+        status, shown = on_terminal("\x04", "enable", "-c", uri, "vm-7")
+        assert status == FAILURE and \
+            shown.endswith("[y/N] \nNothing was changed.\n"), shown
         for answer in "y", "YES":
             _, shown = on_terminal(answer, "enable", "-c", uri, "vm-7")
             assert "didn't keep the change" in shown, shown

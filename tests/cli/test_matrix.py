@@ -73,6 +73,14 @@ def test_status():
                 output("matrix", *form, *files, status=[status])
 
 
+def test_alone():
+    """One host has nobody to be compared with"""
+    with Files(good()) as files:
+        text = output("matrix", *files, status=[FINE])
+    assert text.startswith("Only one host is given"), text
+    assert "moves" not in text and "interchangeable" not in text, text
+
+
 def test_pairs():
     """10,000 random pairs, three policies: every figure is exact"""
     chance = places.chance()

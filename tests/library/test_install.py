@@ -66,7 +66,8 @@ def test_files():
                     r"lib.*/libclockferry\.so", r"lib.*/pkgconfig/"
                     r"clockferry\.pc", r"include/clockferry/clockferry\.h",
                     r"share/clockferry/schema/clockferry-probe\.schema\.json",
-                    r"share/bash-completion/completions/clockferry"):
+                    r"share/bash-completion/completions/clockferry",
+                    r"share/zsh/site-functions/_clockferry"):
         assert [file for file in files if re.search(pattern + "$", file)], \
             (pattern, files)
     if shutil.which("rst2man") or shutil.which("rst2man.py"):

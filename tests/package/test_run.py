@@ -72,6 +72,7 @@ def test_pages():
                 file.startswith("/usr/share/doc/clockferry/" + document)], (
             document, files)
     assert not shell.returncode, shell
+    assert "/usr/share/zsh/vendor-completions/_clockferry" in files, files
 
 
 def test_program():
