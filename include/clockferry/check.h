@@ -3,8 +3,8 @@
  * May a guest go to a host, and how exact will its clocks be there?
  *
  * Computed from facts alone, by the same table and arithmetic as QEMU's own
- * check: nothing is asked of any host, and the same facts always give the
- * same answer.
+ * check. No host is asked anything, and the same facts always give the same
+ * answer.
  */
 #ifndef CLOCKFERRY_CHECK_H
 #define CLOCKFERRY_CHECK_H
@@ -13,20 +13,20 @@
 #include <clockferry/state.h>
 
 /**
- * CfGuest - a guest that shall move, and the host that it is on
+ * CfGuest - a guest that is to move, and the host that it is on
  * @freq: effective frequency of its TSC; all 0 when unknown
  * @promised: it was given invtsc or a tsc-frequency
  * @policy: what a destination may take
  * @require: the worst rung that is accepted; CF_RUNG_PLAIN is any
  * @host_khz: frequency of its host's TSC, 0 when unknown
  * @host: name of its host, empty when unknown
- * @boot_id: of its host, empty when unknown
+ * @boot_id: its host's boot id, empty when unknown
  * @instant_known: @instant is known
  * @instant: some instant of its host
- * @max_error_ns: bound of the error of its host's clock, UINT64_MAX when
- *                unknown; what a clock says that isn't synchronised is unknown
+ * @max_error_ns: bound of the error of its host's clock; UINT64_MAX when
+ *                unknown, as it is for a clock that isn't synchronised
  * @tai_offset_s: TAI - UTC on its host, 0 when unknown
- * @leap: of its host
+ * @leap: what its host's kernel knows about a leap second
  * @reserved: 0; room for later versions
  */
 typedef struct CfGuest {
@@ -46,27 +46,27 @@ typedef struct CfGuest {
 } CfGuest;
 
 /**
- * CfFindingKind - what there is to say of a move
- * @CF_FINDING_RATE: the guest's TSC there against here
- * @CF_FINDING_RATE_UNKNOWN: that can't be told
+ * CfFindingKind - what there is to say about a move
+ * @CF_FINDING_RATE: frequency of the guest's TSC, there and here
+ * @CF_FINDING_RATE_UNKNOWN: one of these frequencies is unknown
  * @CF_FINDING_OFFSET: the guest's TSC goes on where it was
- * @CF_FINDING_OFFSET_IGNORED: it jumps, for the host ignores offsets
- * @CF_FINDING_OFFSET_UNKNOWN: nobody tried whether it does
- * @CF_FINDING_TSC_UNSTABLE: it is rewound again and again
+ * @CF_FINDING_OFFSET_IGNORED: it jumps, because the host ignores offsets
+ * @CF_FINDING_OFFSET_UNKNOWN: whether the host ignores offsets is unknown
+ * @CF_FINDING_TSC_UNSTABLE: the guest's TSC is rewound again and again
  * @CF_FINDING_RUNG: how kvmclock is restored
- * @CF_FINDING_RUNG_UNKNOWN: that isn't known, so the worst is assumed
- * @CF_FINDING_TIME: by how much both clocks may step
- * @CF_FINDING_TIME_UNKNOWN: that can't be told
+ * @CF_FINDING_RUNG_UNKNOWN: that is unknown, so the worst is assumed
+ * @CF_FINDING_TIME: how far both clocks may step
+ * @CF_FINDING_TIME_UNKNOWN: that is unknown
  *
- * One of each of these groups is in every check. The others only if they
- * apply; they don't decide anything:
- * @CF_FINDING_SAME_HOST: both are one host
- * @CF_FINDING_UNPROVEN: the boot ids are equal, the TSCs aren't one
- * @CF_FINDING_TOLERANCE: kvm.tsc_tolerance_ppm isn't known, 250 is assumed
- * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, or
- *                              nobody tried
+ * Every check has one finding of each of these groups: rate, offset, rung and
+ * time. It has the others only if they apply, and they don't decide anything:
+ * @CF_FINDING_SAME_HOST: source and destination are the same host
+ * @CF_FINDING_UNPROVEN: the boot ids are the same, but the TSCs aren't
+ * @CF_FINDING_TOLERANCE: kvm.tsc_tolerance_ppm is unknown; 250 is assumed
+ * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, as far as
+ *                              is known
  * @CF_FINDING_TAI: a leap second would count
- * @CF_FINDING_LEAP: one is near
+ * @CF_FINDING_LEAP: a leap second is near
  */
 typedef enum CfFindingKind {
     CF_FINDING_RATE,
@@ -88,9 +88,9 @@ typedef enum CfFindingKind {
 } CfFindingKind;
 
 /**
- * CfFinding - one thing to say of a move
+ * CfFinding - one thing to say about a move
  * @kind: what it is about
- * @verdict: of this alone
+ * @verdict: the verdict by this finding alone
  */
 typedef struct CfFinding {
     CfFindingKind kind;
@@ -102,24 +102,24 @@ typedef struct CfFinding {
 /**
  * CfCheck - the answer
  * @verdict: the worst verdict of all findings
- * @guest: the guest that was asked for; not owned, as long as it lives
- * @destination: the host that was asked for, likewise
- * @same_host: both hosts are proven to be one
+ * @guest: the guest in question; not owned, and must live as long as this
+ * @destination: the host in question; not owned, and must live as long
+ * @same_host: source and destination are proven to be the same host
  * @freq: effective frequency of the guest's TSC there; all 0 when unknown
  * @rate_known: frequencies could be compared
  * @rate_error_ppt: (destination - source) / source in 10^-12, rounded away
  *                  from zero
  * @drift_ns: what that adds up to in a day, rounded away from zero; at most
- *            what 63 bits hold
- * @rung: the rung that is expected
+ *            what 63 bits can hold
+ * @rung: the expected rung; one worse than CF_RUNG_CLOSED_LOOP is reported
  * @time_known: @time_bound_ns is known
  * @time_bound_ns: how far both clocks may step, together, because the hosts'
  *                 clocks differ
  * @kvmclock_known: @kvmclock_bound_ns is known
  * @kvmclock_bound_ns: how far kvmclock may be off as a function of the guest
  *                     TSC, if the guest runs within 50 ms of the restore
- * @n_findings: how many
- * @findings: the deciding ones first
+ * @n_findings: number of findings
+ * @findings: the findings, those that decide first
  * @reserved: 0; room for later versions
  */
 typedef struct CfCheck {
@@ -146,7 +146,7 @@ G_BEGIN_DECLS
 /**
  * cf_guest_from_host - a guest on a host that was probed
  * @host: the facts about its host
- * @guest_khz: its tsc-frequency in kHz; 0: it has the host's
+ * @guest_khz: its tsc-frequency in kHz; 0: the host's
  * @ret_guest: the guest: not promised, policy auto, any rung
  *
  * Its effective frequency is what KVM makes of that tsc-frequency there.
@@ -159,7 +159,7 @@ CF_API void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
  * @state: a valid state
  * @ret_guest: the guest: not promised, policy auto, any rung
  *
- * The frequency is unknown if it isn't known of all vCPUs, or differs.
+ * The frequency is unknown if it is unknown for any vCPU, or if they differ.
  */
 CF_API void cf_guest_from_state(const CfState *state, CfGuest *ret_guest);
 
@@ -174,7 +174,7 @@ CF_API void cf_guest_from_state(const CfState *state, CfGuest *ret_guest);
 CF_API char *cf_guest_to_json(const CfGuest *guest);
 
 /**
- * cf_guest_from_json - a guest from any text that tells enough
+ * cf_guest_from_json - a guest from any text that says enough
  * @json: a clockferry-guest, clockferry-state or clockferry-probe, from
  *        anywhere; need not end in a zero byte
  * @size: its size in bytes
@@ -190,12 +190,12 @@ CF_API gboolean cf_guest_from_json(const char *json, size_t size,
  * cf_tsc_freq_on - the frequency that a guest's TSC would have on a host
  * @host: the facts about the host
  * @wanted: the frequency that it should have
- * @ret_freq: the one that KVM would give it
+ * @ret_freq: the frequency that KVM would give it
  *
- * KVM takes whole kHz, leaves a TSC unscaled within its tolerance, and
- * computes the ratio from kHz. An unknown tolerance counts as 250 ppm.
+ * KVM takes whole kHz, doesn't scale a TSC within its tolerance, and computes
+ * the ratio from kHz. An unknown tolerance counts as 250 ppm.
  *
- * Return: false if it can't be told from these facts.
+ * Return: false if these facts don't say it.
  */
 CF_API bool cf_tsc_freq_on(const CfHost *host,
                            const struct cf_tsc_freq *wanted,
@@ -207,7 +207,7 @@ CF_API bool cf_tsc_freq_on(const CfHost *host,
  * @destination: the facts about the host
  * @ret_check: the answer
  *
- * What isn't known counts as bad. Thread: any. Allocates nothing.
+ * What is unknown counts as bad. Thread: any. Allocates nothing.
  */
 CF_API void cf_check(const CfGuest *guest, const CfHost *destination,
                      CfCheck *ret_check);
@@ -217,7 +217,9 @@ CF_API void cf_check(const CfGuest *guest, const CfHost *destination,
  * @check: an answer
  * @i: which finding, below check->n_findings
  *
- * Return: the sentence, without a final stop; to be freed with g_free().
+ * For people: quantities are rounded, and the wording may change.
+ *
+ * Return: the sentence, without a full stop; to be freed with g_free().
  */
 CF_API char *cf_check_text(const CfCheck *check, unsigned int i);
 
@@ -226,7 +228,7 @@ CF_API char *cf_check_text(const CfCheck *check, unsigned int i);
  * @check: an answer
  * @i: which finding, below check->n_findings
  *
- * Return: the advice, to be freed with g_free(); NULL if nothing need be done.
+ * Return: the advice, to be freed with g_free(); NULL if none is needed.
  */
 CF_API char *cf_check_cure(const CfCheck *check, unsigned int i);
 

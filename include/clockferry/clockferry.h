@@ -9,18 +9,18 @@
  *   cf_..._to_json()    and back: files, and what travels   host.h, state.h,
  *                                                           check.h
  *
- * docs/examples/vmm.c uses all that a VMM needs.
+ * docs/examples/vmm.c uses everything that a VMM needs.
  *
- * The interface is stable: what is in a released version stays, under the
- * same symbol version. Structures may grow into their reserved members, so
- * set these to 0, as an initialiser with names does. A CfState is the
- * library's to allocate, and may grow at its end. Enumerations may get more
- * values. Only CfKvmOps, which stands for the kernel in tests, may change.
+ * The interface is stable: what is in a released version stays, under the same
+ * symbol version. Structures may grow into their reserved members, so set these
+ * to 0, as a designated initialiser does. Only the library allocates a CfState,
+ * which may grow at its end. Enumerations may get more values. CfKvmOps, which
+ * replaces the kernel in tests, is the only thing that may change.
  *
- * Strings that are returned are UTF-8; those that need freeing say so. No
- * function changes the host's clock, prints, logs, exits, or touches signals,
- * but for cf_settle_vcpu(). All may be called from any thread, but not two at
- * once for one VM.
+ * Returned strings are UTF-8, and the functions say which ones must be freed.
+ * No function changes the host's clock, prints, logs or exits. None touches
+ * signals, except cf_settle_vcpu(). All may be called from any thread, but not
+ * two at a time for one VM.
  */
 #ifndef CLOCKFERRY_CLOCKFERRY_H
 #define CLOCKFERRY_CLOCKFERRY_H

@@ -2,9 +2,9 @@
 /*
  * Errors of libclockferry, and how its symbols are exported.
  *
- * Every function that can fail takes a GError last and returns true or false;
- * on failure nothing else that it was given is written. The library never
- * logs, prints, exits or asserts on what it is given.
+ * Every function that can fail takes a GError last and returns true or false.
+ * On failure it writes nothing else that it was given. The library never logs,
+ * prints or exits, and never asserts on its input.
  */
 #ifndef CLOCKFERRY_ERROR_H
 #define CLOCKFERRY_ERROR_H
@@ -15,9 +15,9 @@
 
 /**
  * CfError - codes of the domain CF_ERROR
- * @CF_ERROR_NO_KVM: this process can't use KVM at all: no device, no right to
- *                   open it, or not a KVM device
- * @CF_ERROR_SYSTEM: the kernel refused a call that had to work
+ * @CF_ERROR_NO_KVM: this process can't use KVM at all: there is no device, it
+ *                   may not be opened, or it isn't a KVM device
+ * @CF_ERROR_SYSTEM: the kernel refused a call that has to work
  * @CF_ERROR_INVALID: a state or an argument can't be used
  */
 typedef enum CfError {
@@ -31,7 +31,7 @@ typedef enum CfError {
 G_BEGIN_DECLS
 
 /**
- * cf_error_quark - the GError domain, for CF_ERROR
+ * cf_error_quark - the GError domain; use CF_ERROR
  *
  * Return: the quark.
  */

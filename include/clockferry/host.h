@@ -2,7 +2,7 @@
 /*
  * What this host can do for a guest's clocks.
  *
- * Found out by trying it on a scratch VM that no guest ever runs in: a trial
+ * Found out by trying it on a scratch VM in which no guest ever runs: a trial
  * on a guest's own vCPU could leave traces for the vCPU's life.
  */
 #ifndef CLOCKFERRY_HOST_H
@@ -17,8 +17,8 @@
  * CfScaling - can KVM give a guest's TSC another frequency?
  * @CF_SCALING_UNKNOWN: nobody tried
  * @CF_SCALING_NONE: no
- * @CF_SCALING_WORKS: yes; one was set, and the TSC obeyed
- * @CF_SCALING_FAILS: KVM says so, but the TSC ran on as before
+ * @CF_SCALING_WORKS: yes; a frequency was set, and the TSC obeyed
+ * @CF_SCALING_FAILS: KVM says that it can, but the TSC ran on as before
  */
 typedef enum CfScaling {
     CF_SCALING_UNKNOWN,
@@ -31,7 +31,7 @@ typedef enum CfScaling {
  * CfClockGuest - does KVM have KVM_GET_CLOCK_GUEST and KVM_SET_CLOCK_GUEST?
  * @CF_CLOCK_GUEST_UNKNOWN: nobody tried
  * @CF_CLOCK_GUEST_ABSENT: no
- * @CF_CLOCK_GUEST_PRESENT: yes, and a record that was read could be set
+ * @CF_CLOCK_GUEST_PRESENT: yes, and a record that was read could be set again
  * @CF_CLOCK_GUEST_UNUSABLE: yes, but they failed here
  */
 typedef enum CfClockGuest {
@@ -42,8 +42,8 @@ typedef enum CfClockGuest {
 } CfClockGuest;
 
 /**
- * CfClockGuestStyle - how these calls say what is wrong
- * @CF_CLOCK_GUEST_STYLE_UNKNOWN: nothing was wrong, so it didn't show
+ * CfClockGuestStyle - how these calls report what is wrong
+ * @CF_CLOCK_GUEST_STYLE_UNKNOWN: nothing was wrong, so it never showed
  * @CF_CLOCK_GUEST_STYLE_V6: EINVAL for everything, no capability
  * @CF_CLOCK_GUEST_STYLE_CAPABILITY: an errno for each reason, and the
  *                                   capability KVM_CAP_CLOCK_GUEST
@@ -58,33 +58,33 @@ typedef enum CfClockGuestStyle {
  * CfHost - the facts about one host
  * @host_khz: frequency of the host TSC as KVM knows it; 0 when unknown
  * @scaling: what became of a frequency that was set
- * @frac_bits: fraction bits of a ratio: by KVM_VCPU_TSC_SCALE, else by the
+ * @frac_bits: fraction bits of a ratio, by KVM_VCPU_TSC_SCALE or by the kind of
  *             CPU; 0 when unknown
- * @has_scale: attribute KVM_VCPU_TSC_SCALE exists
+ * @has_scale: there is an attribute KVM_VCPU_TSC_SCALE
  * @tolerance_known: @tolerance_ppm is known
  * @tolerance_ppm: kvm.tsc_tolerance_ppm: a guest's TSC isn't scaled if the
- *                 host's own frequency is this near to the wanted one
- * @has_offset: attribute KVM_VCPU_TSC_OFFSET exists
+ *                 host's own frequency is this close to the wanted one
+ * @has_offset: there is an attribute KVM_VCPU_TSC_OFFSET
  * @offset_known: @offset is known
  * @offset: what became of an offset that was written
- * @master_clock: KVM_GET_CLOCK tells clock, real time and host TSC of one
- *                instant, once the clock has been set
+ * @master_clock: once the clock has been set, KVM_GET_CLOCK reads clock, real
+ *                time and host TSC at one instant
  * @set_realtime: KVM_SET_CLOCK takes CF_KVM_CLOCK_REALTIME
- * @clock_guest: the newer calls
- * @clock_guest_style: their revision
- * @clock_guest_errno: why they are unusable; else 0
+ * @clock_guest: whether there are the newer calls
+ * @clock_guest_style: which revision of them
+ * @clock_guest_errno: why they are unusable; 0 if they aren't
  * @rung_known: @best_rung is known
  * @best_rung: the best rung that this host can reach
  * @time_known: @time is known
  * @time: TAI offset and error of CLOCK_REALTIME
  * @instant_known: @instant is known
  * @instant: a host TSC and the real time that went with it, when the host was
- *           probed: proves later that it is the same host
+ *           probed; proves later that it is the same host
  * @id: boot id, name, clocksource and the like
  * @duration_ns: how long the probe took
  * @reserved: 0; room for later versions
  *
- * All bytes 0 means that everything is unknown.
+ * If all bytes are 0, everything is unknown.
  */
 typedef struct CfHost {
     uint32_t host_khz;
@@ -119,9 +119,9 @@ G_BEGIN_DECLS
  * @ops: the calls, normally cf_kvm_ops()
  * @device: path of the KVM device, normally "/dev/kvm"
  * @ret_host: the facts, written on success
- * @error: why not
+ * @error: why it can't be probed
  *
- * Takes some milliseconds; nothing of it remains.
+ * Takes some milliseconds, and leaves nothing behind.
  *
  * Return: true on success. Errors: CF_ERROR_NO_KVM, CF_ERROR_SYSTEM.
  */
@@ -132,8 +132,8 @@ CF_API gboolean cf_host_probe(const CfKvmOps *ops, const char *device,
  * cf_host_to_json - the facts for other programs
  * @host: the facts
  *
- * In the format clockferry-probe of docs/wire-format.rst. What is unknown
- * stays away.
+ * In the format clockferry-probe of docs/wire-format.rst, without what is
+ * unknown.
  *
  * Return: the text, to be freed with g_free().
  */
@@ -155,7 +155,7 @@ CF_API gboolean cf_host_from_json(const char *json, size_t size,
  * cf_scaling_name - a word for whether KVM can scale
  * @scaling: the fact
  *
- * Return: "none", "works" or "fails"; "unknown" else.
+ * Return: "none", "works" or "fails"; otherwise "unknown".
  */
 CF_API const char *cf_scaling_name(CfScaling scaling);
 

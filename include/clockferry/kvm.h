@@ -3,8 +3,8 @@
  * What the library asks of KVM and of the host, as a table of functions.
  *
  * cf_kvm_ops() is the real kernel; tests put a model of a host in its place.
- * Each function does one call and returns 0 or -errno, as the kernel gave it:
- * what an errno means depends on the call and is decided by the caller.
+ * Each function makes one call and returns 0 or -errno as the kernel gave it.
+ * What an errno means depends on the call, and the caller decides it.
  */
 #ifndef CLOCKFERRY_KVM_H
 #define CLOCKFERRY_KVM_H
@@ -21,7 +21,7 @@
 #define CF_KVM_CLOCK_TSC_STABLE (1u << 1)
 #define CF_KVM_CLOCK_REALTIME (1u << 2)
 #define CF_KVM_CLOCK_HOST_TSC (1u << 3)
-/* All three: clock, realtime and host_ticks belong to one instant. */
+/* All three flags: clock, realtime and host_ticks belong to one instant. */
 #define CF_KVM_CLOCK_EXACT                                                     \
     (CF_KVM_CLOCK_TSC_STABLE | CF_KVM_CLOCK_REALTIME | CF_KVM_CLOCK_HOST_TSC)
 
@@ -37,7 +37,7 @@
 #define CF_KERNEL_SIZE 65
 
 /**
- * CfAnswer - to a question that may have no answer
+ * CfAnswer - the answer to a question that may have none
  */
 typedef enum CfAnswer {
     CF_ANSWER_UNKNOWN,
@@ -48,7 +48,7 @@ typedef enum CfAnswer {
 /**
  * CfKvmClock - what KVM_GET_CLOCK and KVM_SET_CLOCK exchange
  * @clock_ns: kvmclock
- * @flags: CF_KVM_CLOCK_..., which of the others are valid
+ * @flags: CF_KVM_CLOCK_...: which of the others are valid
  * @realtime_ns: the host's CLOCK_REALTIME
  * @host_ticks: the host's TSC
  */
@@ -77,11 +77,11 @@ typedef struct CfPvclockRecord {
 } CfPvclockRecord;
 
 /**
- * CfLeap - what the kernel is going to do with the last second of the day
+ * CfLeap - what the kernel is going to do to the last second of the day
  * @CF_LEAP_NONE: nothing
  * @CF_LEAP_INSERT: repeat it
  * @CF_LEAP_DELETE: leave it out
- * @CF_LEAP_NOW: it is being repeated just now
+ * @CF_LEAP_NOW: it is being repeated right now
  */
 typedef enum CfLeap {
     CF_LEAP_NONE,
@@ -91,8 +91,8 @@ typedef enum CfLeap {
 } CfLeap;
 
 /**
- * CfHostTime - what the kernel knows of its CLOCK_REALTIME
- * @tai_offset_s: TAI - UTC in seconds; 0 when nobody told the kernel
+ * CfHostTime - what the kernel knows about its CLOCK_REALTIME
+ * @tai_offset_s: TAI - UTC in seconds; 0 when the kernel doesn't know
  * @max_error_ns: the kernel's bound of the clock's error
  * @synchronised: a time daemon steers the clock
  * @leap: a leap second is near
@@ -105,7 +105,7 @@ typedef struct CfHostTime {
 } CfHostTime;
 
 /**
- * CfHostId - what tells one host, and one boot of it, from another
+ * CfHostId - what distinguishes a host, and a boot of it, from others
  * @boot_id: /proc/sys/kernel/random/boot_id; empty when it can't be read
  * @clocksource: the current clocksource; empty when it can't be read
  * @name: the host's name; empty when unknown
@@ -113,7 +113,7 @@ typedef struct CfHostTime {
  * @frac_bits: fraction bits of the CPU's TSC scaling: 32 (SVM, AMD) or 48
  *             (VMX, Intel); 0 when unknown
  * @invariant_tsc: the CPU says that its TSC never changes its rate or stops
- * @is_guest: this host is a virtual machine itself
+ * @is_guest: this host is itself a virtual machine
  */
 typedef struct CfHostId {
     char boot_id[CF_BOOT_ID_SIZE];
@@ -129,32 +129,32 @@ typedef struct CfHostId {
  * CfKvmOps - the calls
  * @open: open a KVM device node, check that it speaks the KVM API
  * @close: close any of the descriptors
- * @drop_vm: close a VM whose vCPUs are closed; the kernel may still be at it
- *           when this returns, for it can take it long
+ * @drop_vm: close a VM whose vCPUs are closed; this can take the kernel long,
+ *           and may not be over when the function returns
  * @create_vm: KVM_CREATE_VM
  * @create_vcpu: KVM_CREATE_VCPU
  * @check_extension: KVM_CHECK_EXTENSION on a device or VM
  * @has_clock_guest: KVM_CAP_CLOCK_GUEST of a VM; -ENOSYS where the library
  *                   was built without knowing its number
- * @get_tsc_khz: KVM_GET_TSC_KHZ of a vCPU; may be a value that was refused
+ * @get_tsc_khz: KVM_GET_TSC_KHZ of a vCPU; it may be a refused value
  * @set_tsc_khz: KVM_SET_TSC_KHZ of a vCPU; never without TSC control, where
  *               it switches catch-up mode on for the vCPU's life
  * @get_tsc_offset: KVM_VCPU_TSC_OFFSET; -ENXIO where the kernel lacks it
  * @set_tsc_offset: the same; success doesn't mean that it took effect
  * @get_tsc_scale: KVM_VCPU_TSC_SCALE; -ENXIO where the kernel lacks it
  * @get_msr: KVM_GET_MSRS with one MSR; -EIO if KVM doesn't know that MSR
- * @set_msr: KVM_SET_MSRS, likewise
+ * @set_msr: KVM_SET_MSRS, with the same error
  * @get_clock: KVM_GET_CLOCK of a VM
  * @set_clock: KVM_SET_CLOCK of a VM
  * @get_clock_guest: KVM_GET_CLOCK_GUEST of a vCPU; -EINVAL where the kernel
  *                   lacks it
- * @set_clock_guest: KVM_SET_CLOCK_GUEST of a vCPU, likewise
- * @read_tsc: the host's TSC, ordered against earlier and later instructions
+ * @set_clock_guest: KVM_SET_CLOCK_GUEST of a vCPU, with the same error
+ * @read_tsc: the host's TSC, ordered with earlier and later instructions
  * @read_pair: a host TSC and the CLOCK_REALTIME that goes with it, to within
  *             some tens of nanoseconds
  * @get_host_time: read-only adjtimex
  * @get_tolerance: module parameter kvm.tsc_tolerance_ppm
- * @get_host_id: which host this is; never fails, members may be unknown
+ * @get_host_id: which host this is; never fails, but members may be unknown
  */
 typedef struct CfKvmOps {
     int (*open)(const char *path, int *ret_kvm_fd);

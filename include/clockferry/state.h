@@ -3,7 +3,7 @@
  * A guest's clocks as they are carried: functions, not samples.
  *
  * Offset, ratio and pvclock record don't change while a guest is stopped, so
- * there is nothing to race with. One anchor ties them to time.
+ * nothing can race with reading them. One anchor ties them to time.
  */
 #ifndef CLOCKFERRY_STATE_H
 #define CLOCKFERRY_STATE_H
@@ -13,17 +13,17 @@
 #include <clockferry/clock-policy.h>
 #include <clockferry/kvm.h>
 
-/* More vCPUs than any KVM takes; bounds what a hostile state can allocate. */
+/* More vCPUs than any KVM takes; limits what a hostile state can allocate. */
 #define CF_STATE_MAX_VCPUS 4096u
 
 /**
  * CfFreqOrigin - where a frequency comes from
- * @CF_FREQ_UNKNOWN: nowhere, it is unknown
+ * @CF_FREQ_UNKNOWN: it is unknown
  * @CF_FREQ_UNSCALED: the host can't scale, so the ratio is 1
- * @CF_FREQ_ATTRIBUTE: KVM_VCPU_TSC_SCALE
+ * @CF_FREQ_ATTRIBUTE: from KVM_VCPU_TSC_SCALE
  * @CF_FREQ_DERIVED: computed from KVM_GET_TSC_KHZ as KVM does, and confirmed
  *                   by the guest's TSC
- * @CF_FREQ_ASSUMED: computed so, but not confirmed: the TSC didn't obey
+ * @CF_FREQ_ASSUMED: computed in the same way, but the TSC didn't obey
  */
 typedef enum CfFreqOrigin {
     CF_FREQ_UNKNOWN,
@@ -35,10 +35,10 @@ typedef enum CfFreqOrigin {
 
 /**
  * CfOffsetOrigin - where an offset comes from
- * @CF_OFFSET_UNKNOWN: nowhere, it is unknown
- * @CF_OFFSET_ATTRIBUTE: KVM_VCPU_TSC_OFFSET
- * @CF_OFFSET_MEASURED: kernels before 5.16: MSR_IA32_TSC between two readings
- *                      of the host's TSC, so within some microseconds
+ * @CF_OFFSET_UNKNOWN: it is unknown
+ * @CF_OFFSET_ATTRIBUTE: from KVM_VCPU_TSC_OFFSET
+ * @CF_OFFSET_MEASURED: on kernels before 5.16: from MSR_IA32_TSC between two
+ *                      readings of the host's TSC, to within some microseconds
  */
 typedef enum CfOffsetOrigin {
     CF_OFFSET_UNKNOWN,
@@ -48,9 +48,9 @@ typedef enum CfOffsetOrigin {
 
 /**
  * CfFnOrigin - where a clock function comes from
- * @CF_FN_NONE: nowhere, there is none
- * @CF_FN_CALL: KVM_GET_CLOCK_GUEST
- * @CF_FN_PAGE: the guest's own pvclock page
+ * @CF_FN_NONE: there is none
+ * @CF_FN_CALL: from KVM_GET_CLOCK_GUEST
+ * @CF_FN_PAGE: from the guest's own pvclock page
  * @CF_FN_BUILT: built from the anchor
  */
 typedef enum CfFnOrigin {
@@ -80,7 +80,7 @@ typedef struct CfVcpuState {
  * CfAnchor - one instant: host TSC, real time and kvmclock
  * @instant: host TSC and real time
  * @clock_ns: kvmclock at that instant
- * @flags: flags of the KVM_GET_CLOCK; if not CF_KVM_CLOCK_EXACT, the three
+ * @flags: flags of KVM_GET_CLOCK; if they aren't CF_KVM_CLOCK_EXACT, the three
  *         were read one after the other, within some microseconds
  */
 typedef struct CfAnchor {
@@ -93,9 +93,9 @@ typedef struct CfAnchor {
  * CfState - the clocks of one guest
  * @anchor: taken when the guest had stopped
  * @host_khz: frequency of the source's TSC, not 0
- * @boot_id: of the source; empty when unknown
- * @max_error_ns: bound of the real time's error, UINT64_MAX when unknown, as
- *                it is of a clock that isn't synchronised
+ * @boot_id: the source's boot id; empty when unknown
+ * @max_error_ns: bound of the real time's error; UINT64_MAX when unknown, as it
+ *                is for a clock that isn't synchronised
  * @fn_origin: if not CF_FN_NONE, @fn is valid
  * @fn: kvmclock as a function of the boot vCPU's TSC
  * @n_vcpus: 1 to CF_STATE_MAX_VCPUS
@@ -136,8 +136,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfState, cf_state_free)
  * @state: the state; may come from anywhere
  * @error: what is wrong with it
  *
- * Checks every range, and that function and anchor don't contradict each
- * other. What is unknown is no fault.
+ * Checks every range, and that function and anchor agree. It isn't an error if
+ * something is unknown.
  *
  * Return: true if it can be used. Errors: CF_ERROR_INVALID.
  */
@@ -147,8 +147,8 @@ CF_API gboolean cf_state_validate(const CfState *state, GError **error);
  * cf_state_to_json - a state as text that can be carried or stored
  * @state: a valid state
  *
- * In the format clockferry-state of docs/wire-format.rst. What is unknown
- * stays away.
+ * In the format clockferry-state of docs/wire-format.rst, without what is
+ * unknown.
  *
  * Return: the text, to be freed with g_free().
  */

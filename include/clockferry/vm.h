@@ -2,10 +2,10 @@
 /*
  * Capture a guest's clocks from a VM and restore them into another one.
  *
- * For any VMM: it hands over its KVM file descriptors while no vCPU runs, and
- * calls from a thread that may use them. What remains its own business: when
- * to stop and start, transport of the state, the policy (clock-policy.h),
- * KVM_KVMCLOCK_CTRL, and cf_settle_vcpu() if vCPUs may sleep when they arrive.
+ * For any VMM: it passes its KVM file descriptors while no vCPU runs, and calls
+ * from a thread that may use them. It is still up to the VMM to stop and start
+ * the guest, to send the state, to apply the policy (clock-policy.h), and to
+ * call KVM_KVMCLOCK_CTRL, and cf_settle_vcpu() if vCPUs may sleep on arrival.
  */
 #ifndef CLOCKFERRY_VM_H
 #define CLOCKFERRY_VM_H
@@ -16,10 +16,10 @@
 
 /**
  * CfReadGuest - read guest memory
- * @address: guest physical address; any value, the guest chose it
- * @buffer: where to
+ * @address: guest physical address; it may have any value, the guest chose it
+ * @buffer: where to put it
  * @size: how many bytes
- * @opaque: CfVm's
+ * @opaque: the CfVm's
  *
  * Return: true if all of it is RAM and was read.
  */
@@ -28,8 +28,8 @@ typedef bool (*CfReadGuest)(uint64_t address, void *buffer, size_t size,
 
 /**
  * CfSettle - let KVM do what it has pending for a vCPU
- * @vcpu: which one, an index into CfVm's @vcpu_fds
- * @opaque: CfVm's
+ * @vcpu: which vCPU, an index into the CfVm's @vcpu_fds
+ * @opaque: the CfVm's
  *
  * Return: what cf_settle_vcpu() says, called by the thread that runs that vCPU.
  */
@@ -38,12 +38,12 @@ typedef bool (*CfSettle)(uint32_t vcpu, void *opaque);
 /**
  * CfVm - a VM with stopped vCPUs
  * @ops: the calls, normally cf_kvm_ops()
- * @host: probe of this host; needed for its TSC frequency, which a VM whose
- *        frequency was set can't tell
+ * @host: facts about this host; needed for its TSC frequency, which a VM whose
+ *        own frequency was set doesn't show
  * @vm_fd: the VM
- * @vcpu_fds: all its vCPUs, parked ones too, the boot vCPU first, in the same
- *            order on source and destination
- * @n_vcpus: how many, 1 to CF_STATE_MAX_VCPUS
+ * @vcpu_fds: all its vCPUs, including parked ones, the boot vCPU first, in the
+ *            same order on source and destination
+ * @n_vcpus: how many vCPUs, 1 to CF_STATE_MAX_VCPUS
  * @read_guest: reads guest memory; NULL if it can't be read
  * @opaque: for @read_guest and @settle
  * @settle: settles a vCPU, see cf_settle_vcpu(); NULL if that isn't wanted
@@ -65,13 +65,13 @@ typedef struct CfVm {
 
 /**
  * CfTscOutcome - what became of the vCPUs' TSCs
- * @CF_TSC_UNCHANGED: they were right already; nothing was written
- * @CF_TSC_COPIED: same host, the source's offsets bit for bit
+ * @CF_TSC_UNCHANGED: they were already right; nothing was written
+ * @CF_TSC_COPIED: the same host: the source's offsets, bit for bit
  * @CF_TSC_COMPUTED: new offsets, from the time that elapsed
  * @CF_TSC_UNVERIFIED: computed and written on a host whose TSC is unstable,
  *                     where nothing can be read back
- * @CF_TSC_NOT_SET: the host didn't take them; the guest's TSC has jumped
- * @CF_TSC_UNKNOWN: the source didn't know its own
+ * @CF_TSC_NOT_SET: the host didn't accept them; the guest's TSC has jumped
+ * @CF_TSC_UNKNOWN: the source didn't know its TSCs
  */
 typedef enum CfTscOutcome {
     CF_TSC_UNCHANGED,
@@ -85,7 +85,7 @@ typedef enum CfTscOutcome {
 /**
  * CfRestoreOptions - what a caller of cf_restore() may choose
  * @freeze: the time between capture and restore doesn't count for the guest:
- *          both clocks go on from where they stopped
+ *          both clocks continue where they stopped
  * @reserved: 0; room for later versions
  */
 typedef struct CfRestoreOptions {
@@ -98,13 +98,13 @@ typedef struct CfRestoreOptions {
  * @rung: how the kvmclock was restored
  * @tries: how often it was set on that rung, 1 or more
  * @residual_ns: kvmclock read back - intended, at the same guest TSC
- * @residual_error_ns: @residual_ns is known to within this; 0 where the
- *                     kernel told clock and TSC of one instant
+ * @residual_error_ns: @residual_ns is known to within this; 0 if the kernel
+ *                     read clock and TSC at one instant
  * @residual_known: kvmclock could be read back at all
  * @pending_update: the kernel may still re-base kvmclock at the first run; see
  *                  cf_settle_vcpu()
- * @function_carried: kvmclock is the source's function of the guest TSC; else
- *                    it goes on from the source's time
+ * @function_carried: kvmclock is the source's function of the guest TSC;
+ *                    otherwise it continues from the source's time
  * @rate_known: frequencies could be compared
  * @rate_error_ppt: (destination - source) / source in 10^-12, of the vCPU
  *                  where it is largest
@@ -112,9 +112,9 @@ typedef struct CfRestoreOptions {
  *             share one TSC
  * @tsc: what became of the TSCs
  * @skew_known: the TSCs could be compared, to the tick
- * @skew_ticks: by how much the vCPUs' TSCs came apart from each other
- * @frozen: the time since the capture didn't count; false though it was asked
- *          for where a host can't stop a TSC: then both clocks count it
+ * @skew_ticks: how far the vCPUs' TSCs moved apart
+ * @frozen: the time since the capture didn't count. Where a host can't stop a
+ *          TSC both clocks count it even if freezing was asked for: false
  * @passed_ns: time from the source's anchor to the destination's
  * @elapsed_ns: how much of it counted
  * @clock_behind: the destination's real time was before the source's, so 0
@@ -156,10 +156,10 @@ G_BEGIN_DECLS
  * cf_capture - read a stopped guest's clocks
  * @vm: the VM
  * @ret_state: the state, to be freed with cf_state_free()
- * @error: why not
+ * @error: why it can't be captured
  *
- * Reads only: a guest that isn't moved after all goes on undisturbed. What
- * the host can't tell stays unknown in the state.
+ * It only reads: a guest that isn't moved after all goes on undisturbed. What
+ * the host doesn't know stays unknown in the state.
  *
  * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
  */
@@ -171,12 +171,12 @@ CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
  * @state: what cf_capture() gave; validated first
  * @options: NULL for the defaults
  * @ret_report: what was achieved, written on success
- * @error: why not
+ * @error: why it can't be restored
  *
  * To be called when all other vCPU state is in KVM, as the last thing before
- * the vCPUs run: first TSCs, then kvmclock by the best rung that works, each
- * read back. Success means that the clocks were set, the report says how
- * well; whether that suffices is for cf_policy_decide() to say, before.
+ * the vCPUs run. It sets the TSCs, then kvmclock by the best rung that works,
+ * and reads both back. Success means that the clocks were set, and the report
+ * says how well. Whether that suffices cf_policy_decide() says beforehand.
  * On failure the TSC offsets are as before.
  *
  * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
@@ -190,19 +190,19 @@ CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
  * @vcpu_fd: the vCPU, all its state being in KVM
  *
  * A vCPU that was created, or whose TSC was written, has an update of the
- * master clock pending, which KVM does when the vCPU enters the guest first.
- * It moves kvmclock by what the host's raw monotonic clock and its TSC have
- * parted since the clock was set: some 60 ns a second. That is nothing if all
- * vCPUs run at once, but one that sleeps may enter seconds later. Kernels with
- * KVM_GET_CLOCK_GUEST do it when cf_restore() asks for that; on others it takes
- * this function, which cf_restore() has called through CfVm's @settle, between
- * the TSCs and kvmclock. Without it the report says @pending_update, and
- * cf_report_bound() allows for it.
+ * master clock pending. KVM makes it when the vCPU first enters the guest. It
+ * moves kvmclock by as much as the host's raw monotonic clock and its TSC have
+ * drifted apart since the clock was set: some 60 ns a second. That is nothing
+ * if all vCPUs run at once, but one that sleeps may enter seconds later.
+ * Kernels with KVM_GET_CLOCK_GUEST make the update when cf_restore() asks for
+ * it. Others need this function: cf_restore() has it called through the CfVm's
+ * @settle, between the TSCs and kvmclock. Without it the report says
+ * @pending_update, and cf_report_bound() allows for it.
  *
- * It is KVM_RUN with a signal pending, so the guest doesn't run. To be called
- * by the thread that runs this vCPU: many kernels wait for milliseconds when
- * another one does. For a moment that thread has SIGRTMAX blocked and pending;
- * a mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
+ * It is KVM_RUN with a signal pending, so the guest doesn't run. Call it in the
+ * thread that runs this vCPU: many kernels wait for milliseconds if another
+ * thread does. For a moment that thread has SIGRTMAX blocked and pending. A
+ * mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
  *
  * Return: true if nothing is pending any more; false on failure, and for a
  * vCPU that waits to be started.
@@ -211,15 +211,15 @@ CF_API bool cf_settle_vcpu(int vcpu_fd);
 
 /**
  * cf_report_bound - how far kvmclock may have stepped when the guest ran
- * @vm: the destination; its memory tells when the guest ran first
- * @report: what cf_restore() said
+ * @vm: the destination; its memory shows when the guest first ran
+ * @report: the report of cf_restore()
  * @ret_bound_ns: how far kvmclock may have been, either way, from what it
  *                would have been as a function of the guest TSC
  *
- * The residual, how well it is known, and what an update may have added that
- * the kernel does at the first run: the difference of the rates since the
- * clock was set. Asked before the guest has run, or where its memory can't be
- * read, it takes 50 ms for that time. No vCPU need be stopped.
+ * The sum of the residual, how well it is known, and what the kernel's update
+ * at the first run may have added: the difference of the rates since the clock
+ * was set. If the guest hasn't run yet, or its memory can't be read, that time
+ * is taken to be 50 ms. The vCPUs may run.
  *
  * Return: false if it isn't known.
  */

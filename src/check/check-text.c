@@ -130,8 +130,8 @@ static const char *fixed_text(const CfCheck *check, CfFindingKind kind)
         return "both hosts have the same boot id, but nothing proves that they "
                "are the same host";
     case CF_FINDING_TOLERANCE:
-        return "the destination's kvm.tsc_tolerance_ppm is unknown; the default "
-               "of 250 is assumed";
+        return "the destination's kvm.tsc_tolerance_ppm is unknown; the "
+               "default of 250 is assumed";
     case CF_FINDING_OFFSET_MEASURED:
         return "the destination isn't known to read TSC offsets exactly, so "
                "the guest's TSC is set only to within microseconds";
@@ -214,8 +214,8 @@ static const char *fixed_cure(const CfCheck *check, CfFindingKind kind)
     case CF_FINDING_RATE_UNKNOWN:
     case CF_FINDING_OFFSET_UNKNOWN:
     case CF_FINDING_RUNG_UNKNOWN:
-        return "run clockferry probe --json on both hosts, and check with those "
-               "files";
+        return "run clockferry probe --json on both hosts, and check with "
+               "those files";
     case CF_FINDING_OFFSET_IGNORED:
         return "choose a destination whose KVM keeps TSC offsets";
     case CF_FINDING_TSC_UNSTABLE:

@@ -6,7 +6,7 @@
 #include <clockferry/check.h>
 #include "text/json.h"
 
-/* Adds what was found to an object: verdict, rung, figures, and with @texts
+/* Adds to an object what was found: verdict, rung and figures; with @texts also
  * each finding in a sentence. */
 void check_add_json(CfJson *object, const CfCheck *check, bool texts);
 

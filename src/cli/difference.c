@@ -3,7 +3,7 @@
 #include "carry/carry.h"
 #include "difference.h"
 
-/* A residual of a restore, and one rounding in each of two functions. */
+/* The residual of a restore, and a rounding in each of two functions. */
 #define EXACT_NS 4
 
 typedef struct Pair {
@@ -44,8 +44,8 @@ static bool ticks_at(const CfVcpuState *vcpu, uint64_t host_ticks,
                                 ret_ticks);
 }
 
-/* The boot vCPU's TSC now if nothing had happened to it. On one host its old
- * offset tells to the tick. */
+/* What the boot vCPU's TSC would be if nothing had happened to it: on the same
+ * host exact to the tick, by its old offset. */
 static bool undisturbed_ticks(const Pair *pair, const Difference *d,
                               uint64_t *ret_ticks)
 {
@@ -91,7 +91,7 @@ static void find_tsc_step(const Pair *pair, Difference *d)
     }
 }
 
-/* kvmclock at the capture: as the guest has it, if that is known. */
+/* kvmclock at the capture, as the guest sees it if that is known. */
 static bool clock_at_capture(const CfState *state, int64_t *ret_ns)
 {
     uint64_t ticks;

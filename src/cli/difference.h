@@ -7,22 +7,22 @@
 
 /**
  * Difference - after minus before
- * @same_host: both were captured on one host, and that is proven
- * @elapsed_ns: time between the captures: by the host's TSC on one host, else
- *              by the hosts' clocks
+ * @same_host: both were captured on the same host, and that is proven
+ * @elapsed_ns: time between the captures: by the host's TSC on the same host,
+ *              otherwise by the hosts' clocks
  * @elapsed_error_known: @elapsed_error_ns is known
  * @elapsed_error_ns: @elapsed_ns is right to within this
  * @tsc_known: the TSC steps are known
- * @tsc_step_ticks: the boot vCPU's TSC minus what @elapsed_ns made of it at
- *                  its former rate
+ * @tsc_step_ticks: the boot vCPU's TSC minus what it should be after
+ *                  @elapsed_ns at its former rate
  * @tsc_step_ns: the same in time
  * @clock_known: @clock_step_ns is known
  * @clock_step_ns: kvmclock minus what it was and @elapsed_ns
  * @mismatch_known: @mismatch_ns is known
  * @mismatch_ns: kvmclock minus what it would be as the former function of the
- *               guest's TSC; no host's clock plays a part in it
+ *               guest's TSC; no host's clock is involved
  * @skew_known: @skew_ticks is known
- * @skew_ticks: by how much the vCPUs' TSCs came apart from each other
+ * @skew_ticks: how far the vCPUs' TSCs moved apart
  * @rate_known: @rate_error_ppt is known
  * @rate_error_ppt: how much faster the boot vCPU's TSC runs, in 10^-12
  */
@@ -56,7 +56,7 @@ typedef struct Difference {
 gboolean difference_of(const CfState *before, const CfState *after,
                        Difference *ret_difference, GError **error);
 
-/* Did the clocks stay what they were, as far as one can see? */
+/* Did the clocks stay what they were, as far as can be seen? */
 bool difference_is_exact(const Difference *difference);
 
 #endif /* CF_DIFFERENCE_H */

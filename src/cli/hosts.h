@@ -9,7 +9,7 @@
  * hosts_read - the facts about a host from a file
  * @path: what clockferry probe --json wrote; "-" is the standard input
  * @ret_host: the facts, written on success
- * @error: why not, with the file's name
+ * @error: why it can't be read, with the file's name
  *
  * Return: true on success.
  */
@@ -21,7 +21,7 @@ gboolean hosts_read(const char *path, CfHost *ret_host, GError **error);
  * @tsc_khz: the guest's tsc-frequency on that host, for a file of a host; 0:
  *           as the file says
  * @ret_guest: the guest, written on success
- * @error: why not, with the file's name
+ * @error: why it can't be read, with the file's name
  *
  * Return: true on success.
  */

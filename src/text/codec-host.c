@@ -14,7 +14,7 @@ static void add_answer(CfJson *object, const char *name, CfAnswer answer)
     }
 }
 
-/* Numbers that are 0 when unknown. */
+/* For numbers that are 0 when unknown. */
 static void add_number(CfJson *object, const char *name, int64_t value)
 {
     if (value) {
@@ -113,7 +113,7 @@ static void get_id(CfJsonReader *reader, const CfJson *object, CfHostId *id)
     get_answer(reader, object, "invariant_tsc", &id->invariant_tsc);
 }
 
-/* The range of a number for which 0 would be nonsense, as absence says it. */
+/* For a number that can't be 0: if it is unknown it is left out. */
 static void get_positive(CfJsonReader *reader, const CfJson *object,
                          const char *name, uint32_t max, uint32_t *ret_value)
 {

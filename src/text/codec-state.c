@@ -69,7 +69,7 @@ char *cf_state_to_json(const CfState *state)
     return cf_json_print(object);
 }
 
-/* Of several members that only make sense together, one is missing. */
+/* One of several members that only make sense together is missing. */
 static void need(CfJsonReader *reader, bool all, const char *what)
 {
     if (!all) {

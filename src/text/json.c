@@ -179,11 +179,11 @@ bool cf_json_check_format(CfJsonReader *reader, const CfJson *object,
     if (!cf_json_get_int(reader, object, "version", 1, INT32_MAX, &written) ||
         !cf_json_get_int(reader, object, "min_version", 1, written,
                          &needed)) {
-        return cf_json_fail(reader, "it doesn't tell its version");
+        return cf_json_fail(reader, "it has no version");
     }
     if (needed > version) {
         return cf_json_fail(reader, "it needs a reader of %s version %"
-                            PRId64 ", this one knows %d: update clockferry",
+                            PRId64 ", and this one knows %d: update clockferry",
                             format, needed, version);
     }
     return true;
@@ -194,7 +194,7 @@ bool cf_json_has(const CfJson *object, const char *name)
     return json_object_object_get_ex(object, name, NULL);
 }
 
-/* A member of the right type. Wrong, also null, is a problem. */
+/* A member of the right type. A wrong type is a problem; so is null. */
 static bool get(CfJsonReader *reader, const CfJson *object, const char *name,
                 json_type type, json_object **ret_member)
 {
@@ -239,8 +239,8 @@ bool cf_json_get_int(CfJsonReader *reader, const CfJson *object,
     if (!get(reader, object, name, json_type_int, &member)) {
         return false;
     }
-    /* What doesn't fit comes as the largest or smallest: out of range, too,
-     * as long as no caller wants all 64 bits. */
+    /* What doesn't fit is read as the largest or smallest number, which is out
+     * of range, too, as long as no caller wants all 64 bits. */
     value = json_object_get_int64(member);
     if (value < min || value > max) {
         return cf_json_fail(reader, "%s must be %" PRId64 " to %" PRId64,

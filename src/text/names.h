@@ -6,7 +6,7 @@
 /**
  * CfNames - of one enumeration, by value
  * @n: how many
- * @of: the names; NULL where a value means "unknown", which isn't written
+ * @of: the names; NULL for a value that means "unknown", which isn't written
  */
 typedef struct CfNames {
     unsigned int n;

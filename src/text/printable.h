@@ -3,8 +3,8 @@
 #ifndef CF_PRINTABLE_H
 #define CF_PRINTABLE_H
 
-/* What isn't UTF-8, or could play tricks on a terminal, is replaced. To be
- * freed with g_free(). */
+/* Replaces what isn't UTF-8, or could play tricks on a terminal. To be freed
+ * with g_free(). */
 char *cf_printable(const char *text);
 
 #endif /* CF_PRINTABLE_H */

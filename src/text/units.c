@@ -15,7 +15,7 @@
 /**
  * Unit - one size of a quantity
  * @from: values from here on are shown in this unit
- * @size: what one of it is
+ * @size: how much one of it is
  * @name: what it is called
  */
 typedef struct Unit {

@@ -109,7 +109,7 @@ def test_stock():
     """A QEMU without the series: one sentence"""
     with Qemu("stock") as (_, path):
         fails(FAILURE, "state", "--qmp", path, words=["query-kvm-clock",
-                                                      "without"])
+                                                      "lacks"])
 
 
 def test_status():

@@ -68,7 +68,7 @@ virDomainPtr libvirt_find_domain(virConnectPtr connection, const char *name,
  * @domain: the domain
  * @flags: those of virDomainGetXMLDesc()
  * @ret_xml: NULL, or where to put the XML, to be freed with g_free()
- * @error: why not
+ * @error: why it can't be read
  *
  * Return: to be freed with cf_domain_free(); NULL on failure.
  */

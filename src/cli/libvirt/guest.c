@@ -47,7 +47,7 @@ Qmp *libvirt_open_monitor(const char *uri, const char *domain_name,
 }
 
 /* A guest whose clocks aren't carried as functions. Its QEMU carries the
- * frequency that it wants. On a host that can't scale, the guest has another. */
+ * frequency that it wants; on a host that can't scale the guest has another. */
 static void assume_clocks(const LibvirtGuest *guest, uint32_t wanted_khz,
                           GuestClocks *ret_clocks)
 {

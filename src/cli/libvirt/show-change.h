@@ -7,10 +7,10 @@
 
 /**
  * show_change - the unified difference of two texts
- * @name: what they are of
- * @before: the one
- * @after: the other
- * @error: why not
+ * @name: what they describe
+ * @before: one text
+ * @after: the other text
+ * @error: why it can't be shown
  *
  * Return: what diff -u prints, without anything that could play tricks on a
  * terminal; to be freed with g_free(). NULL on failure.

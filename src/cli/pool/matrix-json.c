@@ -22,7 +22,7 @@ static CfJson *hosts_to_json(const Pool *pool)
     return array;
 }
 
-/* A string for each host, with a sign for each destination. */
+/* A string for each source, with a sign for each destination. */
 static CfJson *rows_to_json(const Pool *pool)
 {
     g_autofree char *row = g_malloc0(pool->n + 1);

@@ -3,16 +3,16 @@
 #include <string.h>
 #include "matrix.h"
 
-/* More kinds than that are drawn in blocks, each as its worst verdict. */
+/* More kinds than this are drawn in blocks, each as its worst verdict. */
 #define MAX_CELLS 400u
 
-/* So many have names and larger squares. */
+/* Up to this many have names and larger squares. */
 #define MAX_NAMED 60u
 
 #define NAME_WIDTH 220
 #define LEGEND_HEIGHT 40
 
-/* Distinct, and of different lightness, for those who don't see all colours. */
+/* Distinct, and of different lightness for people who don't see all colours. */
 static const char *const colours[] = {
     [CF_VERDICT_GO] = "#3fa7a0",
     [CF_VERDICT_REPORT] = "#f2d56b",
@@ -59,7 +59,7 @@ static void kinds_of_cell(const Plan *plan, guint cell, guint *first,
     *end = (guint)((guint64)(cell + 1) * plan->kinds / plan->cells);
 }
 
-/* NULL: a single host with itself. */
+/* The worst verdict of a square; blank for a single host with itself. */
 static const char *colour_of(const Pool *pool, const Plan *plan, guint row,
                              guint column)
 {
@@ -80,7 +80,7 @@ static const char *colour_of(const Pool *pool, const Plan *plan, guint row,
     return blank ? BLANK : colours[worst];
 }
 
-/* Equal squares side by side are one rectangle. */
+/* Equal squares side by side become one rectangle. */
 static void add_row(GString *out, const Pool *pool, const Plan *plan,
                     guint row)
 {

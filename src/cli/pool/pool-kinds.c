@@ -9,8 +9,8 @@
  */
 #include "pool.h"
 
-/* Any two different cells give numbers that have nothing to do with each
- * other (the finaliser of SplitMix64). */
+/* Two different cells give numbers that are unrelated (the finaliser of
+ * SplitMix64). */
 static guint64 mix(guint64 position, guint64 verdict)
 {
     guint64 x = (position << 3 | verdict) * 0x9e3779b97f4a7c15u;
@@ -20,7 +20,7 @@ static guint64 mix(guint64 position, guint64 verdict)
     return x ^ x >> 31;
 }
 
-/* Sum of a host's row and column, its diagonal being @within. */
+/* Sum of a host's row and column, with @within on the diagonal. */
 static guint64 fingerprint(const Pool *pool, guint host,
                            enum cf_verdict within)
 {
@@ -38,7 +38,7 @@ static guint64 fingerprint(const Pool *pool, guint host,
     return sum;
 }
 
-/* Are they really? Fingerprints may lie, once in 2^64 times. */
+/* Are they really? Two fingerprints may agree by chance, once in 2^64. */
 static bool are_alike(const Pool *pool, guint a, guint b)
 {
     guint i;

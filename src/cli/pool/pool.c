@@ -72,7 +72,7 @@ static GHashTable *count_names(const Pool *pool)
     return counts;
 }
 
-/* Hosts that share a name, or have none, are called by their files. */
+/* Hosts that share a name, or have none, are named after their files. */
 static void rename_twins(Pool *pool, char **files,
                          char *(*name_of)(const char *file))
 {

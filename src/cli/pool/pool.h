@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pool of hosts: who can take whose guests, and who is like whom. */
+/* A pool of hosts: who can take whose guests, and which hosts are alike. */
 #ifndef CF_POOL_H
 #define CF_POOL_H
 
@@ -9,10 +9,10 @@
 #define NO_GROUP G_MAXUINT
 
 /**
- * Host - one of the pool
- * @name: its own, or its file's where that isn't known or not unique
- * @facts: about it
- * @guest: one that is on it
+ * Host - one host of the pool
+ * @name: its own name, or its file's if its own is unknown or isn't unique
+ * @facts: the facts about it
+ * @guest: a guest on it
  * @kind: index of its kind
  */
 typedef struct Host {
@@ -23,9 +23,9 @@ typedef struct Host {
 } Host;
 
 /**
- * Kind - hosts that are alike: towards all others, and among each other
+ * Kind - hosts that are alike, towards all others and among each other
  * @members: indices of hosts (guint), at least one
- * @within: the verdict among them; CF_VERDICT_GO for a single one
+ * @within: the verdict among them; CF_VERDICT_GO for a single host
  * @group: index of its group, or NO_GROUP
  */
 typedef struct Kind {
@@ -35,7 +35,7 @@ typedef struct Kind {
 } Kind;
 
 /**
- * Group - hosts that are fully interchangeable, two or more
+ * Group - two or more hosts that are fully interchangeable
  * @kinds: indices of kinds (guint), the largest first
  * @n_hosts: how many hosts
  */
@@ -45,10 +45,10 @@ typedef struct Group {
 } Group;
 
 /**
- * Pool - all of them
+ * Pool - all hosts, and what was found out about them
  * @n: how many hosts
- * @hosts: they
- * @verdicts: n x n, row by row: for guests of a row's host on a column's
+ * @hosts: the hosts, @n of them
+ * @verdicts: n x n, row by row: of guests of the row's host on the column's
  * @kinds: array of Kind, in the order of their groups
  * @groups: array of Group, the largest first
  * @counts: how many pairs of two hosts have each verdict
@@ -66,7 +66,7 @@ typedef struct Pool {
  * pool_read - read the hosts and find out all about them
  * @files: their files, at least one
  * @wishes: what is asked of each move
- * @error: why not, with the file's name
+ * @error: why they can't be read, with the file's name
  *
  * Return: the pool, to be freed with pool_free(); NULL on failure.
  */
@@ -101,7 +101,7 @@ static inline guint kind_host(const Kind *kind)
 /* The verdict from one kind to another, or within one. */
 enum cf_verdict pool_kind_verdict(const Pool *pool, guint from, guint to);
 
-/* pool-kinds.c, pool-groups.c: in this order, once @verdicts are there. */
+/* pool-kinds.c and pool-groups.c: to be called in this order. */
 void pool_find_kinds(Pool *pool);
 void pool_find_groups(Pool *pool);
 
@@ -109,8 +109,7 @@ void pool_find_groups(Pool *pool);
  * Spoiler - a kind outside the largest group, and why
  * @kind: index of the kind
  * @toward: index of a host of the largest group
- * @arriving: what is worst are guests that come to the kind, else those that
- *            leave it
+ * @arriving: the worst move is one to the kind, otherwise it is one from it
  * @check: that move
  * @finding: the worst finding of that check
  */
@@ -127,7 +126,7 @@ typedef struct Spoiler {
 GArray *pool_spoilers(const Pool *pool);
 
 /**
- * CommonFrequency - one that guests could have everywhere
+ * CommonFrequency - a frequency that guests could have everywhere
  * @khz: the frequency; 0 if no host's is known
  * @n_exact: how many hosts run it exactly
  */
@@ -136,11 +135,11 @@ typedef struct CommonFrequency {
     guint n_exact;
 } CommonFrequency;
 
-/* The frequency that most hosts run exactly; of several the one that most of
- * them have themselves, then the lowest. */
+/* The frequency that most hosts run exactly. Of several it is the one that most
+ * of these hosts have themselves, then the lowest. */
 CommonFrequency pool_common_frequency(const Pool *pool);
 
-/* Does a guest that is told this frequency have it on this host? */
+/* Does a guest that is to have this frequency get it on this host? */
 bool pool_runs_exactly(const CfHost *host, uint32_t khz);
 
 #endif /* CF_POOL_H */

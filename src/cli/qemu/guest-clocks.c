@@ -106,7 +106,7 @@ static gboolean ask_clocks(Qmp *qmp, GuestClocks *clocks, GError **error)
             g_set_error_literal(
                 error, QMP_ERROR, QMP_ERROR_NO_COMMAND,
                 "this QEMU can't carry a guest's clocks: it doesn't know "
-                "query-kvm-clock, so it is without the Clockferry series");
+                "query-kvm-clock, so it lacks the Clockferry series");
         } else {
             g_propagate_error(error, g_steal_pointer(&why));
         }
@@ -123,7 +123,7 @@ static gboolean ask_clocks(Qmp *qmp, GuestClocks *clocks, GError **error)
     return TRUE;
 }
 
-/* One member of what a command returns; it stays empty if that fails. */
+/* A text that a command returns; it stays empty if the command fails. */
 static void ask_word(Qmp *qmp, const char *command, const char *name,
                      char *ret_text, size_t size)
 {
@@ -197,7 +197,7 @@ uint32_t guest_clocks_ask_khz(Qmp *qmp)
     return (uint32_t)(hz / 1000);
 }
 
-/* QEMU tells kHz; the ratio is what KVM computes from them. */
+/* QEMU reports kHz; KVM computes the ratio from them. */
 static void derive_freq(GuestClocks *clocks, uint32_t frac_bits)
 {
     struct cf_tsc_freq freq = { clocks->host_khz, 0, 1 };

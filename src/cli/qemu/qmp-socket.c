@@ -6,14 +6,14 @@
 #include <sys/un.h>
 #include "qmp.h"
 
-/* QEMU answers at once, unless somebody else is in its monitor. */
+/* QEMU answers at once, unless somebody else is connected to its monitor. */
 #define ANSWER_LIMIT_S 5
 
 /**
  * Peer - the other end
  * @socket: connected
  * @buffer: what was received and isn't a whole line yet
- * @events: that came while something else was waited for
+ * @events: events that came before an answer
  */
 typedef struct Peer {
     GSocket *socket;
@@ -38,11 +38,11 @@ static gboolean fail_receive(gssize n, GError *why, GError **error)
                             "QEMU is gone");
     } else if (g_error_matches(why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
         g_set_error_literal(error, QMP_ERROR, QMP_ERROR_CONNECT,
-                            "QEMU's monitor doesn't answer; if something "
+                            "QEMU's monitor doesn't answer: if something "
                             "else is connected to it, give QEMU another -qmp");
     } else {
         g_set_error(error, QMP_ERROR, QMP_ERROR_GONE,
-                    "the conversation with QEMU broke off: %s", why->message);
+                    "the connection to QEMU broke: %s", why->message);
     }
     g_clear_error(&why);
     return FALSE;
@@ -87,7 +87,7 @@ static CfJson *receive_message(Peer *peer, GError **error)
     return message;
 }
 
-/* The answer to a command; events on the way are kept. */
+/* The answer to a command; events that come before it are kept. */
 static CfJson *receive_reply(Peer *peer, GError **error)
 {
     for (;;) {
@@ -173,7 +173,7 @@ static GSocket *connect_to(const char *path, GError **error)
     g_autoptr(GError) why = NULL;
     g_autoptr(GSocket) socket = NULL;
 
-    /* The address would be cut off without a word. */
+    /* GLib would silently truncate the address. */
     if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
         g_set_error(error, QMP_ERROR, QMP_ERROR_CONNECT,
                     "can't connect to %s: the path is too long", path);
@@ -192,7 +192,7 @@ static GSocket *connect_to(const char *path, GError **error)
     return NULL;
 }
 
-/* QEMU greets; with this command it listens to others. */
+/* QEMU greets, and obeys other commands after this one. */
 Qmp *qmp_open_socket(const char *path, GError **error)
 {
     GSocket *socket = connect_to(path, error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A conversation with QEMU's monitor: what is the same on all ways there. */
+/* A conversation with QEMU's monitor: what all ways have in common. */
 #include <string.h>
 #include "qmp.h"
 

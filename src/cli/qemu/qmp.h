@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A conversation with QEMU's monitor, whatever way leads there: a socket of
- * ours, or libvirt, which has QEMU's own.
+ * A conversation with QEMU's monitor, whatever way leads there: our own socket,
+ * or libvirt, which owns another one.
  */
 #ifndef CF_QMP_H
 #define CF_QMP_H
@@ -16,7 +16,7 @@
  * @QMP_ERROR_PROTOCOL: what it said isn't QMP
  * @QMP_ERROR_NO_COMMAND: it doesn't know the command
  * @QMP_ERROR_REFUSED: it can't do that
- * @QMP_ERROR_NO_MONITOR: no way could lead to one: it isn't QEMU
+ * @QMP_ERROR_NO_MONITOR: there can't be one: this isn't QEMU
  */
 typedef enum QmpError {
     QMP_ERROR_CONNECT,
@@ -36,7 +36,7 @@ GQuark qmp_error_quark(void);
  * @ask: send a request, and return the answer: an object with the member
  *       "return" or "error"; NULL if there is none
  * @wait_event: return the next event; NULL if there won't be one
- * @close: free all
+ * @close: free everything
  *
  * Each gets the peer that qmp_new() was given.
  */
@@ -54,7 +54,7 @@ Qmp *qmp_new(const QmpWay *way, void *peer);
 /**
  * qmp_open_socket - begin a conversation on a unix socket
  * @path: the socket
- * @error: why not
+ * @error: why it can't be used
  *
  * Return: the conversation, to be freed with qmp_close(); NULL on failure.
  */
@@ -69,7 +69,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_close)
  * @qmp: the conversation
  * @command: its name
  * @arguments: its arguments, taken over; NULL if it has none
- * @error: why not
+ * @error: why it failed
  *
  * Return: an object with the member "return", to be freed with
  * cf_json_free(); NULL on failure.
@@ -86,7 +86,8 @@ CfJson *qmp_execute(Qmp *qmp, const char *command, CfJson *arguments,
  */
 CfJson *qmp_wait_event(Qmp *qmp, GError **error);
 
-/* One message of QEMU's, for those who write a QmpWay; NULL if it is none. */
+/* Parses one message from QEMU, for implementations of QmpWay; NULL if it isn't
+ * one. */
 CfJson *qmp_parse(const char *text, size_t size, GError **error);
 
 #endif /* CF_QMP_H */

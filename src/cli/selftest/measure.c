@@ -45,7 +45,7 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* The largest sizes stand at both ends of the sorted values: take 1 % off. */
+/* The largest sizes are at the two ends of the sorted values: leave out 1 %. */
 static int64_t p99_size(const int64_t *value, guint n)
 {
     guint low = 0, high = n - 1;
@@ -75,7 +75,7 @@ Distribution measure_distribution(GArray *values)
     };
 }
 
-/* The first value of each bin but the lowest: 5 decades, 11 single values
+/* The first value of each bin, except the lowest: 5 decades, 11 single values
  * around 0, 5 decades. */
 static const int64_t edges[HISTOGRAM_BINS - 1] = {
     -9999, -999, -99, -9, -5, -4, -3, -2, -1, 0,

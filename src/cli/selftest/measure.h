@@ -2,7 +2,8 @@
 /*
  * The selftest's own view of clocks, and statistics.
  *
- * Shares no code with the restore: what checks it must not share its bugs.
+ * Shares no code with the restore: a check must not share the bugs of what it
+ * checks.
  */
 #ifndef CF_MEASURE_H
 #define CF_MEASURE_H
@@ -16,7 +17,7 @@
  * @guest_ticks: guest TSC at which both are evaluated
  * @ret_step_ns: destination - source
  *
- * Return: false if a record is being written or lies in the TSC's future.
+ * Return: false if a record is being written, or begins after @guest_ticks.
  */
 bool measure_step(const CfPvclockRecord *source,
                   const CfPvclockRecord *destination, uint64_t guest_ticks,
@@ -27,7 +28,7 @@ bool measure_step(const CfPvclockRecord *source,
  * @min: smallest
  * @median: middle one
  * @max: largest
- * @p99_size: 99 % of the values aren't larger than this, signs aside
+ * @p99_size: 99 % of the values are no larger than this, regardless of sign
  */
 typedef struct Distribution {
     int64_t min;
@@ -36,10 +37,10 @@ typedef struct Distribution {
     int64_t p99_size;
 } Distribution;
 
-/* Of the int64_t in @values, at least one; sorts them. */
+/* Of the int64_t in @values, of which there is at least one; sorts them. */
 Distribution measure_distribution(GArray *values);
 
-/* From and to belong to it, too. */
+/* A range of values, including @from and @to. */
 typedef struct Bin {
     int64_t from;
     int64_t to;
@@ -49,7 +50,7 @@ typedef struct Bin {
 #define HISTOGRAM_BINS 21
 
 /**
- * Histogram - of signed values, fine near 0 and by powers of ten beyond
+ * Histogram - of signed values: fine near 0, by powers of ten further out
  * @bins: from the lowest to the highest
  * @first: the first bin that isn't empty
  * @last: the last one
@@ -60,7 +61,7 @@ typedef struct Histogram {
     guint last;
 } Histogram;
 
-/* Of the int64_t in @values, at least one. */
+/* Of the int64_t in @values, of which there is at least one. */
 Histogram measure_histogram(const GArray *values);
 
 #endif /* CF_MEASURE_H */

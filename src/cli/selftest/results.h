@@ -10,12 +10,12 @@
  * Results - of all rounds
  * @residuals_ns: as the restore reports them
  * @steps_ns: as the guests' pages show them, the worst vCPU of each round
- * @captures_ns: what a capture took
- * @restores_ns: what a restore took
+ * @captures_ns: how long each capture took
+ * @restores_ns: how long each restore took
  * @rungs: how often each rung was reached
- * @tsc_step_ticks: largest change of an offset
+ * @tsc_step_ticks: the largest change of an offset
  * @tsc: outcome for the TSCs of the last round
- * @tries: sum of all tries
+ * @tries: number of all tries
  */
 typedef struct Results {
     GArray *residuals_ns;
@@ -40,7 +40,8 @@ void results_deinit(Results *results);
  */
 bool results_goal_met(Results *results);
 
-/* For programs and for people; to be freed with g_free(). Sorts, too. */
+/* For programs and for people; to be freed with g_free(). Sorts the values,
+ * too. */
 char *results_to_json(Results *results, int rounds, int vcpus);
 char *results_to_text(Results *results, int rounds, int vcpus);
 

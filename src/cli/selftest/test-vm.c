@@ -17,7 +17,7 @@
 #define ICR_MODE(value) (((value) >> 8) & 7)
 #define ICR_MODE_STARTUP 6
 
-/* Pages that Intel's real-mode emulation wants, out of the guest's way. */
+/* Pages that Intel's real-mode emulation needs, out of the guest's way. */
 #define IDENTITY_PAGE 0xfffbc000ULL
 #define TSS_PAGES 0xfffbd000UL
 
@@ -262,7 +262,8 @@ static void ignore_signal(int number)
     (void)number;
 }
 
-/* immediate_exit covers the moment before KVM_RUN, the signal that within. */
+/* immediate_exit is for the moment before KVM_RUN, the signal for the time in
+ * it. */
 static void stop_threads(TestVm *vm, uint32_t n_threads)
 {
     uint32_t i;
@@ -303,7 +304,7 @@ static uint64_t heartbeat(const TestVm *vm, uint32_t slot)
                            __ATOMIC_ACQUIRE);
 }
 
-/* Two heartbeats: the first may belong to what was read before. */
+/* Two heartbeats: the first one may belong to values that were read before. */
 static bool all_published(const TestVm *vm, const uint64_t *before)
 {
     uint32_t i;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A VM without QEMU, that runs the test guest. */
+/* A VM without QEMU that runs the test guest. */
 #ifndef CF_TEST_VM_H
 #define CF_TEST_VM_H
 
@@ -10,12 +10,12 @@
 typedef struct TestVm TestVm;
 
 /**
- * test_vm_new - create a VM with the test guest, not yet run
+ * test_vm_new - create a VM with the test guest, which hasn't run yet
  * @device: the KVM device
  * @rom: the guest's image
  * @rom_size: its size, as tests/guest/layout.h says
  * @n_vcpus: 1 to TEST_VM_MAX_VCPUS
- * @error: why not
+ * @error: why it can't
  *
  * Return: the VM, to be freed with test_vm_free(); NULL on failure.
  */
@@ -27,9 +27,9 @@ void test_vm_free(TestVm *vm);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestVm, test_vm_free)
 
 /**
- * test_vm_run - run the guest until every vCPU has published anew, then stop
+ * test_vm_run - run the guest until every vCPU has published again, then stop
  * @vm: the VM
- * @error: why not
+ * @error: why it doesn't run
  *
  * Return: true on success.
  */
@@ -44,7 +44,7 @@ CfVm test_vm_describe(TestVm *vm, const CfHost *host);
  * @vcpu: index of the vCPU
  * @ret_record: the record
  *
- * Return: false if the guest hasn't turned kvmclock on, or there is none.
+ * Return: false if the guest hasn't turned kvmclock on.
  */
 bool test_vm_record(TestVm *vm, uint32_t vcpu, CfPvclockRecord *ret_record);
 
