@@ -142,7 +142,7 @@ int cli_diff(int argc, char **argv)
                    "captures: steps of TSC and\nkvmclock against the time "
                    "that passed, rate, skew between vCPUs.\nExit status 4: "
                    "kvmclock and the TSC, or two vCPUs' TSCs, moved apart, or "
-                   "the rate\nchanged.",
+                   "the\nrate changed.",
         .examples = "clockferry diff before.json after.json",
         .min = 2,
         .max = 2,

@@ -101,7 +101,7 @@ int cli_probe(int argc, char **argv)
         OUTPUT_ENTRY(options),
         DEVICE_ENTRY(options),
         { "from", 0, 0, G_OPTION_ARG_FILENAME, &options.from,
-          "Don't probe: show the facts in this file (-: standard input)",
+          "Don't probe: show this file's facts (-: stdin)",
           "FILE" },
         { 0 },
     };

@@ -80,6 +80,26 @@ void screen_pad(Screen *screen, const char *text, guint width)
                "");
 }
 
+/* A number stays in the line of its unit. */
+static bool has_unit(char **words)
+{
+    const size_t size = strlen(words[0]);
+
+    return words[1] && size && g_ascii_isdigit(words[0][size - 1]) &&
+           (g_ascii_isalpha(words[1][0]) || words[1][0] == '%');
+}
+
+/* Of a word, with those that it must not be parted from. */
+static guint width_from(char **words)
+{
+    guint width = screen_width(*words);
+
+    for (; has_unit(words); words++) {
+        width += 1 + screen_width(words[1]);
+    }
+    return width;
+}
+
 /* A word that is wider than the terminal has a line of its own. */
 void screen_wrap(Screen *screen, const char *text, guint indent)
 {
@@ -87,9 +107,8 @@ void screen_wrap(Screen *screen, const char *text, guint indent)
     guint column = indent, i;
 
     for (i = 0; words[i]; i++) {
-        const guint width = screen_width(words[i]);
-
-        if (i && screen->columns && column + 1 + width > screen->columns) {
+        if (i && screen->columns && !has_unit(&words[i - 1]) &&
+            column + 1 + width_from(&words[i]) > screen->columns) {
             screen_add(screen, "\n%*s", (int)indent, "");
             column = indent;
         } else if (i) {
@@ -97,7 +116,7 @@ void screen_wrap(Screen *screen, const char *text, guint indent)
             column++;
         }
         screen_add(screen, "%s", words[i]);
-        column += width;
+        column += screen_width(words[i]);
     }
     screen_add(screen, "\n");
 }

@@ -29,12 +29,12 @@ typedef struct Wishes {
     { "policy", 'p', 0, G_OPTION_ARG_STRING, &(wishes).policy_word, \
       "auto (default), strict or lax", "POLICY" }, \
     { "require", 0, 0, G_OPTION_ARG_STRING, &(wishes).require_word, \
-      "The worst rung to accept, for example closed-loop (default: plain)", \
+      "The worst rung to accept (default: plain)", \
       "RUNG" }, \
     { "promised", 0, 0, G_OPTION_ARG_NONE, &(wishes).promised, \
-      "The guest was promised its TSC frequency: it has invtsc", NULL }, \
+      "The guest was promised its TSC frequency (invtsc)", NULL }, \
     { "tsc-khz", 0, 0, G_OPTION_ARG_STRING, &(wishes).khz_word, \
-      "The guest has this tsc-frequency, which is a promise, too", "KHZ" }
+      "The guest has this tsc-frequency: a promise, too", "KHZ" }
 
 /* Understands the words. CLI_GO_ON; otherwise the exit status, and the user has
  * been told why. */

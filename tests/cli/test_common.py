@@ -32,7 +32,7 @@ def test_help():
     for command in commands():
         text = output(command, "--help", status=[FINE])
         assert "clockferry %s" % command in text and "--help" in text, text
-        assert max(map(len, text.splitlines())) <= 100, text
+        assert max(map(len, text.splitlines())) <= 80, text
 
 
 def test_usage():

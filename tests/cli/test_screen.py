@@ -42,6 +42,8 @@ def test_wrapped():
             for columns in 40, 60, 80, 132:
                 text = on_screen(command, files, columns, NO_COLOR="1")
                 longest = max(text.split("\n"), key=columns_of)
+                assert not re.search(r"\d\n +(ppb|ns|us|ms|s|kHz)\b", text), \
+                    text
                 # a path is a word
                 assert columns_of(longest) <= max(columns, 54), longest
                 if columns >= 80:

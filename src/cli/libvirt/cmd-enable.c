@@ -311,7 +311,7 @@ int cli_enable(int argc, char **argv)
         { "policy", 'p', 0, G_OPTION_ARG_STRING, &options.wishes.policy_word,
           "What a destination may take: auto, strict or lax", "POLICY" },
         { "require", 0, 0, G_OPTION_ARG_STRING, &options.wishes.require_word,
-          "The worst rung to accept, for example closed-loop", "RUNG" },
+          "The worst rung to accept", "RUNG" },
         COMMON_ENTRIES(options),
     };
     const CliSyntax syntax = {
