@@ -15,6 +15,7 @@ packages_for() {
             libpixman-1-dev libfdt-dev libslirp-dev zlib1g-dev seabios ipxe-qemu qemu-system-data
         ;;
     clang) echo clang ;;
+    analyzers) echo cppcheck ;;
     asan) echo clang libclang-rt-dev llvm ;;
     chroot) echo debootstrap debian-archive-keyring util-linux ;;
     kernel) echo gcc libc6-dev make bc flex bison libelf-dev ccache patch xz-utils debian-archive-keyring ;;

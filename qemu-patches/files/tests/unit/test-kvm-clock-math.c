@@ -381,16 +381,16 @@ static void test_loop(void)
     static const int64_t cold_ns[] = { 12000, 460 };
     int tries;
 
-    g_assert_cmpint(run_loop(NULL, 0, 0, &tries), ==, 0);
+    g_assert_cmpint(run_loop(cold_ns, 0, 0, &tries), ==, 0);
     g_assert_cmpint(tries, ==, 1);
-    g_assert_cmpint(run_loop(NULL, 0, 39, &tries), ==, 0);
+    g_assert_cmpint(run_loop(cold_ns, 0, 39, &tries), ==, 0);
     g_assert_cmpint(tries, ==, 2);
     g_assert_cmpint(run_loop(cold_ns, 2, 39, &tries), ==, 0);
     g_assert_cmpint(tries, <, CF_LOOP_MAX_TRIES / 2);
     /* more than it ever corrects: it gives up, and that shows */
-    g_assert_cmpint(run_loop(NULL, 0, CF_LOOP_CLAMP_NS + 4000, &tries), ==,
+    g_assert_cmpint(run_loop(cold_ns, 0, CF_LOOP_CLAMP_NS + 4000, &tries), ==,
                     4000);
-    g_assert_cmpint(run_loop(NULL, 0, INT64_MAX, &tries), ==,
+    g_assert_cmpint(run_loop(cold_ns, 0, INT64_MAX, &tries), ==,
                     INT64_MAX - CF_LOOP_CLAMP_NS);
     g_assert_cmpint(tries, <=, CF_LOOP_MAX_TRIES);
 }

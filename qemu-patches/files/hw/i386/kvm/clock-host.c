@@ -224,10 +224,10 @@ static int kvm_fd_get_msr(int vcpu_fd, uint32_t index, uint64_t *value)
     OneMsr msr = { .info.nmsrs = 1, .entry.index = index };
     int ret = kvm_fd_ioctl(vcpu_fd, KVM_GET_MSRS, &msr);
 
+    *value = msr.entry.data;
     if (ret != 1) {
         return ret < 0 ? ret : -EINVAL;
     }
-    *value = msr.entry.data;
     return 0;
 }
 
@@ -430,7 +430,7 @@ static uint32_t kvmclock_frac_bits(void)
     uint32_t eax, ebx, ecx, edx;
 
     host_cpuid(0x80000001, 0, &eax, &ebx, &ecx, &edx);
-    return ecx & CPUID_EXT3_SVM ? CF_FRAC_BITS_AMD : CF_FRAC_BITS_INTEL;
+    return (ecx & CPUID_EXT3_SVM) ? CF_FRAC_BITS_AMD : CF_FRAC_BITS_INTEL;
 }
 
 static void kvmclock_unscaled(uint32_t host_khz, struct cf_tsc_freq *freq)

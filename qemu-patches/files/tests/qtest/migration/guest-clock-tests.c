@@ -281,9 +281,10 @@ static void test_refused(const char *opts_target, const char *sentence)
     g_autofree char *target = g_strdup_printf("%s 2>%s", opts_target, log);
     g_autofree char *said = NULL;
     QTestState *from, *to;
-    QDict *rsp;
 
     if (start_migration(&from, &to, GUEST_CLOCK_ON, target)) {
+        QDict *rsp;
+
         qtest_set_expected_status(to, EXIT_FAILURE);
         wait_for_migration_fail(from, true);
 
