@@ -33,6 +33,12 @@ __extension__ typedef unsigned __int128 cf_u128;
 #define CF_FRAC_BITS_MAX 63u
 #define CF_PVCLOCK_SHIFT_MAX 31
 
+/* cf_magnitude - the size of a signed number, its sign aside; INT64_MIN too */
+static inline uint64_t cf_magnitude(int64_t value)
+{
+    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+}
+
 /**
  * struct cf_tsc_freq - effective frequency of a guest TSC, exactly
  * @host_khz: frequency of the host TSC as KVM knows it
@@ -522,98 +528,14 @@ static inline bool cf_tsc_continuous(const struct cf_instant *dst,
 {
     uint64_t tsc_ns;
     int64_t real_ns, difference_ns;
-    uint64_t size_ns;
 
     if (dst->host_ticks < src->host_ticks ||
         !cf_ticks_to_ns(dst->host_ticks - src->host_ticks, khz, &tsc_ns) ||
         tsc_ns > INT64_MAX || !cf_elapsed_ns(dst, src, &real_ns)) {
         return false;
     }
-    if (__builtin_sub_overflow(real_ns, (int64_t)tsc_ns, &difference_ns)) {
-        return false;
-    }
-    size_ns = difference_ns < 0 ? 0 - (uint64_t)difference_ns
-                                : (uint64_t)difference_ns;
-    return size_ns <= tsc_ns / 1000 + CF_NS_PER_SEC / 10;
-}
-
-/*
- * The closed loop: set the clock, read it back, correct, repeat.
- *
- * KVM_SET_CLOCK misses by the code that the kernel runs between two clock
- * reads: a bias of some tens of nanoseconds, stable on one machine, but with
- * outliers of microseconds on the first, cold tries. So what is subtracted
- * is the median of the misses seen, clamped.
- */
-#define CF_LOOP_MAX_TRIES 32
-#define CF_LOOP_CLAMP_NS 1000
-
-/**
- * struct cf_loop - state of one closed loop; start with all bytes 0
- * @tries: how often the clock was set
- * @correction_ns: to be subtracted from the value set next
- * @best_ns: smallest |residual| of the tries that didn't end the loop
- * @miss_ns: misses so far, sorted
- */
-struct cf_loop {
-    int tries;
-    int64_t correction_ns;
-    int64_t best_ns;
-    int64_t miss_ns[CF_LOOP_MAX_TRIES];
-};
-
-/**
- * cf_loop_learn - learn from one try
- * @loop: the loop
- * @residual_ns: clock read back minus what was intended
- *
- * Return: true if the clock may stay as it is: 0 ns; after a quarter of the
- * tries 1 ns; from their middle on also 2 ns, or as good as the best one so
- * far, which can't be had back, but its like comes again. Also true when the
- * tries are used up.
- */
-static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns)
-{
-    const int64_t limit_ns = 2LL * INT32_MAX;
-    int64_t size_ns, miss_ns;
-    int i;
-
-    if (loop->tries >= CF_LOOP_MAX_TRIES) {
-        return true;
-    }
-    if (residual_ns > limit_ns) {
-        residual_ns = limit_ns;
-    } else if (residual_ns < -limit_ns) {
-        residual_ns = -limit_ns;
-    }
-    size_ns = residual_ns < 0 ? -residual_ns : residual_ns;
-    miss_ns = residual_ns + loop->correction_ns;
-
-    for (i = loop->tries; i > 0 && loop->miss_ns[i - 1] > miss_ns; i--) {
-        loop->miss_ns[i] = loop->miss_ns[i - 1];
-    }
-    loop->miss_ns[i] = miss_ns;
-    loop->tries++;
-
-    if (size_ns == 0 || loop->tries == CF_LOOP_MAX_TRIES ||
-        (loop->tries > CF_LOOP_MAX_TRIES / 4 && size_ns <= 1) ||
-        (loop->tries > CF_LOOP_MAX_TRIES / 2 &&
-         (size_ns <= 2 || size_ns <= loop->best_ns))) {
-        return true;
-    }
-    if (loop->tries == 1 || size_ns < loop->best_ns) {
-        loop->best_ns = size_ns;
-    }
-
-    /* The lower one of two: outliers are always late, never early. */
-    miss_ns = loop->miss_ns[(loop->tries - 1) / 2];
-    if (miss_ns > CF_LOOP_CLAMP_NS) {
-        miss_ns = CF_LOOP_CLAMP_NS;
-    } else if (miss_ns < -CF_LOOP_CLAMP_NS) {
-        miss_ns = -CF_LOOP_CLAMP_NS;
-    }
-    loop->correction_ns = miss_ns;
-    return false;
+    return !__builtin_sub_overflow(real_ns, (int64_t)tsc_ns, &difference_ns) &&
+           cf_magnitude(difference_ns) <= tsc_ns / 1000 + CF_NS_PER_SEC / 10;
 }
 
 #endif /* CLOCKFERRY_CLOCK_MATH_H */

@@ -76,6 +76,12 @@ enum cf_reason {
 #define CF_RATE_CLOSE_PPT 1000000LL       /* 1 ppm */
 #define CF_RATE_LIMIT_PPT 250000000LL     /* 250 ppm, KVM's own tolerance */
 
+/* cf_rate_is_exact - is a rate's error none that counts? */
+static inline bool cf_rate_is_exact(int64_t error_ppt)
+{
+    return error_ppt >= -CF_RATE_EXACT_PPT && error_ppt <= CF_RATE_EXACT_PPT;
+}
+
 /**
  * struct cf_policy_facts - what is known before a guest moves
  * @policy: the user's choice
@@ -102,8 +108,7 @@ static inline enum cf_verdict cf_policy_rate(const struct cf_policy_facts *f)
 {
     const int64_t error = f->rate_error_ppt;
 
-    if (f->rate_known && error >= -CF_RATE_EXACT_PPT &&
-        error <= CF_RATE_EXACT_PPT) {
+    if (f->rate_known && cf_rate_is_exact(error)) {
         return CF_VERDICT_GO;
     }
     if (f->policy == CF_POLICY_STRICT) {

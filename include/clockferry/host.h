@@ -9,8 +9,6 @@
 #define CLOCKFERRY_HOST_H
 
 #include <stddef.h>
-#include <clockferry/clock-math.h>
-#include <clockferry/clock-policy.h>
 #include <clockferry/kvm.h>
 
 /**

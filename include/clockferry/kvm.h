@@ -9,27 +9,16 @@
 #ifndef CLOCKFERRY_KVM_H
 #define CLOCKFERRY_KVM_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <clockferry/clock-fn.h>
 #include <clockferry/error.h>
 
 /* Capability numbers, as in linux/kvm.h. */
 #define CF_KVM_CAP_ADJUST_CLOCK 39
 #define CF_KVM_CAP_TSC_CONTROL 60
 
-/* Flags of KVM_GET_CLOCK and KVM_SET_CLOCK, as in linux/kvm.h. */
-#define CF_KVM_CLOCK_TSC_STABLE (1u << 1)
-#define CF_KVM_CLOCK_REALTIME (1u << 2)
-#define CF_KVM_CLOCK_HOST_TSC (1u << 3)
-/* All three flags: clock, realtime and host_ticks belong to one instant. */
-#define CF_KVM_CLOCK_EXACT                                                     \
-    (CF_KVM_CLOCK_TSC_STABLE | CF_KVM_CLOCK_REALTIME | CF_KVM_CLOCK_HOST_TSC)
-
 #define CF_MSR_TSC 0x10u
 #define CF_MSR_TSC_DEADLINE 0x6e0u
 #define CF_MSR_KVM_SYSTEM_TIME 0x4b564d01u
-
-#define CF_PVCLOCK_TSC_STABLE 1u
 
 #define CF_BOOT_ID_SIZE 37      /* 36 characters and the final 0 */
 #define CF_CLOCKSOURCE_SIZE 32
@@ -59,22 +48,8 @@ typedef struct CfKvmClock {
     uint32_t flags;
 } CfKvmClock;
 
-/**
- * CfPvclockRecord - a pvclock record as it lies in guest memory
- *
- * The kernel's struct pvclock_vcpu_time_info, little endian; @version is odd
- * while KVM writes it.
- */
-typedef struct CfPvclockRecord {
-    uint32_t version;
-    uint32_t pad0;
-    uint64_t tsc_timestamp;
-    uint64_t system_time;
-    uint32_t tsc_to_system_mul;
-    int8_t tsc_shift;
-    uint8_t flags;
-    uint8_t pad[2];
-} CfPvclockRecord;
+/* CfPvclockRecord - a pvclock record as it lies in guest memory */
+typedef struct cf_record CfPvclockRecord;
 
 /**
  * CfLeap - what the kernel is going to do to the last second of the day

@@ -9,8 +9,6 @@
 #define CLOCKFERRY_STATE_H
 
 #include <stddef.h>
-#include <clockferry/clock-math.h>
-#include <clockferry/clock-policy.h>
 #include <clockferry/kvm.h>
 
 /* More vCPUs than any KVM takes; limits what a hostile state can allocate. */
@@ -76,18 +74,8 @@ typedef struct CfVcpuState {
     uint64_t reserved[2];
 } CfVcpuState;
 
-/**
- * CfAnchor - one instant: host TSC, real time and kvmclock
- * @instant: host TSC and real time
- * @clock_ns: kvmclock at that instant
- * @flags: flags of KVM_GET_CLOCK; if they aren't CF_KVM_CLOCK_EXACT, the three
- *         were read one after the other, within some microseconds
- */
-typedef struct CfAnchor {
-    struct cf_instant instant;
-    uint64_t clock_ns;
-    uint32_t flags;
-} CfAnchor;
+/* CfAnchor - one instant: host TSC, real time and kvmclock */
+typedef struct cf_anchor CfAnchor;
 
 /**
  * CfState - the clocks of one guest
@@ -96,6 +84,7 @@ typedef struct CfAnchor {
  * @boot_id: the source's boot id; empty when unknown
  * @max_error_ns: bound of the real time's error; UINT64_MAX when unknown, as it
  *                is for a clock that isn't synchronised
+ * @unstable: the source's TSC was, so @fn is a guess
  * @fn_origin: if not CF_FN_NONE, @fn is valid
  * @fn: kvmclock as a function of the boot vCPU's TSC
  * @n_vcpus: 1 to CF_STATE_MAX_VCPUS
@@ -106,6 +95,7 @@ typedef struct CfState {
     uint32_t host_khz;
     char boot_id[CF_BOOT_ID_SIZE];
     uint64_t max_error_ns;
+    bool unstable;
     CfFnOrigin fn_origin;
     struct cf_clock_fn fn;
     uint32_t n_vcpus;

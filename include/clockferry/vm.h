@@ -63,24 +63,8 @@ typedef struct CfVm {
     uint64_t reserved[3];
 } CfVm;
 
-/**
- * CfTscOutcome - what became of the vCPUs' TSCs
- * @CF_TSC_UNCHANGED: they were already right; nothing was written
- * @CF_TSC_COPIED: the same host: the source's offsets, bit for bit
- * @CF_TSC_COMPUTED: new offsets, from the time that elapsed
- * @CF_TSC_UNVERIFIED: computed and written on a host whose TSC is unstable,
- *                     where nothing can be read back
- * @CF_TSC_NOT_SET: the host didn't accept them; the guest's TSC has jumped
- * @CF_TSC_UNKNOWN: the source didn't know its TSCs
- */
-typedef enum CfTscOutcome {
-    CF_TSC_UNCHANGED,
-    CF_TSC_COPIED,
-    CF_TSC_COMPUTED,
-    CF_TSC_UNVERIFIED,
-    CF_TSC_NOT_SET,
-    CF_TSC_UNKNOWN,
-} CfTscOutcome;
+/* CfTscOutcome - what became of the vCPUs' TSCs */
+typedef enum cf_tsc_outcome CfTscOutcome;
 
 /**
  * CfRestoreOptions - what a caller of cf_restore() may choose
@@ -98,7 +82,7 @@ typedef struct CfRestoreOptions {
  * @rung: how the kvmclock was restored
  * @tries: how often it was set on that rung, 1 or more
  * @residual_ns: kvmclock read back - intended, at the same guest TSC
- * @residual_error_ns: @residual_ns is known to within this; 0 if the kernel
+ * @residual_error_ns: @residual_ns is known to within this; 0 if the kernels
  *                     read clock and TSC at one instant
  * @residual_known: kvmclock could be read back at all
  * @pending_update: the kernel may still re-base kvmclock at the first run; see

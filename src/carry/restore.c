@@ -2,33 +2,42 @@
 /* Restore: the steps in their order. */
 #include "restore.h"
 
-static bool is_same_host(const Restore *restore)
+static gboolean plan_move(Restore *restore, bool freeze, GError **error)
 {
     const CfHost *host = restore->vm->host;
-    const CfMoment now = {
-        host->id.boot_id, host->host_khz, &restore->anchor.instant,
-    };
+    const CfState *state = restore->state;
+    struct cf_move *move = &restore->move;
 
-    return cf_same_host(now, cf_moment_of_state(restore->state));
-}
-
-static gboolean measure_elapsed(Restore *restore, GError **error)
-{
-    CfReport *report = &restore->report;
-
-    if (!cf_passed_ns(&restore->anchor.instant,
-                      &restore->state->anchor.instant, report->same_host,
-                      restore->state->host_khz, &report->passed_ns)) {
+    move->then = state->anchor.instant;
+    move->now = restore->anchor.instant;
+    move->host_khz = state->host_khz;
+    move->same_host = cf_same_host(cf_same_boot(state->boot_id,
+                                                host->id.boot_id),
+                                   &move->now, host->host_khz, &move->then,
+                                   state->host_khz);
+    if (!cf_move_plan(move, freeze, INT64_MAX)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the time since the capture can't be computed");
         return FALSE;
     }
-    if (report->passed_ns < 0) {
-        report->passed_ns = 0;
-        report->clock_behind = true;
+    return TRUE;
+}
+
+static gboolean plan_target(Restore *restore, GError **error)
+{
+    struct cf_target *target = &restore->ladder.target;
+    const CfState *state = restore->state;
+
+    target->boot = restore->vcpus[0].dst;
+    target->host_khz = restore->vm->host->host_khz;
+    if (!cf_target_plan(&restore->move, cf_fn_of(state), &state->anchor,
+                        &restore->vcpus[0].src, restore->report.tsc, target)) {
+        g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
+                            "kvmclock can't be computed: the TSC is unknown "
+                            "or the clock would leave its range");
+        return FALSE;
     }
-    report->frozen = restore->freeze;
-    report->elapsed_ns = report->frozen ? 0 : report->passed_ns;
+    restore->report.function_carried = target->carried && !state->unstable;
     return TRUE;
 }
 
@@ -60,7 +69,8 @@ static void set_nearly(const Restore *restore)
     };
     int64_t ns;
 
-    if (cf_restore_intended(restore, now->host_ticks, &ns)) {
+    if (cf_target_ns(&restore->ladder.target, now->host_ticks, &ns) &&
+        ns >= 0) {
         clock.clock_ns = (uint64_t)ns;
         (void)vm->ops->set_clock(vm->vm_fd, &clock);
     }
@@ -72,8 +82,7 @@ static bool settle_by_running(const Restore *restore)
 {
     const CfVm *vm = restore->vm;
     bool settled = vm->settle && vm->host->offset == CF_OFFSET_STICKS &&
-                   (restore->anchor.flags & CF_KVM_CLOCK_EXACT) ==
-                   CF_KVM_CLOCK_EXACT;
+                   cf_anchor_is_exact(&restore->anchor);
     uint32_t i;
 
     if (settled) {
@@ -85,19 +94,25 @@ static bool settle_by_running(const Restore *restore)
     return settled;
 }
 
-static gboolean restore_steps(Restore *restore, GError **error)
+static gboolean restore_steps(Restore *restore, bool freeze, GError **error)
 {
-    if (!cf_take_anchor(restore->vm, true, &restore->anchor, error)) {
+    const struct cf_move *move = &restore->move;
+    CfReport *report = &restore->report;
+
+    if (!cf_take_anchor(restore->vm, true, &restore->anchor, error) ||
+        !plan_move(restore, freeze, error) ||
+        !cf_restore_tsc(restore, error) || !plan_target(restore, error)) {
         return FALSE;
     }
-    restore->report.same_host = is_same_host(restore);
-    if (!measure_elapsed(restore, error) || !cf_restore_tsc(restore, error) ||
-        !cf_restore_choose_function(restore, error)) {
-        return FALSE;
-    }
+    report->same_host = move->same_host;
+    report->frozen = move->frozen;
+    report->passed_ns = move->passed_ns;
+    report->elapsed_ns = move->elapsed_ns;
+    report->clock_behind = move->behind_ns > 0;
     /* What stays pending would re-base kvmclock when the guest runs first. */
-    restore->report.pending_update = !settle_by_reading(restore->vm) &&
-                                     !settle_by_running(restore);
+    restore->ladder.records = settle_by_reading(restore->vm);
+    report->pending_update = !restore->ladder.records &&
+                             !settle_by_running(restore);
     return cf_restore_clock(restore, error);
 }
 
@@ -105,11 +120,10 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
                     const CfRestoreOptions *options, CfReport *ret_report,
                     GError **error)
 {
-    g_autofree CfVcpuState *vcpus = NULL;
+    g_autofree struct cf_vcpu *vcpus = NULL;
     Restore restore = {
         .vm = vm,
         .state = state,
-        .freeze = options && options->freeze,
     };
 
     if (!cf_vm_check(vm, error) || !cf_state_validate(state, error)) {
@@ -121,8 +135,8 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
                     state->n_vcpus, vm->n_vcpus);
         return FALSE;
     }
-    restore.vcpus = vcpus = g_new0(CfVcpuState, vm->n_vcpus);
-    if (!restore_steps(&restore, error)) {
+    restore.vcpus = vcpus = g_new0(struct cf_vcpu, vm->n_vcpus);
+    if (!restore_steps(&restore, options && options->freeze, error)) {
         return FALSE;
     }
     *ret_report = restore.report;

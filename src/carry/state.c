@@ -4,10 +4,6 @@
 #include "carry.h"
 #include "text/names.h"
 
-/* How far function and anchor may be apart: a second, and 1 permille of the
- * function's age, far more than any kernel's arithmetic. */
-#define CONTRADICTION_NS CF_NS_PER_SEC
-
 CfState *cf_state_new(uint32_t n_vcpus)
 {
     CfState *state;
@@ -86,9 +82,7 @@ static gboolean check_anchor(const CfState *state, GError **error)
 
 static gboolean check_fn(const CfState *state, GError **error)
 {
-    const CfVcpuState *boot = &state->vcpus[0];
-    uint64_t guest_ticks, age_ns, apart_ns;
-    int64_t fn_ns, anchor_ns;
+    const struct cf_tsc boot = cf_tsc_of(&state->vcpus[0]);
 
     if (state->fn_origin == CF_FN_NONE) {
         return TRUE;
@@ -97,20 +91,8 @@ static gboolean check_fn(const CfState *state, GError **error)
         !cf_clock_fn_valid(&state->fn)) {
         return invalid(error, "clock function");
     }
-    if (boot->freq_origin == CF_FREQ_UNKNOWN ||
-        boot->offset_origin == CF_OFFSET_UNKNOWN) {
-        return TRUE;
-    }
-    anchor_ns = (int64_t)state->anchor.clock_ns;
-    if (!cf_tsc_host_to_guest(state->anchor.instant.host_ticks, &boot->freq,
-                              boot->offset_ticks, &guest_ticks) ||
-        !cf_clock_fn_eval(&state->fn, guest_ticks, &fn_ns) || fn_ns < 0) {
-        return invalid(error, "the clock function doesn't reach the anchor");
-    }
-    age_ns = (uint64_t)fn_ns - MIN(state->fn.system_ns, (uint64_t)fn_ns);
-    apart_ns = fn_ns > anchor_ns ? (uint64_t)(fn_ns - anchor_ns)
-                                 : (uint64_t)(anchor_ns - fn_ns);
-    if (apart_ns > CONTRADICTION_NS + age_ns / 1000) {
+    if (boot.known &&
+        cf_fn_contradicts(&state->fn, &boot, &state->anchor)) {
         return invalid(error, "clock function and anchor contradict");
     }
     return TRUE;

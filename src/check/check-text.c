@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The findings of a check in sentences, and what to do about them. */
 #include <clockferry/check.h>
-#include "carry/carry.h"
+#include "kvm/calls.h"
 #include "text/units.h"
 
 static char *rate_text(const CfCheck *check, enum cf_verdict verdict)
@@ -163,11 +163,6 @@ char *cf_check_text(const CfCheck *check, unsigned int i)
     }
 }
 
-static bool is_within(int64_t value, int64_t limit)
-{
-    return value >= -limit && value <= limit;
-}
-
 static char *rate_cure(const CfCheck *check, enum cf_verdict verdict)
 {
     const CfHost *host = check->destination;
@@ -182,10 +177,7 @@ static char *rate_cure(const CfCheck *check, enum cf_verdict verdict)
                                "whose own TSC runs at %u kHz", khz);
     }
     if (cf_tsc_is_scaled(&check->freq) ||
-        !is_within(check->rate_error_ppt,
-                   (int64_t)MIN(host->tolerance_known ? host->tolerance_ppm
-                                                      : 250, 1000000) *
-                   1000000 + 1000000)) {
+        !cf_tsc_is_tolerated(khz, host->host_khz, cf_tolerance_ppm(host))) {
         return g_strdup_printf("choose a destination whose TSC runs closer to "
                                "%u kHz", khz);
     }

@@ -6,63 +6,32 @@
 #include "kvm/calls.h"
 #include "text/names.h"
 
-/* kvm.tsc_tolerance_ppm where nobody changed it. */
-#define DEFAULT_TOLERANCE_PPM 250
-
-#define PPM 1000000u
-
-static void unscaled(const CfHost *host, struct cf_tsc_freq *ret_freq)
-{
-    *ret_freq = (struct cf_tsc_freq) { host->host_khz, 0, 1 };
-}
-
-/* As KVM decides whether to scale, roundings included. */
-static bool is_within_tolerance(const CfHost *host, uint32_t khz)
-{
-    const uint64_t ppm = !host->tolerance_known ? DEFAULT_TOLERANCE_PPM
-                         : MIN(host->tolerance_ppm, PPM);
-    const uint64_t low_khz = (uint64_t)host->host_khz * (PPM - ppm) / PPM;
-    const uint64_t high_khz = (uint64_t)host->host_khz * (PPM + ppm) / PPM;
-
-    return khz >= low_khz && khz <= high_khz;
-}
-
-static bool scaled(const CfHost *host, uint32_t khz,
-                   struct cf_tsc_freq *ret_freq)
-{
-    struct cf_tsc_freq freq = { host->host_khz, host->frac_bits, 0 };
-
-    if (freq.frac_bits != CF_FRAC_BITS_AMD &&
-        freq.frac_bits != CF_FRAC_BITS_INTEL) {
-        return false;
-    }
-    /* What the hardware can't do KVM refuses, and leaves as it was. */
-    if (!cf_tsc_ratio_from_khz(khz, host->host_khz, freq.frac_bits,
-                               &freq.ratio)) {
-        unscaled(host, &freq);
-    }
-    *ret_freq = freq;
-    return true;
-}
-
 bool cf_tsc_freq_on(const CfHost *host, const struct cf_tsc_freq *wanted,
                     struct cf_tsc_freq *ret_freq)
 {
-    struct cf_tsc_freq plain;
+    const struct cf_tsc_freq plain = cf_tsc_unscaled(host->host_khz, 0);
+    struct cf_tsc_freq scaled = { host->host_khz, host->frac_bits, 0 };
     uint32_t khz;
 
     if (!host->host_khz || !cf_tsc_freq_khz(wanted, &khz)) {
         return false;
     }
-    unscaled(host, &plain);
     if (cf_freq_is_near(&plain, wanted) || host->scaling == CF_SCALING_NONE ||
         host->scaling == CF_SCALING_FAILS ||
         (host->scaling == CF_SCALING_WORKS &&
-         is_within_tolerance(host, khz))) {
+         cf_tsc_is_tolerated(khz, host->host_khz, cf_tolerance_ppm(host)))) {
         *ret_freq = plain;
         return true;
     }
-    return host->scaling == CF_SCALING_WORKS && scaled(host, khz, ret_freq);
+    if (host->scaling != CF_SCALING_WORKS ||
+        (host->frac_bits != CF_FRAC_BITS_AMD &&
+         host->frac_bits != CF_FRAC_BITS_INTEL)) {
+        return false;
+    }
+    /* What the hardware can't do KVM refuses, and leaves as it was. */
+    *ret_freq = cf_tsc_ratio_from_khz(khz, host->host_khz, host->frac_bits,
+                                      &scaled.ratio) ? scaled : plain;
+    return true;
 }
 
 static void guest_defaults(CfGuest *guest)
@@ -102,19 +71,20 @@ void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
 /* Of all vCPUs; false if it isn't known or differs. */
 static bool freq_of_state(const CfState *state, struct cf_tsc_freq *ret_freq)
 {
-    const CfVcpuState *boot = &state->vcpus[0];
     uint32_t i;
 
     for (i = 0; i < state->n_vcpus; i++) {
-        const CfVcpuState *vcpu = &state->vcpus[i];
+        const struct cf_vcpu pair = {
+            .src = cf_tsc_of(&state->vcpus[0]),
+            .dst = cf_tsc_of(&state->vcpus[i]),
+        };
         int64_t ppt;
 
-        if (!cf_freq_was_seen(vcpu) ||
-            !cf_tsc_rate_error_ppt(&vcpu->freq, &boot->freq, &ppt) || ppt) {
+        if (!cf_tsc_rate(&pair, 1, &ppt) || ppt) {
             return false;
         }
     }
-    *ret_freq = boot->freq;
+    *ret_freq = state->vcpus[0].freq;
     return true;
 }
 
@@ -140,18 +110,19 @@ static void find(CfCheck *check, CfFindingKind kind, enum cf_verdict verdict)
 /* Whichever was looked at first. */
 static bool is_same_host(const CfGuest *guest, const CfHost *host)
 {
-    const CfMoment here = { guest->boot_id, guest->host_khz, &guest->instant };
-    const CfMoment there = { host->id.boot_id, host->host_khz, &host->instant };
+    const bool same_boot = guest->instant_known && host->instant_known &&
+                           cf_same_boot(guest->boot_id, host->id.boot_id);
 
-    return guest->instant_known && host->instant_known &&
-           (cf_same_host(here, there) || cf_same_host(there, here));
+    return cf_same_host(same_boot, &guest->instant, guest->host_khz,
+                        &host->instant, host->host_khz) ||
+           cf_same_host(same_boot, &host->instant, host->host_khz,
+                        &guest->instant, guest->host_khz);
 }
 
 static void compare_rates(CfCheck *check)
 {
     const struct cf_tsc_freq *wanted = &check->guest->freq;
     cf_u128 drift_ns;
-    bool slower;
 
     if (!cf_tsc_freq_on(check->destination, wanted, &check->freq) ||
         !cf_tsc_rate_error_ppt(&check->freq, wanted,
@@ -159,30 +130,11 @@ static void compare_rates(CfCheck *check)
         return;
     }
     check->rate_known = true;
-    slower = check->rate_error_ppt < 0;
-    drift_ns = slower ? 0 - (uint64_t)check->rate_error_ppt
-                      : (uint64_t)check->rate_error_ppt;
     /* 86,400 s x 10^-12 = 86.4 ns for each ppt */
-    drift_ns = MIN((drift_ns * 864 + 9) / 10, INT64_MAX);
-    check->drift_ns = slower ? -(int64_t)drift_ns : (int64_t)drift_ns;
-}
-
-/* KVM_SET_CLOCK_GUEST takes a record only within 1 kHz of the vCPU's. */
-static enum cf_rung expected_rung(const CfCheck *check)
-{
-    const CfHost *host = check->destination;
-    uint32_t here_khz, there_khz;
-
-    if (!host->rung_known) {
-        return CF_RUNG_PLAIN;
-    }
-    if (host->best_rung == CF_RUNG_EXACT &&
-        (!cf_tsc_freq_khz(&check->guest->freq, &here_khz) ||
-         !cf_tsc_freq_khz(&check->freq, &there_khz) ||
-         MAX(here_khz, there_khz) - MIN(here_khz, there_khz) > 1)) {
-        return CF_RUNG_REANCHORED;
-    }
-    return host->best_rung;
+    drift_ns = ((cf_u128)cf_magnitude(check->rate_error_ppt) * 864 + 9) / 10;
+    drift_ns = MIN(drift_ns, INT64_MAX);
+    check->drift_ns = check->rate_error_ppt < 0 ? -(int64_t)drift_ns
+                                                : (int64_t)drift_ns;
 }
 
 static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
@@ -293,17 +245,18 @@ static void bound_time(CfCheck *check)
 /* kvmclock against the guest's TSC, at the first run. */
 static void bound_kvmclock(CfCheck *check)
 {
-    cf_u128 bound_ns = CF_SETTLED_NS + CF_ROUNDING_NS;
+    const struct cf_result expected = {
+        .rung = check->rung,
+        .residual_known = check->rung < CF_RUNG_REALTIME && tsc_arrives(check),
+        .residual_ns = CF_SETTLED_NS,
+        .carried = true,
+        .pending = true,
+        .rate_known = check->rate_known,
+        .rate_error_ppt = check->rate_error_ppt,
+    };
 
-    if (check->rung >= CF_RUNG_REALTIME || !check->rate_known ||
-        !tsc_arrives(check)) {
-        return;
-    }
-    if (check->rung == CF_RUNG_CLOSED_LOOP) {
-        bound_ns += cf_pending_ns(check->rate_error_ppt, CF_FIRST_RUN_NS);
-    }
-    check->kvmclock_known = bound_ns < UINT64_MAX;
-    check->kvmclock_bound_ns = (uint64_t)bound_ns;
+    check->kvmclock_known = cf_bound_ns(&expected, CF_FIRST_RUN_NS,
+                                        &check->kvmclock_bound_ns);
 }
 
 static bool knows_tai(const CfHost *host)
@@ -321,8 +274,7 @@ static void note(CfCheck *check)
 
     if (check->same_host) {
         find(check, CF_FINDING_SAME_HOST, CF_VERDICT_GO);
-    } else if (guest->boot_id[0] &&
-               !strcmp(guest->boot_id, host->id.boot_id)) {
+    } else if (cf_same_boot(guest->boot_id, host->id.boot_id)) {
         find(check, CF_FINDING_UNPROVEN, CF_VERDICT_GO);
     }
     if (host->scaling == CF_SCALING_WORKS && !host->tolerance_known) {
@@ -350,7 +302,10 @@ void cf_check(const CfGuest *guest, const CfHost *destination,
     };
 
     compare_rates(&check);
-    check.rung = expected_rung(&check);
+    check.rung = destination->rung_known
+                 ? cf_expected_rung(destination->best_rung, &check.freq,
+                                    &guest->freq)
+                 : CF_RUNG_PLAIN;
     judge(&check);
     bound_time(&check);
     bound_kvmclock(&check);

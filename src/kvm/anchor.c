@@ -2,27 +2,56 @@
 /* One instant of a VM: host TSC, real time and kvmclock. */
 #include "calls.h"
 
-#define LEAP_TRIES 3
-
-/* Without the kernel's pair: read one after the other. */
-static int read_own_pair(const CfVm *vm, CfKvmClock *clock)
+/* A kernel that gives no instant with its clock: host TSC and real time are
+ * read just before it. */
+static int read_in_parts(const CfVm *vm, CfKvmClock *clock, CfAnchor *anchor)
 {
-    return vm->ops->read_pair(&clock->host_ticks, &clock->realtime_ns);
+    int i;
+
+    anchor->slack_ns = UINT64_MAX;
+    for (i = 0; i < CF_READINGS; i++) {
+        struct cf_instant before = { 0 };
+        int rc = vm->ops->read_pair(&before.host_ticks, &before.realtime_ns);
+
+        if (rc == 0) {
+            rc = vm->ops->get_clock(vm->vm_fd, clock);
+        }
+        if (rc < 0) {
+            return rc;
+        }
+        cf_anchor_keep(anchor, &before, clock->clock_ns, vm->ops->read_tsc(),
+                       vm->host->host_khz);
+    }
+    anchor->flags = clock->flags & CF_KVM_CLOCK_TSC_STABLE;
+    return 0;
 }
 
-static int read_clock(const CfVm *vm, CfKvmClock *clock)
+int cf_read_clock(const CfVm *vm, CfAnchor *ret_anchor)
 {
-    const int rc = vm->ops->get_clock(vm->vm_fd, clock);
+    CfKvmClock clock;
+    CfAnchor anchor = { 0 };
+    int rc = vm->ops->get_clock(vm->vm_fd, &clock);
 
-    if (rc < 0 || (clock->flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT) {
-        return rc;
+    if (rc == 0) {
+        anchor = (CfAnchor) {
+            .instant.host_ticks = clock.host_ticks,
+            .instant.realtime_ns = clock.realtime_ns,
+            .clock_ns = clock.clock_ns,
+            .flags = clock.flags,
+        };
+        if (!cf_anchor_is_exact(&anchor)) {
+            rc = read_in_parts(vm, &clock, &anchor);
+        }
     }
-    return read_own_pair(vm, clock);
+    if (rc == 0) {
+        *ret_anchor = anchor;
+    }
+    return rc;
 }
 
 /* KVM_SET_CLOCK makes the kernel look again whether it can have a master
  * clock. Where that is refused the ladder ends on a lower rung, no more. */
-static void activate_master_clock(const CfVm *vm, const CfKvmClock *now)
+static void activate_master_clock(const CfVm *vm, const CfAnchor *now)
 {
     const CfKvmClock same = { .clock_ns = now->clock_ns };
 
@@ -41,29 +70,24 @@ gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
 {
     int32_t tai_s = tai_offset(vm);
     int32_t tai_before_s;
-    CfKvmClock clock;
+    CfAnchor anchor;
     int try = 0;
 
-    /* A leap second between the two readings would be a second's error. */
     do {
-        int rc = read_clock(vm, &clock);
+        int rc = cf_read_clock(vm, &anchor);
 
-        if (rc == 0 && activate &&
-            (clock.flags & CF_KVM_CLOCK_EXACT) != CF_KVM_CLOCK_EXACT) {
-            activate_master_clock(vm, &clock);
-            rc = read_clock(vm, &clock);
+        if (rc == 0 && activate && !cf_anchor_is_exact(&anchor)) {
+            activate_master_clock(vm, &anchor);
+            rc = cf_read_clock(vm, &anchor);
         }
         if (rc < 0) {
             return cf_fail_call(error, "KVM_GET_CLOCK", rc);
         }
         tai_before_s = tai_s;
         tai_s = tai_offset(vm);
-    } while (tai_s != tai_before_s && ++try < LEAP_TRIES);
+    } while (tai_s != tai_before_s && ++try < CF_LEAP_TRIES);
 
-    ret_anchor->instant.host_ticks = clock.host_ticks;
-    ret_anchor->instant.realtime_ns = clock.realtime_ns;
-    ret_anchor->instant.tai_offset_s = tai_s;
-    ret_anchor->clock_ns = clock.clock_ns;
-    ret_anchor->flags = clock.flags;
+    anchor.instant.tai_offset_s = tai_s;
+    *ret_anchor = anchor;
     return TRUE;
 }

@@ -37,15 +37,6 @@ int cf_set_clock_guest(const CfKvmOps *ops, int vcpu_fd,
                        const struct cf_clock_fn *fn);
 
 /**
- * cf_record_to_fn - the clock function in a pvclock record
- * @record: the record, from the kernel or from a hostile guest
- * @ret_fn: the function
- *
- * Return: false if the record is being written or isn't a valid function.
- */
-bool cf_record_to_fn(const CfPvclockRecord *record, struct cf_clock_fn *ret_fn);
-
-/**
  * cf_take_anchor - one instant of a VM
  * @vm: the VM
  * @activate: turn the master clock on if it is off; this writes kvmclock
@@ -57,23 +48,13 @@ bool cf_record_to_fn(const CfPvclockRecord *record, struct cf_clock_fn *ret_fn);
 gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
                         GError **error);
 
-/**
- * CfTscReading - a guest TSC, and the host TSC before and after reading it
- */
-typedef struct CfTscReading {
-    uint64_t before_ticks;
-    uint64_t after_ticks;
-    uint64_t guest_ticks;
-} CfTscReading;
+/* The clock as it is now, without TAI offset; in parts where the kernel gives
+ * no instant. Returns 0 or -errno. */
+int cf_read_clock(const CfVm *vm, CfAnchor *ret_anchor);
 
 /* Reads MSR_IA32_TSC; the narrowest of some tries. Returns 0 or -errno. */
 int cf_read_guest_tsc(const CfKvmOps *ops, int vcpu_fd,
-                      CfTscReading *ret_reading);
-
-/* Could the guest TSC be what was read, with this frequency and offset? */
-bool cf_tsc_reading_fits(const CfTscReading *reading,
-                         const struct cf_tsc_freq *freq,
-                         uint64_t offset_ticks);
+                      struct cf_tsc_reading *ret_reading);
 
 /**
  * cf_read_vcpu_tsc - frequency and offset of a vCPU
@@ -87,6 +68,17 @@ bool cf_tsc_reading_fits(const CfTscReading *reading,
  */
 void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
                       CfVcpuState *ret_vcpu, uint64_t *ret_error_ticks);
+
+/* Writes an offset: by the MSR if @tsc, what the vCPU has now, says that it
+ * can't be known to the tick. Returns 0 or -errno. */
+int cf_write_tsc_offset(const CfKvmOps *ops, int vcpu_fd,
+                        const struct cf_tsc *tsc, uint64_t offset_ticks);
+
+/* kvm.tsc_tolerance_ppm. */
+static inline uint32_t cf_tolerance_ppm(const CfHost *host)
+{
+    return host->tolerance_known ? host->tolerance_ppm : CF_TOLERANCE_PPM;
+}
 
 /* Does KVM claim that it can scale, whatever came of it? */
 static inline bool cf_has_tsc_control(const CfHost *host)

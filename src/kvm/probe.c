@@ -4,9 +4,6 @@
 #include "text/names.h"
 #include "scratch.h"
 
-/* About an hour: far more than any doubt about when the TSC was read. */
-#define TRIAL_OFFSET_TICKS (1ULL << 43)
-
 /* Long enough to see a rate. */
 #define TRIAL_WAIT_US 20
 
@@ -99,69 +96,43 @@ static void probe_clock_guest(const Scratch *scratch, CfHost *probe)
     probe->clock_guest_errno = -rc;
 }
 
-/* Write an offset, read it back, and see whether the TSC obeys as well. */
-static enum cf_offset try_offset(const Scratch *scratch, uint64_t old_ticks,
-                                 const struct cf_tsc_freq *freq)
+/* The offset as it is now, and the guest's TSC. */
+static bool look(const Scratch *scratch, const CfHost *probe,
+                 struct cf_tsc *ret_tsc, uint64_t *ret_ticks)
 {
-    const uint64_t new_ticks = old_ticks + TRIAL_OFFSET_TICKS;
-    CfTscReading reading;
-    uint64_t back_ticks;
+    CfVcpuState vcpu;
 
-    if (scratch->ops->set_tsc_offset(scratch->vcpu_fd, new_ticks) < 0 ||
-        scratch->ops->get_tsc_offset(scratch->vcpu_fd, &back_ticks) < 0 ||
-        back_ticks == old_ticks ||
-        cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &reading) < 0) {
-        return CF_OFFSET_IGNORED;
-    }
-    if (back_ticks == new_ticks &&
-        cf_tsc_reading_fits(&reading, freq, new_ticks)) {
-        return CF_OFFSET_STICKS;
-    }
-    return cf_tsc_reading_fits(&reading, freq, old_ticks) ? CF_OFFSET_IGNORED
-                                                          : CF_OFFSET_REWINDS;
-}
-
-/* Kernels before 5.16: the same by writing MSR_IA32_TSC. */
-static enum cf_offset try_tsc_write(const Scratch *scratch,
-                                    const CfVcpuState *before,
-                                    const CfHost *probe)
-{
-    const uint64_t slack_ticks = TRIAL_OFFSET_TICKS / 2;
-    CfVcpuState after;
-    uint64_t error_ticks, host_ticks;
-
-    if (before->offset_origin == CF_OFFSET_UNKNOWN ||
-        !cf_tsc_host_to_guest(scratch->ops->read_tsc(), &before->freq,
-                              before->offset_ticks, &host_ticks) ||
-        scratch->ops->set_msr(scratch->vcpu_fd, CF_MSR_TSC,
-                              host_ticks + TRIAL_OFFSET_TICKS) < 0) {
-        return CF_OFFSET_IGNORED;
-    }
-    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &after,
-                     &error_ticks);
-    return after.offset_ticks - before->offset_ticks - slack_ticks <
-           2 * slack_ticks ? CF_OFFSET_STICKS : CF_OFFSET_IGNORED;
+    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &vcpu,
+                     &ret_tsc->error_ticks);
+    ret_tsc->freq = vcpu.freq;
+    ret_tsc->offset_ticks = vcpu.offset_ticks;
+    return vcpu.offset_origin != CF_OFFSET_UNKNOWN &&
+           scratch->ops->get_msr(scratch->vcpu_fd, CF_MSR_TSC,
+                                 ret_ticks) == 0;
 }
 
 static void probe_offset(const Scratch *scratch, CfHost *probe)
 {
-    CfVcpuState vcpu;
-    uint64_t error_ticks;
+    struct cf_tsc before, after;
+    uint64_t before_ticks, after_ticks;
 
-    cf_read_vcpu_tsc(scratch->ops, probe, scratch->vcpu_fd, &vcpu,
-                     &error_ticks);
-    probe->has_offset = answer(vcpu.offset_origin == CF_OFFSET_ATTRIBUTE);
     probe->offset_known = true;
-    probe->offset = vcpu.offset_origin == CF_OFFSET_ATTRIBUTE
-                    ? try_offset(scratch, vcpu.offset_ticks, &vcpu.freq)
-                    : try_tsc_write(scratch, &vcpu, probe);
+    probe->offset = CF_OFFSET_IGNORED;
+    if (look(scratch, probe, &before, &before_ticks) &&
+        cf_write_tsc_offset(scratch->ops, scratch->vcpu_fd, &before,
+                            before.offset_ticks + CF_FAR_TICKS) == 0 &&
+        look(scratch, probe, &after, &after_ticks)) {
+        probe->offset = cf_offset_behaviour(&before, &after, before_ticks,
+                                            after_ticks);
+    }
+    probe->has_offset = answer(!before.error_ticks);
 }
 
 /* Does the guest's TSC run at about half the host's rate? */
 static bool runs_at_half(const Scratch *scratch, uint32_t host_khz)
 {
     const uint64_t wait_ticks = (uint64_t)host_khz * TRIAL_WAIT_US / 1000;
-    CfTscReading first, last;
+    struct cf_tsc_reading first, last;
     uint64_t host_ticks, guest_ticks;
 
     if (cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &first) < 0) {
@@ -212,23 +183,11 @@ static void provoke_style(const Scratch *scratch, CfHost *probe)
         return;
     }
     /* The frequencies are unequal already: the first vCPU's was halved. */
-    if (ops->set_tsc_offset(other_fd, TRIAL_OFFSET_TICKS / 2) == 0 &&
+    if (ops->set_tsc_offset(other_fd, CF_FAR_TICKS / 2) == 0 &&
         ops->set_clock(scratch->vm_fd, &clock) == 0) {
         probe->clock_guest_style = style_of_failure(scratch);
     }
     ops->close(other_fd);
-}
-
-static enum cf_rung best_rung(const CfHost *probe)
-{
-    if (probe->clock_guest == CF_CLOCK_GUEST_PRESENT) {
-        return CF_RUNG_EXACT;
-    }
-    if (probe->master_clock == CF_ANSWER_YES &&
-        probe->set_realtime == CF_ANSWER_YES) {
-        return CF_RUNG_CLOSED_LOOP;
-    }
-    return CF_RUNG_PLAIN;
 }
 
 static void probe_time(const CfKvmOps *ops, CfHost *probe)
@@ -250,7 +209,10 @@ static void probe_kvm(const Scratch *scratch, CfHost *probe)
     probe_offset(scratch, probe);
     probe_frequency(scratch, probe);
     provoke_style(scratch, probe);
-    probe->best_rung = best_rung(probe);
+    probe->best_rung =
+        cf_best_rung(probe->clock_guest == CF_CLOCK_GUEST_PRESENT,
+                     probe->master_clock == CF_ANSWER_YES &&
+                     probe->set_realtime == CF_ANSWER_YES);
     probe->rung_known = true;
 }
 

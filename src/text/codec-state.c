@@ -12,6 +12,9 @@ static CfJson *anchor_to_json(const CfAnchor *anchor)
 
     cf_json_add_u64(object, "clock_ns", anchor->clock_ns);
     cf_json_add_int(object, "flags", anchor->flags);
+    if (anchor->slack_ns) {
+        cf_json_add_u64(object, "slack_ns", anchor->slack_ns);
+    }
     return object;
 }
 
@@ -57,6 +60,9 @@ char *cf_state_to_json(const CfState *state)
     if (state->max_error_ns != UINT64_MAX) {
         cf_json_add_u64(object, "max_error_ns", state->max_error_ns);
     }
+    if (state->unstable) {
+        cf_json_add_bool(object, "unstable", true);
+    }
     cf_json_add(object, "anchor", anchor_to_json(&state->anchor));
     if (state->fn_origin != CF_FN_NONE) {
         cf_json_add(object, "clock_fn",
@@ -90,6 +96,7 @@ static void get_anchor(CfJsonReader *reader, const CfJson *object,
     need(reader,
          cf_json_get_u64(reader, json, "clock_ns", &anchor->clock_ns) &&
          cf_json_get_u32(reader, json, "flags", &anchor->flags), "anchor");
+    cf_json_get_u64(reader, json, "slack_ns", &anchor->slack_ns);
 }
 
 static void get_fn(CfJsonReader *reader, const CfJson *object, CfState *state)
@@ -146,6 +153,7 @@ static void get_members(CfJsonReader *reader, const CfJson *object,
     cf_json_get_text(reader, object, "boot_id", state->boot_id,
                      sizeof(state->boot_id));
     cf_json_get_u64(reader, object, "max_error_ns", &state->max_error_ns);
+    cf_json_get_bool(reader, object, "unstable", &state->unstable);
     get_anchor(reader, object, &state->anchor);
     get_fn(reader, object, state);
     for (i = 0; i < state->n_vcpus && !reader->problem; i++) {

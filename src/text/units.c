@@ -2,6 +2,7 @@
 /* Quantities as people read them. */
 #include <glib.h>
 #include <inttypes.h>
+#include <clockferry/clock-math.h>
 #include "units.h"
 
 #define SECOND_NS UINT64_C(1000000000)
@@ -31,11 +32,6 @@ static const Unit times[] = {
 static const Unit rates[] = {
     { 1e9, 1e10, "%" }, { 1e6, 1e6, "ppm" }, { 0, 1e3, "ppb" },
 };
-
-static uint64_t size_of(int64_t value)
-{
-    return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-}
 
 /* Rounded first, so that 999.96 us become 1 ms and not 1000 us. */
 static double three_digits(uint64_t value)
@@ -91,21 +87,21 @@ char *cf_time_text(uint64_t ns)
 
 char *cf_signed_time_text(int64_t ns)
 {
-    g_autofree char *size = cf_time_text(size_of(ns));
+    g_autofree char *size = cf_time_text(cf_magnitude(ns));
 
     return g_strconcat(ns < 0 ? "-" : "", size, NULL);
 }
 
 char *cf_rate_text(int64_t ppt)
 {
-    g_autofree char *size = in_units(size_of(ppt), rates);
+    g_autofree char *size = in_units(cf_magnitude(ppt), rates);
 
     return ppt ? g_strconcat(ppt < 0 ? "-" : "", size, NULL) : g_strdup("0");
 }
 
 char *cf_rate_words(int64_t ppt)
 {
-    g_autofree char *size = in_units(size_of(ppt), rates);
+    g_autofree char *size = in_units(cf_magnitude(ppt), rates);
 
     return g_strconcat(size, ppt < 0 ? " slower" : " faster", NULL);
 }

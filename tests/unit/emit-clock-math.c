@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Print random cases of clock-math.h with their results, for oracle.py.
+ * Print random cases of clock-math.h, and by emit-plan.h of the decisions,
+ * with their results, for oracle.py.
  *
  * emit-clock-math [--emit COUNT] [--seed SEED]
  *
@@ -11,54 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock-cases.h"
-
-#define UNTOUCHED 0xa5a5a5a5a5a5a5a5ULL
-
-static void emit_freq(const struct cf_tsc_freq *freq)
-{
-    printf(" %" PRIu32 " %" PRIu32 " %" PRIu64, freq->host_khz,
-           freq->frac_bits, freq->ratio);
-}
-
-static void emit_fn(const struct cf_clock_fn *fn)
-{
-    printf(" %" PRIu64 " %" PRIu64 " %" PRIu32 " %" PRId32, fn->tsc_ticks,
-           fn->system_ns, fn->mul, fn->shift);
-}
-
-static void emit_instant(const struct cf_instant *at)
-{
-    printf(" %" PRIu64 " %" PRIu64 " %" PRId32, at->host_ticks,
-           at->realtime_ns, at->tai_offset_s);
-}
-
-static void emit_u64(bool ok, uint64_t value)
-{
-    if (ok) {
-        printf(" = 1 %" PRIu64 "\n", value);
-    } else {
-        printf(" = 0%s\n", value == UNTOUCHED ? "" : " touched");
-    }
-}
-
-static void emit_i64(bool ok, int64_t value)
-{
-    if (ok) {
-        printf(" = 1 %" PRId64 "\n", value);
-    } else {
-        printf(" = 0%s\n", (uint64_t)value == UNTOUCHED ? "" : " touched");
-    }
-}
-
-static void emit_u32(bool ok, uint32_t value)
-{
-    if (ok) {
-        printf(" = 1 %" PRIu32 "\n", value);
-    } else {
-        printf(" = 0%s\n", value == (uint32_t)UNTOUCHED ? "" : " touched");
-    }
-}
+#include "emit-plan.h"
 
 static void emit_tsc(uint64_t *r)
 {
@@ -241,38 +195,13 @@ static void emit_instants(uint64_t *r)
     printf(" %" PRIu32 " = %d\n", khz, cf_tsc_continuous(&dst, &src, khz));
 }
 
-static void emit_loop(uint64_t *r)
-{
-    struct cf_loop loop = { 0 };
-    const uint64_t wanted = 1 + cases_below(r, CF_LOOP_MAX_TRIES + 2);
-    const bool noisy = cases_below(r, 2);
-    uint64_t i;
-
-    /* Each residual, and what follows from it; up to the first true. */
-    printf("loop");
-    for (i = 0; i < wanted; i++) {
-        int64_t residual = cases_residual(r);
-        bool ok;
-
-        if (noisy && residual >= -1 && residual <= 1) {
-            residual += 3;
-        }
-        ok = cf_loop_learn(&loop, residual);
-
-        printf(" %" PRId64 " %d %" PRId64 " %d", residual, ok,
-               loop.correction_ns, loop.tries);
-        if (ok && loop.tries < CF_LOOP_MAX_TRIES) {
-            break;
-        }
-    }
-    printf(" = 1\n");
-}
-
 int main(int argc, char **argv)
 {
     static void (*const kinds[])(uint64_t *) = {
         emit_tsc, emit_ratio, emit_freq_khz, emit_times, emit_rate,
-        emit_clock_fn, emit_set_hz, emit_rebase, emit_instants, emit_loop,
+        emit_clock_fn, emit_set_hz, emit_rebase, emit_instants,
+        emit_tolerance, emit_reading, emit_move, emit_offsets, emit_page,
+        emit_bound, emit_loop,
     };
     const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
     unsigned long long count = 100000, seed = cases_seed(), i;

@@ -485,102 +485,6 @@ static void test_eval_steady(void)
     }
 }
 
-/*
- * A simulated kernel: each set misses by a bias, noise of at most 2 ns, and
- * now and then, or at a cold first try, by some microseconds more.
- */
-static void test_loop_settles(void)
-{
-    enum { LOOPS = 20000 };
-    unsigned i, unsettled = 0;
-    uint64_t tries = 0;
-
-    for (i = 0; i < LOOPS; i++) {
-        uint64_t r = case_random(i);
-        const int64_t bias = (int64_t)cases_below(&r, 1801) - 900;
-        const bool cold = cases_below(&r, 2);
-        struct cf_loop loop = { 0 };
-        int64_t residual;
-        bool done;
-        int calls = 0;
-
-        do {
-            residual = bias - loop.correction_ns +
-                       (int64_t)cases_below(&r, 3) +
-                       (int64_t)cases_below(&r, 3) - 2;
-            if ((cold && !calls) || !cases_below(&r, 50)) {
-                residual += 20 + (int64_t)cases_below(&r, 5000);
-            }
-            done = cf_loop_learn(&loop, residual);
-            calls++;
-            HOLDS(i, loop.tries == calls);
-            HOLDS(i, loop.correction_ns <= CF_LOOP_CLAMP_NS &&
-                     loop.correction_ns >= -CF_LOOP_CLAMP_NS);
-            HOLDS(i, calls < CF_LOOP_MAX_TRIES || done);
-        } while (!done);
-        tries += (unsigned)calls;
-        unsettled += residual < -2 || residual > 2;
-    }
-    g_test_message("%.2f tries a loop, %u of %d beyond 2 ns",
-                   (double)tries / LOOPS, unsettled, LOOPS);
-    g_assert_cmpuint(unsettled, <=, LOOPS / 1000);
-    g_assert_cmpuint(tries, <, 6 * LOOPS);
-}
-
-static void test_loop_vectors(void)
-{
-    struct cf_loop loop = { 0 };
-    int i;
-
-    g_assert_true(cf_loop_learn(&loop, 0));
-
-    /* A quarter of the tries is for 0 ns; then 1 ns will do. */
-    loop = (struct cf_loop){ 0 };
-    for (i = 0; i < CF_LOOP_MAX_TRIES / 4; i++) {
-        g_assert_false(cf_loop_learn(&loop, i % 2 ? -1 : 1));
-    }
-    g_assert_true(cf_loop_learn(&loop, -1));
-
-    /* 40 ns too late each time; a cold start does no lasting harm */
-    loop = (struct cf_loop){ 0 };
-    g_assert_false(cf_loop_learn(&loop, 5040));
-    g_assert_cmpint(loop.correction_ns, ==, CF_LOOP_CLAMP_NS);
-    g_assert_false(cf_loop_learn(&loop, 40 - loop.correction_ns));
-    g_assert_false(cf_loop_learn(&loop, 40 - loop.correction_ns) &&
-                   loop.tries == 2);
-    g_assert_cmpint(loop.correction_ns, ==, 40);
-    g_assert_true(cf_loop_learn(&loop, 0));
-
-    /* Beyond the clamp it gives up after the last try, and stays so. */
-    loop = (struct cf_loop){ 0 };
-    for (i = 1; i < CF_LOOP_MAX_TRIES; i++) {
-        /* ever worse, so that none is as good as the best */
-        g_assert_false(cf_loop_learn(&loop, -100000 * i));
-        g_assert_cmpint(loop.correction_ns, ==, -CF_LOOP_CLAMP_NS);
-    }
-    g_assert_true(cf_loop_learn(&loop, INT64_MIN));
-    g_assert_true(cf_loop_learn(&loop, INT64_MAX));
-    g_assert_cmpint(loop.tries, ==, CF_LOOP_MAX_TRIES);
-
-    /* From the middle on, 2 ns will do, and so will the best so far. */
-    for (i = 0; i < 2; i++) {
-        int n;
-
-        loop = (struct cf_loop){ 0 };
-        for (n = 0; n < CF_LOOP_MAX_TRIES / 2; n++) {
-            g_assert_false(cf_loop_learn(&loop, n % 2 ? 9 : i ? 2 : 7));
-        }
-        g_assert_false(cf_loop_learn(&loop, 8));
-        g_assert_true(cf_loop_learn(&loop, i ? -2 : -7));
-    }
-    /* What sums up misses must not overflow. */
-    loop = (struct cf_loop){ 0 };
-    g_assert_false(cf_loop_learn(&loop, INT64_MIN));
-    g_assert_cmpint(loop.correction_ns, ==, -CF_LOOP_CLAMP_NS);
-    g_assert_false(cf_loop_learn(&loop, INT64_MIN));
-    g_assert_false(cf_loop_learn(&loop, INT64_MAX));
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -600,7 +504,5 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-math/restore-twice", test_restore_twice);
     g_test_add_func("/clock-math/rebase-twice", test_rebase_twice);
     g_test_add_func("/clock-math/eval-steady", test_eval_steady);
-    g_test_add_func("/clock-math/loop-vectors", test_loop_vectors);
-    g_test_add_func("/clock-math/loop-settles", test_loop_settles);
     return g_test_run();
 }

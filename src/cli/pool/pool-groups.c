@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Groups of interchangeable hosts, who spoils them, a common frequency. */
 #include <stdlib.h>
-#include "carry/carry.h"
 #include "pool.h"
 
 /* More frequencies than that are one host's alone, and no good for a pool. */

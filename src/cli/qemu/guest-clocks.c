@@ -238,8 +238,6 @@ gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
 bool guest_clocks_exact(const LastRestore *restore)
 {
     return restore->rung <= CF_RUNG_CLOSED_LOOP && restore->rate_known &&
-           restore->rate_error_ppt >= -CF_RATE_EXACT_PPT &&
-           restore->rate_error_ppt <= CF_RATE_EXACT_PPT &&
-           (restore->tsc == CF_TSC_UNCHANGED ||
-            restore->tsc == CF_TSC_COPIED || restore->tsc == CF_TSC_COMPUTED);
+           cf_rate_is_exact(restore->rate_error_ppt) &&
+           cf_tsc_is_proven(restore->tsc);
 }

@@ -50,7 +50,7 @@ static gboolean measure_vcpus(TestVm *from, TestVm *to, uint32_t n_vcpus,
                         i);
             return FALSE;
         }
-        if (ABS(step_ns) > ABS(worst_ns)) {
+        if (cf_magnitude(step_ns) > cf_magnitude(worst_ns)) {
             worst_ns = step_ns;
         }
     }
@@ -64,14 +64,14 @@ static uint64_t tsc_step(const CfVm *from, const CfVm *to)
     uint32_t i;
 
     for (i = 0; i < from->n_vcpus; i++) {
-        uint64_t here_ticks, there_ticks, apart_ticks;
+        uint64_t here_ticks, there_ticks;
 
         if (to->ops->get_tsc_offset(to->vcpu_fds[i], &here_ticks) < 0 ||
             from->ops->get_tsc_offset(from->vcpu_fds[i], &there_ticks) < 0) {
             continue;
         }
-        apart_ticks = here_ticks - there_ticks;
-        worst_ticks = MAX(worst_ticks, MIN(apart_ticks, 0 - apart_ticks));
+        worst_ticks = MAX(worst_ticks,
+                          cf_magnitude((int64_t)(here_ticks - there_ticks)));
     }
     return worst_ticks;
 }

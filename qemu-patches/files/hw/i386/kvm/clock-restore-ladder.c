@@ -15,6 +15,7 @@
 #include "qemu/timer.h"
 #include "cpu.h"
 #include "system/kvm.h"
+#include "hw/i386/kvm/clock-ladder.h"
 #include "hw/i386/kvm/clock-restore.h"
 #include "trace.h"
 
@@ -135,17 +136,18 @@ static bool kvmclock_rung_reanchored(KVMClockRestoring *r)
 {
     struct cf_loop loop = { 0 };
     struct cf_clock_fn slope;
-    int64_t residual_ns;
+    int64_t residual_ns, start_ns;
 
     if (!kvmclock_record_residual(r, &residual_ns, &slope)) {
         return false;
     }
     do {
+        start_ns = get_clock();
         if (!kvmclock_set_reanchored(r, &slope, loop.correction_ns) ||
             !kvmclock_record_residual(r, &residual_ns, &slope)) {
             return false;
         }
-    } while (!cf_loop_learn(&loop, residual_ns));
+    } while (!cf_loop_learn(&loop, residual_ns, get_clock() - start_ns));
 
     if (ABS(residual_ns) > EXACT_NS) {
         return false;
@@ -184,37 +186,31 @@ static bool kvmclock_loop(KVMClockRestoring *r, KVMClockAnchor *anchor,
                           int64_t *residual_ns)
 {
     struct cf_loop loop = { 0 };
+    int64_t start_ns;
 
     do {
+        start_ns = get_clock();
         if (!kvmclock_loop_round(r, anchor, loop.correction_ns,
                                  residual_ns)) {
             return false;
         }
-    } while (!cf_loop_learn(&loop, *residual_ns));
+    } while (!cf_loop_learn(&loop, *residual_ns, get_clock() - start_ns));
     return true;
 }
 
-/*
- * A loop that doesn't settle has learnt from misses that hold no longer (this
- * thread moved to another CPU, say), so there is a second, fresh one.
- */
 static bool kvmclock_rung_closed_loop(KVMClockRestoring *r)
 {
     KVMClockAnchor anchor;
     int64_t residual_ns;
-    int loops = 2;
 
     if (!(kvmclock_settable_flags() & KVM_CLOCK_REALTIME) ||
         !kvmclock_activate(&anchor, NULL) ||
         anchor.flags != KVM_CLOCK_ALL_FLAGS) {
         return false;
     }
-    do {
-        if (!kvmclock_loop(r, &anchor, &residual_ns)) {
-            return false;
-        }
-    } while (ABS(residual_ns) > EXACT_NS && --loops > 0);
-
+    if (!kvmclock_loop(r, &anchor, &residual_ns)) {
+        return false;
+    }
     kvmclock_report_rung(r, ABS(residual_ns) <= EXACT_NS
                             ? CF_RUNG_CLOSED_LOOP : CF_RUNG_REALTIME,
                          residual_ns);

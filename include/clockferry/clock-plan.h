@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is decided about a guest's TSCs, from facts to a plan: what counts as
+ * the same host, how much time passed, which frequency and offset each vCPU
+ * gets, and when that has arrived.
+ *
+ * Pure functions, header-only: no calls of KVM, no memory, no text, and no
+ * error but false. The same file, byte for byte, serves libclockferry and the
+ * QEMU series, so that each decision is made in one place; both only ask KVM
+ * for facts and carry plans out. What kvmclock shall be is in clock-fn.h, how
+ * it is set in clock-ladder.h. The rules of clock-math.h hold here, too.
+ */
+#ifndef CLOCKFERRY_CLOCK_PLAN_H
+#define CLOCKFERRY_CLOCK_PLAN_H
+
+#include "clock-math.h"
+#include "clock-policy.h"
+
+/* An offset that can only be measured counts as written if it comes back
+ * within this. A time and not ticks, for what takes it is one MSR write. */
+#define CF_MEASURED_SLACK_NS 1000000
+
+/* kvm.tsc_tolerance_ppm where nobody changed it. */
+#define CF_TOLERANCE_PPM 250
+
+/* Minutes: farther than any offset that is wanted from the one there is, and
+ * than any doubt about when a TSC was read. */
+#define CF_FAR_TICKS (1ULL << 40)
+
+/* How often to read what an interrupt may disturb; the narrowest counts. */
+#define CF_READINGS 5
+
+/* --- The move: which host, and how much time --- */
+
+/**
+ * cf_same_host - are two readings of one host?
+ * @same_boot: both have the same boot id, and it is known
+ *
+ * A boot id alone can lie (containers, clones, hosts that were themselves
+ * migrated or hibernated). That the TSC ran on from @then to @now can't. A
+ * frequency of 0 is unknown. False if it isn't proven.
+ */
+static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
+                                uint32_t now_khz,
+                                const struct cf_instant *then,
+                                uint32_t then_khz)
+{
+    return same_boot && then_khz && then_khz == now_khz &&
+           cf_tsc_continuous(now, then, now_khz);
+}
+
+/**
+ * struct cf_move - from when and where to when and where clocks go
+ * @then: the source's anchor
+ * @now: the destination's
+ * @host_khz: frequency of the source's host TSC
+ * @same_host: both are one host, and that is proven
+ * @behind_ns: by so much is real time there before the source's, if it is
+ * @frozen: the time in between doesn't count for the guest
+ * @passed_ns: the time in between
+ * @elapsed_ns: how much of it counts
+ */
+struct cf_move {
+    struct cf_instant then;
+    struct cf_instant now;
+    uint32_t host_khz;
+    bool same_host;
+    bool frozen;
+    uint64_t behind_ns;
+    int64_t passed_ns;
+    int64_t elapsed_ns;
+};
+
+/**
+ * cf_move_passed - write @passed_ns from the first four members
+ *
+ * Real time may be stepped meanwhile; a TSC that is known to be the same
+ * can't. Negative if two hosts' clocks say so. False if it can't be computed.
+ */
+static inline bool cf_move_passed(struct cf_move *move)
+{
+    uint64_t ns;
+
+    if (!move->same_host) {
+        return cf_elapsed_ns(&move->now, &move->then, &move->passed_ns);
+    }
+    if (!cf_ticks_to_ns(move->now.host_ticks - move->then.host_ticks,
+                        move->host_khz, &ns) || ns > INT64_MAX) {
+        return false;
+    }
+    move->passed_ns = (int64_t)ns;
+    return true;
+}
+
+/**
+ * cf_move_plan - write how much time passed and counts, from the first four
+ * @freeze: the user wants none to count, or had paused the guest
+ * @limit_ns: more than this doesn't count either, for old guests overflow
+ *
+ * What has happened can't be in the future: with a clock that is behind, no
+ * time passed. False if it can't be computed.
+ */
+static inline bool cf_move_plan(struct cf_move *move, bool freeze,
+                                int64_t limit_ns)
+{
+    if (!cf_move_passed(move)) {
+        return false;
+    }
+    move->behind_ns = 0;
+    if (move->passed_ns < 0) {
+        move->behind_ns = cf_magnitude(move->passed_ns);
+        move->passed_ns = 0;
+    }
+    move->frozen = freeze || move->passed_ns > limit_ns;
+    move->elapsed_ns = move->frozen ? 0 : move->passed_ns;
+    return true;
+}
+
+/* By how much a guest TSC moves, at its source's rate. False: unknown. */
+static inline bool cf_move_shift(const struct cf_move *move,
+                                 const struct cf_tsc_freq *freq,
+                                 uint64_t *ret_ticks)
+{
+    uint64_t then_ticks, now_ticks;
+
+    if (move->frozen || !move->same_host) {
+        return cf_ns_to_ticks((uint64_t)move->elapsed_ns, freq, ret_ticks);
+    }
+    /* One TSC serves both: no need to go by time. */
+    if (!cf_tsc_host_to_guest(move->then.host_ticks, freq, 0, &then_ticks) ||
+        !cf_tsc_host_to_guest(move->now.host_ticks, freq, 0, &now_ticks)) {
+        return false;
+    }
+    *ret_ticks = now_ticks - then_ticks;
+    return true;
+}
+
+/* --- The TSC of one vCPU --- */
+
+/**
+ * struct cf_tsc - the TSC of one vCPU
+ * @known: all of it is
+ * @seen: @freq is what was seen, not only what KVM was asked for
+ * @freq: effective frequency; all 0 when unknown
+ * @offset_ticks: guest TSC - scaled host TSC, modulo 2^64
+ * @error_ticks: @offset_ticks is right to within this; 0: to the tick
+ */
+struct cf_tsc {
+    bool known;
+    bool seen;
+    struct cf_tsc_freq freq;
+    uint64_t offset_ticks;
+    uint64_t error_ticks;
+};
+
+/* cf_tsc_at - the guest TSC at a host TSC; false if it isn't known */
+static inline bool cf_tsc_at(const struct cf_tsc *tsc, uint64_t host_ticks,
+                             uint64_t *ret_guest_ticks)
+{
+    return tsc->known && cf_tsc_host_to_guest(host_ticks, &tsc->freq,
+                                              tsc->offset_ticks,
+                                              ret_guest_ticks);
+}
+
+/* struct cf_tsc_reading - a guest TSC between two readings of the host's */
+struct cf_tsc_reading {
+    uint64_t before_ticks;
+    uint64_t guest_ticks;
+    uint64_t after_ticks;
+};
+
+/* cf_tsc_reading_keep - keep the narrower of two readings in @best; a width
+ * of -1 is wider than all. In the other one there was an interrupt. */
+static inline void cf_tsc_reading_keep(struct cf_tsc_reading *best,
+                                       const struct cf_tsc_reading *reading)
+{
+    if (reading->after_ticks - reading->before_ticks <
+        best->after_ticks - best->before_ticks) {
+        *best = *reading;
+    }
+}
+
+/**
+ * cf_tsc_measure - write the offset that a reading shows, with its error
+ *
+ * By @tsc's frequency. For kernels before 5.16, which don't tell it. False if
+ * the frequency is invalid.
+ */
+static inline bool cf_tsc_measure(const struct cf_tsc_reading *reading,
+                                  struct cf_tsc *tsc)
+{
+    uint64_t low_ticks, high_ticks;
+
+    if (!cf_tsc_host_to_guest(reading->before_ticks, &tsc->freq, 0,
+                              &low_ticks) ||
+        !cf_tsc_host_to_guest(reading->after_ticks, &tsc->freq, 0,
+                              &high_ticks)) {
+        return false;
+    }
+    tsc->error_ticks = (high_ticks - low_ticks) / 2 + 1;
+    tsc->offset_ticks = reading->guest_ticks - low_ticks + 1 -
+                        tsc->error_ticks;
+    return true;
+}
+
+/* cf_tsc_reading_fits - could the TSC be what was read, with this frequency
+ * and offset? */
+static inline bool cf_tsc_reading_fits(const struct cf_tsc_reading *reading,
+                                       const struct cf_tsc_freq *freq,
+                                       uint64_t offset_ticks)
+{
+    uint64_t low_ticks, high_ticks;
+
+    /* As differences, for the TSC may wrap in between. */
+    return cf_tsc_host_to_guest(reading->before_ticks, freq, offset_ticks,
+                                &low_ticks) &&
+           cf_tsc_host_to_guest(reading->after_ticks, freq, offset_ticks,
+                                &high_ticks) &&
+           reading->guest_ticks - low_ticks <= high_ticks - low_ticks;
+}
+
+/**
+ * cf_tsc_is_at - is the offset this one, as far as it is known?
+ * @slack_ns: how much farther off a measured one may be
+ */
+static inline bool cf_tsc_is_at(const struct cf_tsc *tsc,
+                                uint64_t offset_ticks, uint64_t slack_ns)
+{
+    uint64_t slack_ticks = tsc->error_ticks;
+
+    if (slack_ticks) {
+        slack_ticks += tsc->freq.host_khz * slack_ns / 1000000;
+    }
+    return cf_magnitude((int64_t)(tsc->offset_ticks - offset_ticks)) <=
+           slack_ticks;
+}
+
+/**
+ * cf_tsc_merge - give a measured offset the boot vCPU's if it may be that
+ *
+ * Before 5.16 KVM had one offset for all vCPUs whose TSCs were written within
+ * a second; only the measurements differ, by no more than their errors. TSCs
+ * that differ by more were meant to.
+ */
+static inline void cf_tsc_merge(struct cf_tsc *tsc, const struct cf_tsc *boot)
+{
+    struct cf_tsc both = *tsc;
+
+    both.error_ticks += boot->error_ticks;
+    if (tsc->known && boot->known && tsc->error_ticks && boot->error_ticks &&
+        cf_tsc_is_at(&both, boot->offset_ticks, 0)) {
+        tsc->offset_ticks = boot->offset_ticks;
+    }
+}
+
+/* cf_freq_is_near - do two frequencies differ by no more than two roundings
+ * of a ratio make of one? */
+static inline bool cf_freq_is_near(const struct cf_tsc_freq *a,
+                                   const struct cf_tsc_freq *b)
+{
+    int64_t ppt;
+
+    return cf_tsc_rate_error_ppt(a, b, &ppt) && cf_rate_is_exact(ppt);
+}
+
+/* cf_tsc_unscaled - the host's own frequency; @frac_bits is at most 63 */
+static inline struct cf_tsc_freq cf_tsc_unscaled(uint32_t host_khz,
+                                                 uint32_t frac_bits)
+{
+    const struct cf_tsc_freq freq = {
+        host_khz, frac_bits, 1ULL << (frac_bits & CF_FRAC_BITS_MAX),
+    };
+
+    return freq;
+}
+
+/**
+ * cf_tsc_is_tolerated - does KVM leave a TSC unscaled that shall have @khz?
+ * @ppm: kvm.tsc_tolerance_ppm
+ *
+ * As KVM decides it, roundings included.
+ */
+static inline bool cf_tsc_is_tolerated(uint32_t khz, uint32_t host_khz,
+                                       uint32_t ppm)
+{
+    const uint64_t one = 1000000, tolerance = ppm < one ? ppm : one;
+
+    return khz >= host_khz * (one - tolerance) / one &&
+           khz <= host_khz * (one + tolerance) / one;
+}
+
+/**
+ * cf_tsc_derive - write the frequency of a TSC whose ratio isn't told
+ * @khz: what KVM_GET_TSC_KHZ says; may have been refused
+ * @frac_bits: of the CPU's ratios, 32 or 48
+ * @ppm: kvm.tsc_tolerance_ppm
+ * @reading: of the guest's TSC; NULL if its offset isn't known to the tick
+ *
+ * KVM scales by the frequency that was asked for, unless that is within its
+ * tolerance: the guest's TSC tells which. Before 5.16 there is no offset to
+ * compare it with, so there KVM's rule stands. False if no ratio gives @khz.
+ */
+static inline bool cf_tsc_derive(uint32_t khz, uint32_t host_khz,
+                                 uint32_t frac_bits, uint32_t ppm,
+                                 const struct cf_tsc_reading *reading,
+                                 struct cf_tsc *tsc)
+{
+    struct cf_tsc_freq freq = cf_tsc_unscaled(host_khz, frac_bits);
+
+    tsc->seen = true;
+    tsc->freq = freq;
+    if (khz == host_khz ||
+        (reading ? cf_tsc_reading_fits(reading, &freq, tsc->offset_ticks)
+                 : cf_tsc_is_tolerated(khz, host_khz, ppm))) {
+        return true;
+    }
+    if (!cf_tsc_ratio_from_khz(khz, host_khz, frac_bits, &freq.ratio)) {
+        return false;
+    }
+    tsc->freq = freq;
+    tsc->seen = !reading ||
+                cf_tsc_reading_fits(reading, &freq, tsc->offset_ticks);
+    return true;
+}
+
+/**
+ * cf_offset_behaviour - what a host does with a TSC offset
+ * @old: the vCPU's TSC before CF_FAR_TICKS more were written, and
+ * @back: as it is read back then
+ * @before_ticks, @after_ticks: the guest TSC, likewise
+ *
+ * By what the TSC does, for hosts say success and ignore the offset.
+ */
+static inline enum cf_offset cf_offset_behaviour(const struct cf_tsc *old,
+                                                 const struct cf_tsc *back,
+                                                 uint64_t before_ticks,
+                                                 uint64_t after_ticks)
+{
+    if (after_ticks - before_ticks < CF_FAR_TICKS / 2) {
+        return CF_OFFSET_IGNORED;
+    }
+    return back->error_ticks ||
+           back->offset_ticks - old->offset_ticks == CF_FAR_TICKS
+           ? CF_OFFSET_STICKS : CF_OFFSET_REWINDS;
+}
+
+/* --- The TSCs of all vCPUs --- */
+
+/**
+ * struct cf_vcpu - a vCPU whose TSC is carried
+ * @src: as it was captured
+ * @dst: as it is on the destination, as far as is known
+ * @before_ticks: @dst's offset before anything was written
+ * @wanted_ticks: what it shall be
+ */
+struct cf_vcpu {
+    struct cf_tsc src;
+    struct cf_tsc dst;
+    uint64_t before_ticks;
+    uint64_t wanted_ticks;
+};
+
+/**
+ * enum cf_tsc_outcome - what became of the vCPUs' TSCs
+ * @CF_TSC_UNCHANGED: they were right already; nothing was written
+ * @CF_TSC_COPIED: same host, the source's offsets bit for bit
+ * @CF_TSC_COMPUTED: new offsets, from the time that elapsed
+ * @CF_TSC_UNVERIFIED: computed and written on a host whose TSC is unstable,
+ *                     where nothing can be read back
+ * @CF_TSC_NOT_SET: the host didn't take them; the guest's TSC has jumped
+ * @CF_TSC_UNKNOWN: the source didn't know its own
+ */
+enum cf_tsc_outcome {
+    CF_TSC_UNCHANGED,
+    CF_TSC_COPIED,
+    CF_TSC_COMPUTED,
+    CF_TSC_UNVERIFIED,
+    CF_TSC_NOT_SET,
+    CF_TSC_UNKNOWN,
+};
+
+/* cf_tsc_arrived - are the TSCs where they should be, as far as is known? */
+static inline bool cf_tsc_arrived(enum cf_tsc_outcome outcome)
+{
+    return outcome <= CF_TSC_UNVERIFIED;
+}
+
+/* cf_tsc_is_proven - and could that be read back? */
+static inline bool cf_tsc_is_proven(enum cf_tsc_outcome outcome)
+{
+    return outcome <= CF_TSC_COMPUTED;
+}
+
+/**
+ * cf_tsc_wants_khz - is KVM to be asked for another frequency?
+ * @tsc_control: KVM says that it can scale
+ * @ret_khz: which one: what the TSC really had, not what somebody had wanted
+ *
+ * Never without TSC control: there KVM fails, or lets the TSC catch up, in
+ * jerks and for the vCPU's life.
+ */
+static inline bool cf_tsc_wants_khz(const struct cf_vcpu *vcpu,
+                                    bool tsc_control, uint32_t *ret_khz)
+{
+    return tsc_control &&
+           !cf_freq_is_near(&vcpu->dst.freq, &vcpu->src.freq) &&
+           cf_tsc_freq_khz(&vcpu->src.freq, ret_khz);
+}
+
+/**
+ * cf_tsc_plan - write which offset each of @n vCPUs shall get
+ * @vcpus: the boot vCPU first
+ *
+ * On one host, and if every ratio is the source's, the source's offsets bit
+ * for bit. Else each TSC goes on from where it was at the source's anchor, by
+ * one shift for all, so that their differences stay to the tick. Returns
+ * CF_TSC_COPIED, CF_TSC_COMPUTED, or CF_TSC_UNKNOWN if one can't be computed.
+ */
+static inline enum cf_tsc_outcome cf_tsc_plan(const struct cf_move *move,
+                                              struct cf_vcpu *vcpus,
+                                              uint32_t n)
+{
+    bool copy = move->same_host && !move->frozen;
+    uint64_t shift_ticks, ticks;
+    int64_t ppt;
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        if (!vcpus[i].src.known || !vcpus[i].dst.known) {
+            return CF_TSC_UNKNOWN;
+        }
+        copy = copy && cf_tsc_rate_error_ppt(&vcpus[i].dst.freq,
+                                             &vcpus[i].src.freq, &ppt) && !ppt;
+    }
+    if (!cf_move_shift(move, &vcpus[0].src.freq, &shift_ticks)) {
+        return CF_TSC_UNKNOWN;
+    }
+    for (i = 0; i < n; i++) {
+        if (copy) {
+            vcpus[i].wanted_ticks = vcpus[i].src.offset_ticks;
+        } else if (!cf_tsc_at(&vcpus[i].src, move->then.host_ticks, &ticks) ||
+                   !cf_tsc_offset_for(ticks + shift_ticks,
+                                      move->now.host_ticks, &vcpus[i].dst.freq,
+                                      &vcpus[i].wanted_ticks)) {
+            return CF_TSC_UNKNOWN;
+        }
+    }
+    return copy ? CF_TSC_COPIED : CF_TSC_COMPUTED;
+}
+
+/* Are all offsets what they shall be? As cf_tsc_is_at(). */
+static inline bool cf_tsc_in_place(const struct cf_vcpu *vcpus, uint32_t n,
+                                   uint64_t slack_ns)
+{
+    while (n-- > 0) {
+        if (!cf_tsc_is_at(&vcpus[n].dst, vcpus[n].wanted_ticks, slack_ns)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/**
+ * cf_tsc_must_write - are offsets to be written?
+ * @host: what this host does with an offset
+ * @changed: a frequency was set
+ * @outcome: what cf_tsc_plan() said; is written if they aren't
+ *
+ * Where offsets are ignored there isn't even a try: each write makes KVM
+ * re-base the master clock, which moves kvmclock by some nanoseconds. Nor are
+ * right ones written again, unless a new frequency has put them out of step
+ * in KVM's eyes.
+ */
+static inline bool cf_tsc_must_write(const struct cf_vcpu *vcpus, uint32_t n,
+                                     enum cf_offset host, bool changed,
+                                     enum cf_tsc_outcome *outcome)
+{
+    const bool ignored = host == CF_OFFSET_IGNORED;
+
+    if (cf_tsc_in_place(vcpus, n, 0) && (ignored || !changed)) {
+        *outcome = CF_TSC_UNCHANGED;
+        return false;
+    }
+    if (ignored) {
+        *outcome = CF_TSC_NOT_SET;
+    }
+    return !ignored;
+}
+
+/**
+ * cf_tsc_accept - did the offsets that were written arrive?
+ * @vcpus: as read back
+ * @host: what this host does with an offset
+ * @outcome: what cf_tsc_plan() said; changes if they can't be told, or didn't
+ *
+ * On a host with an unstable TSC each vCPU call rewinds the guest's, so what
+ * is read back says nothing. But KVM lets it catch up to what was written, so
+ * that is believed. False: all are to be put back, for unequal offsets cost
+ * the guest its stable clock.
+ */
+static inline bool cf_tsc_accept(struct cf_vcpu *vcpus, uint32_t n,
+                                 enum cf_offset host,
+                                 enum cf_tsc_outcome *outcome)
+{
+    if (host == CF_OFFSET_REWINDS) {
+        while (n-- > 0) {
+            vcpus[n].dst.offset_ticks = vcpus[n].wanted_ticks;
+            vcpus[n].dst.error_ticks = 0;
+        }
+        *outcome = CF_TSC_UNVERIFIED;
+        return true;
+    }
+    if (!cf_tsc_in_place(vcpus, n, CF_MEASURED_SLACK_NS)) {
+        *outcome = CF_TSC_NOT_SET;
+        return false;
+    }
+    return true;
+}
+
+/**
+ * cf_move_thaw - has time to count that was to be frozen?
+ *
+ * A TSC that can't be set can't be stopped. Then both clocks count, never one
+ * without the other. True: it does from now on, so plan the TSCs again.
+ */
+static inline bool cf_move_thaw(struct cf_move *move,
+                                enum cf_tsc_outcome outcome)
+{
+    if (!move->frozen || cf_tsc_arrived(outcome)) {
+        return false;
+    }
+    move->frozen = false;
+    move->elapsed_ns = move->passed_ns;
+    return true;
+}
+
+/**
+ * cf_tsc_rate - how much faster the TSCs run than on the source
+ * @ret_ppt: in 10^-12, of the vCPU where it is largest
+ *
+ * False if a frequency wasn't seen, on either side.
+ */
+static inline bool cf_tsc_rate(const struct cf_vcpu *vcpus, uint32_t n,
+                               int64_t *ret_ppt)
+{
+    int64_t worst_ppt = 0, ppt;
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        const struct cf_tsc *src = &vcpus[i].src, *dst = &vcpus[i].dst;
+
+        if (!src->seen || !dst->seen ||
+            !cf_tsc_rate_error_ppt(&dst->freq, &src->freq, &ppt)) {
+            return false;
+        }
+        if (cf_magnitude(ppt) > cf_magnitude(worst_ppt)) {
+            worst_ppt = ppt;
+        }
+    }
+    *ret_ppt = worst_ppt;
+    return true;
+}
+
+/**
+ * cf_tsc_skew - how far the vCPUs' TSCs came apart from each other
+ * @ret_ticks: the spread, from the TSC that moved least to the one that moved
+ *             farthest: no two came apart by more
+ *
+ * Not the largest deviation from the boot vCPU: +5 and -5 are 10 for guests
+ * that compare any two. False if an offset here isn't known to the tick.
+ */
+static inline bool cf_tsc_skew(const struct cf_move *move,
+                               const struct cf_vcpu *vcpus, uint32_t n,
+                               uint64_t *ret_ticks)
+{
+    uint64_t boot_ticks = 0, then_ticks, now_ticks;
+    int64_t lowest = 0, highest = 0, apart;
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        if (vcpus[i].dst.error_ticks ||
+            !cf_tsc_at(&vcpus[i].src, move->then.host_ticks, &then_ticks) ||
+            !cf_tsc_at(&vcpus[i].dst, move->now.host_ticks, &now_ticks)) {
+            return false;
+        }
+        if (i == 0) {
+            boot_ticks = now_ticks - then_ticks;
+        }
+        apart = (int64_t)(now_ticks - then_ticks - boot_ticks);
+        lowest = apart < lowest ? apart : lowest;
+        highest = apart > highest ? apart : highest;
+    }
+    *ret_ticks = (uint64_t)highest - (uint64_t)lowest;
+    return true;
+}
+
+#endif /* CLOCKFERRY_CLOCK_PLAN_H */
