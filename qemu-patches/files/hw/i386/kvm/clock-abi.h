@@ -11,32 +11,15 @@
 #define HW_I386_KVM_CLOCK_ABI_H
 
 #include <linux/kvm.h>
-#include "hw/i386/kvm/clock-math.h"
+#include "hw/i386/kvm/clock-fn.h"
 
 /* What KVM writes into a guest's page, and what the new calls take. */
-typedef struct KVMPvclockRecord {
-    uint32_t version;               /* odd while the record is being written */
-    uint32_t pad0;
-    uint64_t tsc_timestamp;
-    uint64_t system_time;
-    uint32_t tsc_to_system_mul;
-    int8_t tsc_shift;
-    uint8_t flags;
-    uint8_t pad[2];
-} QEMU_PACKED KVMPvclockRecord;
+typedef struct cf_record KVMPvclockRecord;
 
 QEMU_BUILD_BUG_ON(sizeof(KVMPvclockRecord) != 32);
-
-#define KVM_PVCLOCK_TSC_STABLE (1 << 0)
-
-static inline void kvmclock_record_to_fn(const KVMPvclockRecord *record,
-                                         struct cf_clock_fn *fn)
-{
-    fn->tsc_ticks = record->tsc_timestamp;
-    fn->system_ns = record->system_time;
-    fn->mul = record->tsc_to_system_mul;
-    fn->shift = record->tsc_shift;
-}
+QEMU_BUILD_BUG_ON(CF_KVM_CLOCK_TSC_STABLE != KVM_CLOCK_TSC_STABLE ||
+                  CF_KVM_CLOCK_REALTIME != KVM_CLOCK_REALTIME ||
+                  CF_KVM_CLOCK_HOST_TSC != KVM_CLOCK_HOST_TSC);
 
 /*
  * vCPU ioctls.  A kernel that doesn't know them says EINVAL, as it does for

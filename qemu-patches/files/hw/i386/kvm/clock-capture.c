@@ -19,87 +19,52 @@
 #include "hw/i386/kvm/clock-compat.h"
 #include "trace.h"
 
-/* What this host can do doesn't change, so one scratch VM is enough. */
-const KVMClockHost *kvmclock_this_host(void)
-{
-    static KVMClockHost host;
-
-    if (!host.tsc_khz && !kvmclock_probe_host(0, &host, NULL)) {
-        host.offset = CF_OFFSET_STICKS;         /* unknown: try */
-    }
-    return &host;
-}
-
-/* Host kHz as KVM uses it; 0 if unknown. */
-uint32_t kvmclock_host_khz(void)
-{
-    return kvmclock_this_host()->tsc_khz;
-}
-
-bool kvmclock_vcpu_freq(CPUState *cpu, uint32_t host_khz,
-                        struct cf_tsc_freq *freq)
-{
-    return kvmclock_get_tsc_freq(cpu->kvm_fd, host_khz,
-                                 kvmclock_this_host()->tsc_control, freq);
-}
-
-/* How the boot vCPU tells its clock. */
-typedef struct BootRecord {
-    KVMPvclockRecord record;
+/* The boot vCPU's clock and TSC, as it tells them. */
+typedef struct BootClock {
     bool from_kernel;
+    struct cf_clock_fn fn;
     bool has_page;
     hwaddr page;
-} BootRecord;
+    struct cf_tsc tsc;
+} BootClock;
 
-static void kvmclock_capture_boot(CPUState *cpu, BootRecord *boot)
+static void kvmclock_capture_boot(CPUState *cpu, BootClock *boot)
 {
     boot->from_kernel = kvmclock_this_host()->has_clock_guest &&
-                        kvmclock_get_record(cpu->kvm_fd, &boot->record) == 0;
+                        kvmclock_get_fn(cpu->kvm_fd, &boot->fn) == 0;
     boot->has_page = !boot->from_kernel &&
                      kvmclock_get_page(cpu->kvm_fd, &boot->page);
-}
-
-/*
- * Before Linux 5.16 each offset is an estimate, but KVM gave one and the same
- * to all vCPUs whose TSCs were written within a second.
- */
-static void kvmclock_capture_equal(X86GuestTSC *tsc, uint64_t slack_ticks)
-{
-    const uint64_t near_ticks = 1 << 22;
-    const X86GuestTSC *boot = &cpu_env(first_cpu)->guest_tsc;
-
-    if (slack_ticks && tsc->valid && boot->valid &&
-        tsc->offset - boot->offset + near_ticks <= 2 * near_ticks) {
-        tsc->offset = boot->offset;
-    }
+    kvmclock_get_tsc(cpu->kvm_fd, kvmclock_this_host(), &boot->tsc);
 }
 
 /* In the vCPU's own thread: from another one each ioctl costs far more. */
 static void kvmclock_capture_vcpu(CPUState *cpu, run_on_cpu_data data)
 {
     const KVMClockHost *host = kvmclock_this_host();
-    X86GuestTSC *tsc = &cpu_env(cpu)->guest_tsc;
-    struct cf_tsc_freq freq;
-    uint64_t slack_ticks = 0;
+    BootClock *boot = data.host_ptr;
+    struct cf_tsc tsc;
 
     kvm_get_tsc(cpu);
     if (cpu == first_cpu) {
-        kvmclock_capture_boot(cpu, data.host_ptr);
-    } else if (host->offset == CF_OFFSET_IGNORED) {
-        *tsc = cpu_env(first_cpu)->guest_tsc;   /* all have the host's TSC */
-        return;
+        kvmclock_capture_boot(cpu, boot);
     }
-    tsc->valid = kvmclock_vcpu_freq(cpu, host->tsc_khz, &freq) &&
-                 kvmclock_get_tsc_offset(cpu->kvm_fd, &freq, &tsc->offset,
-                                         &slack_ticks) == 0;
-    tsc->ratio = freq.ratio;
-    tsc->frac_bits = freq.frac_bits;
-    kvmclock_capture_equal(tsc, slack_ticks);
-    trace_kvmclock_capture_vcpu(cpu->cpu_index, tsc->offset, tsc->ratio,
-                                tsc->frac_bits);
+    tsc = boot->tsc;
+    if (cpu != first_cpu && host->offset != CF_OFFSET_IGNORED) {
+        /* else all have the host's TSC */
+        kvmclock_get_tsc(cpu->kvm_fd, host, &tsc);
+        cf_tsc_merge(&tsc, &boot->tsc);
+    }
+    cpu_env(cpu)->guest_tsc = (X86GuestTSC) {
+        .valid = tsc.known && tsc.seen,
+        .frac_bits = tsc.freq.frac_bits,
+        .ratio = tsc.freq.ratio,
+        .offset = tsc.offset_ticks,
+    };
+    trace_kvmclock_capture_vcpu(cpu->cpu_index, tsc.offset_ticks,
+                                tsc.freq.ratio, tsc.freq.frac_bits);
 }
 
-static bool kvmclock_capture_vcpus(BootRecord *boot, Error **errp)
+static bool kvmclock_capture_vcpus(BootClock *boot, Error **errp)
 {
     CPUState *cpu;
     bool valid = true;
@@ -127,60 +92,14 @@ bool kvmclock_read_page(hwaddr page, KVMPvclockRecord *record)
                               sizeof(*record)) == MEMTX_OK;
 }
 
-/*
- * Is this what KVM would have written?  Its slope comes from the TSC's kHz
- * rounded down, so it may differ by 1 kHz; and KVM_GET_CLOCK parts from it at
- * that rate, so the tolerance grows with the record's age.
- */
-static bool kvmclock_record_plausible(const KVMPvclockRecord *record,
-                                      const struct cf_tsc_freq *freq,
-                                      uint64_t guest_ticks,
-                                      uint64_t clock_ns)
+static void kvmclock_catch_up(BootClock *boot, const KVMPvclockRecord *record,
+                              const struct cf_anchor *anchor)
 {
-    const uint64_t slope_tolerance_hz = 2000, tolerance_ns = 1000000;
-    struct cf_clock_fn fn;
-    uint64_t hz;
-    uint32_t khz;
-    int64_t ns, error_ns, age_ns;
-
-    kvmclock_record_to_fn(record, &fn);
-    if (record->version & 1 || !(record->flags & KVM_PVCLOCK_TSC_STABLE) ||
-        record->system_time > INT64_MAX || clock_ns > INT64_MAX ||
-        !cf_clock_fn_eval(&fn, guest_ticks, &ns) ||
-        !cf_clock_fn_hz(&fn, &hz) || !cf_tsc_freq_khz(freq, &khz)) {
-        return false;
-    }
-    age_ns = ns - (int64_t)record->system_time;
-    error_ns = ns - (int64_t)clock_ns;
-    return hz + slope_tolerance_hz >= khz * 1000ULL &&
-           hz <= khz * 1000ULL + slope_tolerance_hz &&
-           ABS(error_ns) <= tolerance_ns + age_ns / 500000;
-}
-
-/*
- * On a host with an unstable TSC, reading the TSC of a vCPU has put it back to
- * where the guest stopped.  KVM lets it catch up with kvmclock when the guest
- * runs, so that is where it is to be: one shift for all vCPUs.
- */
-static void kvmclock_catch_up(const KVMPvclockRecord *record,
-                              const struct cf_tsc_freq *freq,
-                              const KVMClockAnchor *anchor)
-{
-    const int64_t behind_ns = anchor->clock_ns - record->system_time;
-    uint64_t passed, offset, shift;
+    uint64_t shift = cf_catch_up_ticks(record, &boot->tsc, anchor);
     CPUState *cpu;
 
-    if (record->version & 1 || behind_ns < 0 ||
-        !cf_ns_to_ticks(behind_ns, freq, &passed) ||
-        !cf_tsc_offset_for(record->tsc_timestamp + passed,
-                           anchor->at.host_ticks, freq, &offset)) {
-        return;
-    }
-    shift = offset - cpu_env(first_cpu)->guest_tsc.offset;
-    if (shift > freq->host_khz * 10000ULL) {
-        return;         /* more than 10 s: that is no stop, but a lie */
-    }
     trace_kvmclock_catch_up(shift);
+    boot->tsc.offset_ticks += shift;
     CPU_FOREACH(cpu) {
         cpu_env(cpu)->guest_tsc.offset += shift;
     }
@@ -189,54 +108,31 @@ static void kvmclock_catch_up(const KVMPvclockRecord *record,
 /*
  * kvmclock as a function of the boot vCPU's TSC: from the kernel; else from
  * the guest's page; else, as guests with no kvmclock have no page, a line
- * through the anchor with the TSC's slope.
+ * through the anchor.
  */
-static bool kvmclock_capture_fn(BootRecord *boot, KVMClockCarried *carried,
-                                Error **errp)
+static void kvmclock_capture_fn(BootClock *boot, KVMClockCarried *carried)
 {
-    const X86GuestTSC *tsc = &cpu_env(first_cpu)->guest_tsc;
-    const struct cf_tsc_freq freq = {
-        carried->host_khz, tsc->frac_bits, tsc->ratio
-    };
-    const char *from = NULL;
-    uint64_t guest_ticks;
-    uint32_t khz;
+    KVMPvclockRecord record;
+    bool page = boot->has_page && kvmclock_read_page(boot->page, &record);
+    const char *from = "nowhere";
 
-    if (kvmclock_this_host()->offset == CF_OFFSET_REWINDS &&
-        boot->has_page && kvmclock_read_page(boot->page, &boot->record)) {
-        kvmclock_catch_up(&boot->record, &freq, &carried->anchor);
-    }
-    if (!cf_tsc_host_to_guest(carried->anchor.at.host_ticks, &freq,
-                              tsc->offset, &guest_ticks)) {
-        error_setg(errp, "kvmclock: the TSC ratio of the boot vCPU is "
-                   "invalid");
-        return false;
-    }
-    if (boot->from_kernel) {
-        from = "kernel";
-    } else if (boot->has_page &&
-               kvmclock_read_page(boot->page, &boot->record) &&
-               kvmclock_record_plausible(&boot->record, &freq, guest_ticks,
-                                         carried->anchor.clock_ns)) {
-        from = "page";
-    }
-    if (from) {
-        kvmclock_record_to_fn(&boot->record, &carried->fn);
-    } else {
-        from = "anchor";
-        carried->fn.tsc_ticks = guest_ticks;
-        carried->fn.system_ns = carried->anchor.clock_ns;
-        if (!cf_tsc_freq_khz(&freq, &khz) ||
-            !cf_clock_fn_set_hz(&carried->fn, khz * 1000ULL)) {
-            error_setg(errp, "kvmclock: no slope for a TSC of %u kHz",
-                       carried->host_khz);
-            return false;
-        }
+    if (page && carried->flags & KVMCLOCK_STATE_UNSTABLE) {
+        kvmclock_catch_up(boot, &record, &carried->anchor);
     }
     carried->flags |= KVMCLOCK_STATE_FN;
+    if (boot->from_kernel) {
+        from = "kernel";
+        carried->fn = boot->fn;
+    } else if (page && cf_page_to_fn(&record, &boot->tsc, &carried->anchor,
+                                     &carried->fn)) {
+        from = "page";
+    } else if (cf_fn_build(&boot->tsc, &carried->anchor, &carried->fn)) {
+        from = "anchor";
+    } else {
+        carried->flags &= ~KVMCLOCK_STATE_FN;
+    }
     trace_kvmclock_capture(from, carried->fn.tsc_ticks, carried->fn.system_ns,
                            carried->fn.mul, carried->fn.shift);
-    return true;
 }
 
 /*
@@ -246,10 +142,11 @@ static bool kvmclock_capture_fn(BootRecord *boot, KVMClockCarried *carried,
  */
 bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
 {
-    BootRecord boot = { 0 };
+    const KVMClockHost *host = kvmclock_this_host();
+    BootClock boot = { 0 };
 
     memset(carried, 0, sizeof(*carried));
-    carried->host_khz = kvmclock_host_khz();
+    carried->host_khz = host->tsc_khz;
     if (!kvmclock_capture_vcpus(&boot, errp)) {
         return false;
     }
@@ -261,22 +158,18 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     if (!kvmclock_get_anchor(&carried->anchor, errp)) {
         return false;
     }
-    trace_kvmclock_anchor(carried->anchor.flags, carried->anchor.clock_ns,
-                          carried->anchor.at.realtime_ns,
-                          carried->anchor.at.host_ticks);
-    if (!kvmclock_boot_id(&carried->boot_id)) {
-        memset(&carried->boot_id, 0, sizeof(carried->boot_id));
-    }
+    kvmclock_boot_id(&carried->boot_id);
     if (paused) {
         carried->flags |= KVMCLOCK_STATE_PAUSED;
     }
-    if (carried->anchor.flags == KVM_CLOCK_ALL_FLAGS) {
+    if (cf_anchor_is_exact(&carried->anchor)) {
         carried->flags |= KVMCLOCK_STATE_ANCHORED;
     }
-    if (kvmclock_this_host()->offset == CF_OFFSET_REWINDS) {
+    if (host->offset == CF_OFFSET_REWINDS) {
         carried->flags |= KVMCLOCK_STATE_UNSTABLE;
     }
-    return kvmclock_capture_fn(&boot, carried, errp);
+    kvmclock_capture_fn(&boot, carried);
+    return true;
 }
 
 static bool kvmclock_carried_valid(const KVMClockCarried *c)
@@ -289,11 +182,11 @@ static bool kvmclock_carried_valid(const KVMClockCarried *c)
         what = "a host TSC of 0 kHz";
     } else if (c->flags & KVMCLOCK_STATE_FN && !cf_clock_fn_valid(&c->fn)) {
         what = "a pvclock record with an impossible multiplier or shift";
-    } else if (c->anchor.at.realtime_ns > INT64_MAX ||
+    } else if (c->anchor.instant.realtime_ns > INT64_MAX ||
                c->anchor.clock_ns > INT64_MAX ||
                c->fn.system_ns > INT64_MAX) {
         what = "a time of more than 292 years";
-    } else if (ABS((int64_t)c->anchor.at.tai_offset_s) > 1000) {
+    } else if (ABS((int64_t)c->anchor.instant.tai_offset_s) > 1000) {
         what = "an absurd TAI offset";
     } else if (c->anchor.slack_ns > 3600 * NANOSECONDS_PER_SECOND) {
         what = "a clock reading that took hours";
@@ -327,9 +220,9 @@ const VMStateDescription vmstate_kvmclock_carried = {
         VMSTATE_UINT32(anchor.flags, KVMClockCarried),
         VMSTATE_UINT64(anchor.clock_ns, KVMClockCarried),
         VMSTATE_UINT64(anchor.slack_ns, KVMClockCarried),
-        VMSTATE_UINT64(anchor.at.host_ticks, KVMClockCarried),
-        VMSTATE_UINT64(anchor.at.realtime_ns, KVMClockCarried),
-        VMSTATE_INT32(anchor.at.tai_offset_s, KVMClockCarried),
+        VMSTATE_UINT64(anchor.instant.host_ticks, KVMClockCarried),
+        VMSTATE_UINT64(anchor.instant.realtime_ns, KVMClockCarried),
+        VMSTATE_INT32(anchor.instant.tai_offset_s, KVMClockCarried),
         VMSTATE_END_OF_LIST()
     }
 };

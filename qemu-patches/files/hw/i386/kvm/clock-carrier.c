@@ -89,9 +89,10 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
 
 static void kvmclock_learn_freq(KVMClockCarrier *c)
 {
-    if (!kvmclock_vcpu_freq(first_cpu, kvmclock_host_khz(), &c->freq)) {
-        c->freq.ratio = 0;              /* unknown */
-    }
+    struct cf_tsc tsc;
+
+    kvmclock_get_tsc(first_cpu->kvm_fd, kvmclock_this_host(), &tsc);
+    c->freq = tsc.seen ? tsc.freq : (struct cf_tsc_freq) { 0 };
 }
 
 /*
@@ -211,7 +212,8 @@ bool kvmclock_carrier_realize(KVMClockCarrier *c, Error **errp)
     if (!c->config.enabled) {
         return true;
     }
-    if (!kvmclock_vcpu_freq(first_cpu, kvmclock_host_khz(), &c->freq)) {
+    kvmclock_learn_freq(c);
+    if (!cf_tsc_freq_valid(&c->freq)) {
         error_setg(errp, "guest-clock=on: KVM doesn't tell the frequency "
                    "of the guest's TSC");
         return false;

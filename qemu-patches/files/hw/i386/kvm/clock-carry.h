@@ -27,7 +27,7 @@ typedef struct KVMClockCarried {
     uint32_t host_khz;
     QemuUUID boot_id;
     struct cf_clock_fn fn;
-    KVMClockAnchor anchor;
+    struct cf_anchor anchor;
 } KVMClockCarried;
 
 /* What the user chose. */
@@ -44,21 +44,12 @@ typedef struct KVMClockConfig {
 /* How a guest's clocks were restored. */
 typedef struct KVMClockReport {
     bool valid;
-    bool same_host;
-    bool frozen;
-    bool rate_known;
-    bool residual_known;
-    bool settled;               /* the first run changes nothing any more */
+    struct cf_move move;        /* same host?  how much time? */
+    struct cf_result result;    /* how well */
     bool source_unstable;       /* its clock as a function is a guess */
-    KvmClockTsc tsc;
-    enum cf_rung rung;
     int tries;
-    int64_t residual_ns;
-    int64_t rate_error_ppt;
-    int64_t passed_ns;          /* from the source's anchor to this host's */
-    int64_t elapsed_ns;         /* how much of it counts */
+    bool skew_known;
     uint64_t skew_ticks;
-    uint64_t slack_ns;          /* how badly @residual_ns is known */
     hwaddr page;                /* the boot vCPU's pvclock record; 0: none */
     uint64_t set_ticks;         /* guest TSC when kvmclock was set last */
     uint32_t guest_khz;
@@ -84,15 +75,10 @@ bool kvmclock_within_limit(const KVMClockCarried *carried,
                            const KVMClockConfig *config);
 bool kvmclock_report_bound_ns(const KVMClockReport *report,
                               uint64_t *bound_ns);
-bool kvmclock_tsc_known(const KVMClockReport *report);
 void kvmclock_tell_restored(const KVMClockReport *report);
 bool kvmclock_same_host(const KVMClockCarried *src,
                         const struct cf_instant *now, uint32_t host_khz,
                         const KVMClockConfig *config);
-bool kvmclock_vcpu_freq(CPUState *cpu, uint32_t host_khz,
-                        struct cf_tsc_freq *freq);
-uint32_t kvmclock_host_khz(void);
-const KVMClockHost *kvmclock_this_host(void);
 
 bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockCarried *stopped,

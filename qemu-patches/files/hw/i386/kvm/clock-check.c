@@ -25,6 +25,8 @@ QEMU_BUILD_BUG_ON((int)CF_RUNG_EXACT != (int)KVM_CLOCK_RUNG_EXACT ||
                   (int)CF_RUNG_CLOSED_LOOP !=
                   (int)KVM_CLOCK_RUNG_CLOSED_LOOP ||
                   (int)CF_RUNG_PLAIN != (int)KVM_CLOCK_RUNG_PLAIN);
+QEMU_BUILD_BUG_ON((int)CF_TSC_UNCHANGED != (int)KVM_CLOCK_TSC_UNCHANGED ||
+                  (int)CF_TSC_NOT_SET != (int)KVM_CLOCK_TSC_NOT_SET);
 
 /* KVM leaves a TSC unscaled within this, unless it is told otherwise. */
 #define TOLERANCE_HINT \
@@ -53,8 +55,8 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
         offer->from = *stopped;
     } else if (!kvmclock_get_anchor(&offer->from.anchor, errp)) {
         return false;
-    } else if (!kvmclock_boot_id(&offer->from.boot_id)) {
-        memset(&offer->from.boot_id, 0, sizeof(offer->from.boot_id));
+    } else {
+        kvmclock_boot_id(&offer->from.boot_id);
     }
     offer->from.host_khz = freq->host_khz;
     offer->freq = *freq;
@@ -131,8 +133,7 @@ static void kvmclock_facts(const KVMClockOffer *offer,
                            const KVMClockConfig *config,
                            struct cf_policy_facts *facts)
 {
-    KVMClockAnchor now;
-    uint32_t src_khz, dst_khz;
+    struct cf_anchor now;
 
     facts->policy = kvmclock_stricter(offer->policy, config->policy);
     facts->promised = offer->promised;
@@ -140,16 +141,10 @@ static void kvmclock_facts(const KVMClockOffer *offer,
                                               &facts->rate_error_ppt);
     facts->offset = host->offset;
     facts->same_host = kvmclock_get_anchor(&now, NULL) &&
-                       kvmclock_same_host(&offer->from, &now.at,
+                       kvmclock_same_host(&offer->from, &now.instant,
                                           host->tsc_khz, config);
-    facts->best_rung = host->best_rung;
-    /* KVM_SET_CLOCK_GUEST takes a record only within 1 kHz of the vCPU's. */
-    if (facts->best_rung == CF_RUNG_EXACT &&
-        (!cf_tsc_freq_khz(&offer->freq, &src_khz) ||
-         !cf_tsc_freq_khz(&host->guest, &dst_khz) ||
-         MAX(src_khz, dst_khz) - MIN(src_khz, dst_khz) > 1)) {
-        facts->best_rung = CF_RUNG_REANCHORED;
-    }
+    facts->best_rung = cf_expected_rung(host->best_rung, &host->guest,
+                                        &offer->freq);
     facts->required_rung = (enum cf_rung)MIN(offer->require, config->require);
 }
 

@@ -15,21 +15,23 @@
 /* A line for the log: what was achieved, as a warning if it wasn't much. */
 static void kvmclock_log_restored(const KVMClockReport *report)
 {
-    const bool good = report->rung <= CF_RUNG_CLOSED_LOOP &&
-                      kvmclock_tsc_known(report) &&
-                      report->rate_known &&
-                      ABS(report->rate_error_ppt) <= CF_RATE_EXACT_PPT;
-    g_autofree char *residual = report->residual_known
-        ? g_strdup_printf("%" PRId64 " ns", report->residual_ns)
+    const struct cf_result *result = &report->result;
+    const bool good = result->rung <= CF_RUNG_CLOSED_LOOP &&
+                      cf_tsc_is_proven(result->tsc) && result->rate_known &&
+                      cf_rate_is_exact(result->rate_error_ppt);
+    g_autofree char *residual = result->residual_known
+        ? g_strdup_printf("%" PRId64 " ns", result->residual_ns)
         : g_strdup("unknown");
 
     g_autofree char *line = g_strdup_printf(
         "kvmclock: restored by %s, residual %s; TSC %s, rate error %.3f ppb, "
         "%s host; blackout of %.3f ms %s",
-        KvmClockRung_str((KvmClockRung)report->rung), residual,
-        KvmClockTsc_str(report->tsc), report->rate_error_ppt / 1e3,
-        report->same_host ? "same" : "other", report->passed_ns / 1e6,
-        report->frozen ? "frozen" : "counted");
+        KvmClockRung_str((KvmClockRung)result->rung), residual,
+        KvmClockTsc_str((KvmClockTsc)result->tsc),
+        result->rate_error_ppt / 1e3,
+        report->move.same_host ? "same" : "other",
+        report->move.passed_ns / 1e6,
+        report->move.frozen ? "frozen" : "counted");
 
     if (good) {
         info_report("%s", line);
@@ -42,27 +44,27 @@ static void kvmclock_log_restored(const KVMClockReport *report)
  * What isn't exact, why, and what to do about it: each reason once, however
  * often this QEMU restores a guest's clocks.
  */
-static void kvmclock_warn_of_tsc(const KVMClockReport *report)
+static void kvmclock_warn_of_tsc(const struct cf_result *result)
 {
-    if (report->tsc == KVM_CLOCK_TSC_NOT_SET) {
+    if (result->tsc == CF_TSC_NOT_SET) {
         warn_report_once("kvmclock: this host ignores TSC offsets, so the "
                          "guest TSC has jumped; a host of another kind "
                          "keeps it");
     }
-    if (report->tsc == KVM_CLOCK_TSC_UNVERIFIED) {
+    if (result->tsc == CF_TSC_UNVERIFIED) {
         warn_report_once("kvmclock: this host's TSC is unstable, so the guest "
                          "TSC couldn't be read back; see the host kernel's "
                          "log for why it gave the TSC up");
     }
-    if (!report->rate_known) {
+    if (!result->rate_known) {
         warn_report_once("kvmclock: it isn't known how fast the guest TSC "
                          "runs here; the guest's clocks may drift until its "
                          "NTP client has learnt the new rate");
-    } else if (ABS(report->rate_error_ppt) > CF_RATE_EXACT_PPT) {
+    } else if (!cf_rate_is_exact(result->rate_error_ppt)) {
         warn_report_once("kvmclock: the guest TSC runs %.3f ppb off its rate "
                          "on the source; where the host can scale a TSC, "
                          "kvm.tsc_tolerance_ppm=0 makes KVM do so",
-                         report->rate_error_ppt / 1e3);
+                         result->rate_error_ppt / 1e3);
     }
 }
 
@@ -73,12 +75,12 @@ static void kvmclock_warn_of_clock(const KVMClockReport *report)
                          "kvmclock arrived as a value and not as a function "
                          "of the guest TSC");
     }
-    if (report->rung == CF_RUNG_REALTIME) {
+    if (report->result.rung == CF_RUNG_REALTIME) {
         warn_report_once("kvmclock: the clock didn't settle while it was set, "
                          "which is a sign of an overloaded host; "
                          "query-kvm-clock tells by how much it is off");
     }
-    if (report->rung == CF_RUNG_PLAIN) {
+    if (report->result.rung == CF_RUNG_PLAIN) {
         warn_report_once("kvmclock: KVM doesn't tell TSC and clock of one "
                          "instant here, so the clock may be about 1 us off; "
                          "it does with the TSC as the host's clocksource and "
@@ -88,21 +90,22 @@ static void kvmclock_warn_of_clock(const KVMClockReport *report)
 
 static KvmClockRestore *kvmclock_describe(const KVMClockReport *report)
 {
+    const struct cf_result *result = &report->result;
     KvmClockRestore *info = g_new0(KvmClockRestore, 1);
 
-    info->rung = (KvmClockRung)report->rung;
+    info->rung = (KvmClockRung)result->rung;
     info->tries = report->tries;
-    info->has_residual_ns = report->residual_known;
-    info->residual_ns = report->residual_ns;
+    info->has_residual_ns = result->residual_known;
+    info->residual_ns = result->residual_ns;
     info->has_bound_ns = kvmclock_report_bound_ns(report, &info->bound_ns);
-    info->has_rate_error_ppt = report->rate_known;
-    info->rate_error_ppt = report->rate_error_ppt;
-    info->tsc = report->tsc;
-    info->has_skew_ticks = kvmclock_tsc_known(report);
+    info->has_rate_error_ppt = result->rate_known;
+    info->rate_error_ppt = result->rate_error_ppt;
+    info->tsc = (KvmClockTsc)result->tsc;
+    info->has_skew_ticks = report->skew_known;
     info->skew_ticks = report->skew_ticks;
-    info->same_host = report->same_host;
-    info->frozen = report->frozen;
-    info->elapsed_ns = report->elapsed_ns;
+    info->same_host = report->move.same_host;
+    info->frozen = report->move.frozen;
+    info->elapsed_ns = report->move.elapsed_ns;
     info->duration_ns = report->duration_ns;
     return info;
 }
@@ -112,7 +115,7 @@ void kvmclock_tell_restored(const KVMClockReport *report)
     g_autoptr(KvmClockRestore) info = kvmclock_describe(report);
 
     kvmclock_log_restored(report);
-    kvmclock_warn_of_tsc(report);
+    kvmclock_warn_of_tsc(&report->result);
     kvmclock_warn_of_clock(report);
     qapi_event_send_kvm_clock_restored(info);
 }

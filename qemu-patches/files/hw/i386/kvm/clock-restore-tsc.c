@@ -1,241 +1,180 @@
 /*
- * Restoring the guest TSC: frequency, then one common shift for all vCPUs
+ * Restoring the guest TSC: frequency, then offset
  *
- * On the same host the offsets are copied bit for bit.  On another, every
- * vCPU's TSC goes on from where it was at the source's anchor, by the time
- * that has passed since, so that their differences are kept to the tick.
+ * The vCPUs are gone through by index: first those that are plugged in, the
+ * boot vCPU at their head, then the parked ones.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/error-report.h"
 #include "cpu.h"
 #include "system/kvm.h"
 #include "kvm/kvm_i386.h"
 #include "hw/i386/kvm/clock-restore.h"
 #include "trace.h"
 
-/* Offsets of one vCPU, plugged or parked. */
-typedef struct TscTarget {
-    int vcpu_fd;
-    struct cf_tsc_freq freq;
-    uint64_t old_ticks;
-    uint64_t new_ticks;         /* as it should be */
-    uint64_t now_ticks;         /* as far as is known */
-    uint64_t slack_ticks;       /* and how far that may be off */
-} TscTarget;
+/* All vCPUs' TSCs, and the file descriptors that go with them. */
+typedef struct TscPlan {
+    const KVMClockRestoring *r;
+    GArray *vcpus;              /* of struct cf_vcpu */
+    GArray *fds;                /* of int */
+    bool changed;               /* a frequency or an offset was written */
+} TscPlan;
 
-/*
- * Give a vCPU the frequency its TSC really had, which isn't always the one
- * that was asked for.  Without TSC control don't even try: KVM would accept
- * a higher one and let the guest's TSC stutter for good.
- */
-static bool kvmclock_restore_freq(KVMClockRestoring *r, CPUState *cpu,
-                                  struct cf_tsc_freq *freq)
+static struct cf_vcpu *kvmclock_vcpu(const TscPlan *plan, int i)
 {
-    int64_t error_ppt;
+    return &g_array_index(plan->vcpus, struct cf_vcpu, i);
+}
+
+static int kvmclock_fd(const TscPlan *plan, int i)
+{
+    return g_array_index(plan->fds, int, i);
+}
+
+/* A vCPU that the source didn't have goes with the boot vCPU. */
+static struct cf_tsc kvmclock_src_tsc(const TscPlan *plan,
+                                      const X86GuestTSC *tsc)
+{
+    if (!tsc->valid) {
+        return kvmclock_vcpu(plan, 0)->src;
+    }
+    return (struct cf_tsc) {
+        .known = true, .seen = true, .offset_ticks = tsc->offset,
+        .freq = { plan->r->src->host_khz, tsc->frac_bits, tsc->ratio },
+    };
+}
+
+/* Its frequency is set here; the offset comes when those of all are known. */
+static bool kvmclock_add_vcpu(TscPlan *plan, int vcpu_fd, struct cf_tsc src)
+{
+    const KVMClockHost *host = kvmclock_this_host();
+    struct cf_vcpu vcpu = { .src = src };
     uint32_t khz;
 
-    if (!kvmclock_vcpu_freq(cpu, r->host_khz, freq)) {
+    if (plan->vcpus->len && host->offset == CF_OFFSET_IGNORED &&
+        !host->tsc_control) {
+        /* All have the same TSC: don't ask each. */
+        vcpu.dst = kvmclock_vcpu(plan, 0)->dst;
+    } else if (!kvmclock_get_tsc(vcpu_fd, host, &vcpu.dst)) {
         return false;
     }
-    if (!kvmclock_this_host()->tsc_control ||
-        !cf_tsc_freq_khz(&r->src_freq, &khz) ||
-        (cf_tsc_rate_error_ppt(freq, &r->src_freq, &error_ppt) &&
-         ABS(error_ppt) <= CF_RATE_EXACT_PPT)) {
-        return true;
-    }
-    kvm_vcpu_ioctl(cpu, KVM_SET_TSC_KHZ, (unsigned long)khz);
-    if (!kvmclock_vcpu_freq(cpu, r->host_khz, freq)) {
-        return false;
-    }
-    trace_kvmclock_set_khz(cpu->cpu_index, khz, freq->ratio, freq->frac_bits);
-    return true;
-}
-
-/* The TSC that a vCPU would show at this host's anchor, undisturbed. */
-bool kvmclock_guest_ticks_now(const KVMClockRestoring *r,
-                              const X86GuestTSC *tsc, uint64_t *guest_ticks)
-{
-    const struct cf_tsc_freq freq = {
-        r->src->host_khz, tsc->frac_bits, tsc->ratio
-    };
-    uint64_t then, passed;
-
-    if (!cf_tsc_host_to_guest(r->src->anchor.at.host_ticks, &freq,
-                              tsc->offset, &then) ||
-        !cf_ns_to_ticks(r->report->elapsed_ns, &freq, &passed)) {
-        return false;
-    }
-    *guest_ticks = then + passed;
-    return true;
-}
-
-/* Where offsets are ignored all vCPUs have the same: don't ask each. */
-static bool kvmclock_old_offset(CPUState *cpu, const TscTarget *boot,
-                                TscTarget *target)
-{
-    if (cpu != first_cpu &&
-        kvmclock_this_host()->offset == CF_OFFSET_IGNORED) {
-        target->old_ticks = boot->old_ticks;
-    } else if (kvmclock_get_tsc_offset(cpu->kvm_fd, &target->freq,
-                                       &target->old_ticks,
-                                       &target->slack_ticks) < 0) {
-        return false;
-    }
-    target->now_ticks = target->old_ticks;
-    return true;
-}
-
-/* @boot: the plan for the boot vCPU, which is made first */
-static bool kvmclock_plan_vcpu(KVMClockRestoring *r, CPUState *cpu,
-                               const TscTarget *boot, TscTarget *target)
-{
-    const X86GuestTSC *tsc = &cpu_env(cpu)->guest_tsc;
-    uint64_t guest_ticks;
-
-    /* A vCPU that the source didn't have goes with the boot vCPU. */
-    if (!tsc->valid) {
-        tsc = &cpu_env(first_cpu)->guest_tsc;
-    }
-    target->vcpu_fd = cpu->kvm_fd;
-    if (!kvmclock_restore_freq(r, cpu, &target->freq) ||
-        !kvmclock_old_offset(cpu, boot, target)) {
-        return false;
-    }
-    if (r->report->same_host && !r->report->frozen &&
-        target->freq.ratio == tsc->ratio &&
-        target->freq.frac_bits == tsc->frac_bits) {
-        target->new_ticks = tsc->offset;
-        return true;
-    }
-    return kvmclock_guest_ticks_now(r, tsc, &guest_ticks) &&
-           cf_tsc_offset_for(guest_ticks, r->dst.at.host_ticks,
-                             &target->freq, &target->new_ticks);
-}
-
-/* A parked vCPU follows the boot vCPU, in frequency and offset. */
-static void kvmclock_plan_parked(int vcpu_fd, void *opaque)
-{
-    GArray *targets = opaque;
-    TscTarget target = g_array_index(targets, TscTarget, 0);
-    int khz = kvm_device_ioctl(target.vcpu_fd, KVM_GET_TSC_KHZ, 0);
-
-    if (khz > 0 && kvmclock_this_host()->tsc_control &&
-        khz != kvm_device_ioctl(vcpu_fd, KVM_GET_TSC_KHZ, 0)) {
+    if (cf_tsc_wants_khz(&vcpu, host->tsc_control, &khz)) {
         kvm_device_ioctl(vcpu_fd, KVM_SET_TSC_KHZ, (unsigned long)khz);
+        plan->changed = true;
+        if (!kvmclock_get_tsc(vcpu_fd, host, &vcpu.dst)) {
+            return false;
+        }
+        trace_kvmclock_set_khz(plan->vcpus->len, khz, vcpu.dst.freq.ratio,
+                               vcpu.dst.freq.frac_bits);
     }
-    target.vcpu_fd = vcpu_fd;
-    if (kvmclock_get_tsc_offset(vcpu_fd, &target.freq,
-                                &target.old_ticks,
-                                &target.slack_ticks) == 0) {
-        target.now_ticks = target.old_ticks;
-        g_array_append_val(targets, target);
-    }
+    vcpu.before_ticks = vcpu.dst.offset_ticks;
+    g_array_append_val(plan->vcpus, vcpu);
+    g_array_append_val(plan->fds, vcpu_fd);
+    return true;
 }
 
-static GArray *kvmclock_plan_tsc(KVMClockRestoring *r, Error **errp)
+/* KVM counts parked vCPUs when it asks whether all offsets are equal. */
+static void kvmclock_add_parked(int vcpu_fd, void *opaque)
 {
-    g_autoptr(GArray) targets = g_array_new(false, false, sizeof(TscTarget));
+    TscPlan *plan = opaque;
+
+    kvmclock_add_vcpu(plan, vcpu_fd, kvmclock_vcpu(plan, 0)->src);
+}
+
+static bool kvmclock_add_vcpus(TscPlan *plan, Error **errp)
+{
     CPUState *cpu;
 
     CPU_FOREACH(cpu) {
-        const TscTarget *boot = (TscTarget *)targets->data;
-        TscTarget target = { 0 };
-
-        if (!kvmclock_plan_vcpu(r, cpu, boot, &target)) {
+        if (!kvmclock_add_vcpu(plan, cpu->kvm_fd,
+                               kvmclock_src_tsc(plan,
+                                                &cpu_env(cpu)->guest_tsc))) {
             error_setg(errp, "kvmclock: can't compute the TSC offset of "
                        "vCPU %d", cpu->cpu_index);
-            return NULL;
-        }
-        g_array_append_val(targets, target);
-    }
-    /* KVM counts parked vCPUs when it asks whether all offsets are equal. */
-    kvm_foreach_parked_vcpu(kvmclock_plan_parked, targets);
-    return g_steal_pointer(&targets);
-}
-
-/* Only an exact read-back can differ to the tick; an estimated one can't. */
-static bool kvmclock_offset_holds(TscTarget *target)
-{
-    const uint64_t tolerance_ticks = 1 << 20;
-
-    return kvmclock_get_tsc_offset(target->vcpu_fd, &target->freq,
-                                   &target->now_ticks,
-                                   &target->slack_ticks) == 0 &&
-           target->now_ticks - target->new_ticks + tolerance_ticks
-           <= 2 * tolerance_ticks &&
-           (target->now_ticks == target->new_ticks ||
-            !kvmclock_tsc_offset_exact(target->vcpu_fd));
-}
-
-static bool kvmclock_write_offset(const TscTarget *target, uint64_t ticks)
-{
-    int ret = kvmclock_set_tsc_offset(target->vcpu_fd, &target->freq, ticks);
-
-    trace_kvmclock_set_offset(target->vcpu_fd, ticks, ret);
-    return ret == 0;
-}
-
-/* From the last to the first, so that a running vCPU has the last word. */
-static bool kvmclock_write_offsets(GArray *targets)
-{
-    int i;
-
-    kvmclock_begin_tsc_offsets(g_array_index(targets, TscTarget, 0).vcpu_fd);
-    for (i = targets->len - 1; i >= 0; i--) {
-        TscTarget *target = &g_array_index(targets, TscTarget, i);
-
-        if (!kvmclock_write_offset(target, target->new_ticks)) {
             return false;
         }
     }
+    kvm_foreach_parked_vcpu(kvmclock_add_parked, plan);
     return true;
 }
 
-static bool kvmclock_offsets_hold(GArray *targets)
+/*
+ * What is wanted, or what was before.  From the last to the first, so that a
+ * running vCPU has the last word.
+ */
+static bool kvmclock_write_offsets(const TscPlan *plan, bool wanted)
 {
+    bool done = true;
     int i;
 
-    for (i = 0; i < targets->len; i++) {
-        if (!kvmclock_offset_holds(&g_array_index(targets, TscTarget, i))) {
-            return false;
-        }
+    kvmclock_begin_tsc_offsets(kvmclock_fd(plan, 0),
+                               &kvmclock_vcpu(plan, 0)->dst);
+    for (i = plan->vcpus->len - 1; i >= 0; i--) {
+        const struct cf_vcpu *vcpu = kvmclock_vcpu(plan, i);
+
+        done = kvmclock_set_tsc_offset(kvmclock_fd(plan, i), &vcpu->dst,
+                                       wanted ? vcpu->wanted_ticks
+                                              : vcpu->before_ticks) == 0 &&
+               done;
     }
-    return true;
+    return done;
 }
 
-/* All or nothing: unequal offsets cost the guest its stable clock. */
-static void kvmclock_undo_offsets(GArray *targets)
+static bool kvmclock_read_back(const TscPlan *plan)
 {
+    bool done = true;
     int i;
 
-    kvmclock_begin_tsc_offsets(g_array_index(targets, TscTarget, 0).vcpu_fd);
-    for (i = targets->len - 1; i >= 0; i--) {
-        TscTarget *target = &g_array_index(targets, TscTarget, i);
+    for (i = 0; i < plan->vcpus->len; i++) {
+        struct cf_tsc now;
 
-        kvmclock_write_offset(target, target->old_ticks);
-        if (kvmclock_get_tsc_offset(target->vcpu_fd, &target->freq,
-                                    &target->now_ticks,
-                                    &target->slack_ticks) < 0) {
-            target->now_ticks = target->old_ticks;
+        if (kvmclock_get_tsc(kvmclock_fd(plan, i), kvmclock_this_host(),
+                             &now)) {
+            kvmclock_vcpu(plan, i)->dst = now;
+        } else {
+            done = false;
         }
+    }
+    return done;
+}
+
+static void kvmclock_apply_offsets(TscPlan *plan, enum cf_offset host,
+                                   enum cf_tsc_outcome *outcome)
+{
+    bool done = kvmclock_write_offsets(plan, true);
+
+    plan->changed = true;
+    if (done && host != CF_OFFSET_REWINDS) {
+        done = kvmclock_read_back(plan);
+    }
+    if (!done || !cf_tsc_accept(kvmclock_vcpu(plan, 0), plan->vcpus->len,
+                                host, outcome)) {
+        *outcome = CF_TSC_NOT_SET;
+        kvmclock_write_offsets(plan, false);
+        kvmclock_read_back(plan);
     }
 }
 
-static bool kvmclock_offsets_in_place(GArray *targets)
+static bool kvmclock_place_tsc(TscPlan *plan, KVMClockReport *report,
+                               Error **errp)
 {
-    int i;
+    const enum cf_offset host = kvmclock_this_host()->offset;
+    enum cf_tsc_outcome *outcome = &report->result.tsc;
+    struct cf_vcpu *vcpus = kvmclock_vcpu(plan, 0);
+    uint32_t n = plan->vcpus->len;
 
-    for (i = 0; i < targets->len; i++) {
-        TscTarget *target = &g_array_index(targets, TscTarget, i);
-
-        if (target->old_ticks != target->new_ticks) {
+    do {
+        *outcome = cf_tsc_plan(&report->move, vcpus, n);
+        if (*outcome == CF_TSC_UNKNOWN) {
+            error_setg(errp, "kvmclock: can't compute the TSC offsets");
             return false;
         }
-    }
+        if (cf_tsc_must_write(vcpus, n, host, plan->changed, outcome)) {
+            kvmclock_apply_offsets(plan, host, outcome);
+        }
+    } while (cf_move_thaw(&report->move, *outcome));
     return true;
 }
 
@@ -250,97 +189,34 @@ static void kvmclock_rearm_deadlines(void)
     }
 }
 
-/* Largest deviation of any vCPU's shift from the boot vCPU's. */
-static uint64_t kvmclock_skew(GArray *targets)
-{
-    const TscTarget *boot = &g_array_index(targets, TscTarget, 0);
-    uint64_t worst = 0;
-    int i;
-
-    for (i = 1; i < targets->len; i++) {
-        const TscTarget *target = &g_array_index(targets, TscTarget, i);
-        int64_t skew = (target->now_ticks - target->new_ticks) -
-                       (boot->now_ticks - boot->new_ticks);
-
-        worst = MAX(worst, ABS(skew));
-    }
-    return worst;
-}
-
 /*
- * Where offsets are ignored, not even a try: each write makes KVM re-base the
- * master clock at the next run, which moves kvmclock by some nanoseconds.
- */
-static void kvmclock_apply_tsc(KVMClockRestoring *r, GArray *targets)
-{
-    const enum cf_offset host = kvmclock_this_host()->offset;
-    bool written;
-
-    if (kvmclock_offsets_in_place(targets)) {
-        r->report->tsc = KVM_CLOCK_TSC_UNCHANGED;
-        return;
-    }
-    if (host == CF_OFFSET_IGNORED) {
-        r->report->tsc = KVM_CLOCK_TSC_NOT_SET;
-        return;
-    }
-    written = kvmclock_write_offsets(targets);
-    if (written && host == CF_OFFSET_REWINDS) {
-        /*
-         * Each vCPU ioctl rewinds such a TSC, so what is read back says
-         * nothing.  But KVM lets it catch up to what was written.
-         */
-        r->report->tsc = KVM_CLOCK_TSC_UNVERIFIED;
-        kvmclock_rearm_deadlines();
-        return;
-    }
-    if (written && kvmclock_offsets_hold(targets)) {
-        r->report->tsc = r->report->same_host && !r->report->frozen
-                         ? KVM_CLOCK_TSC_COPIED : KVM_CLOCK_TSC_COMPUTED;
-        kvmclock_rearm_deadlines();
-        return;
-    }
-    kvmclock_undo_offsets(targets);
-    r->report->tsc = KVM_CLOCK_TSC_NOT_SET;
-}
-
-/*
- * Restore all vCPUs' TSC.  Afterwards r->dst_freq and r->dst_offset_ticks
- * say what is in force, whether that is what was wanted or not.
+ * Restore all vCPUs' TSC.  Afterwards r->boot says what is in force for the
+ * boot vCPU, whether that is what was wanted or not.
  */
 bool kvmclock_restore_tsc(KVMClockRestoring *r, Error **errp)
 {
-    g_autoptr(GArray) targets = kvmclock_plan_tsc(r, errp);
-    const TscTarget *boot;
+    g_autoptr(GArray) vcpus = g_array_new(false, true, sizeof(struct cf_vcpu));
+    g_autoptr(GArray) fds = g_array_new(false, false, sizeof(int));
+    TscPlan plan = { .r = r, .vcpus = vcpus, .fds = fds };
+    KVMClockReport *report = r->report;
+    struct cf_result *result = &report->result;
 
-    if (!targets) {
+    if (!kvmclock_add_vcpus(&plan, errp) ||
+        !kvmclock_place_tsc(&plan, report, errp)) {
         return false;
     }
-    kvmclock_apply_tsc(r, targets);
-    if (r->report->tsc == KVM_CLOCK_TSC_NOT_SET && r->report->frozen) {
-        /*
-         * A host that ignores offsets can't stop a TSC.  Then both clocks
-         * count, never one without the other.
-         */
-        r->report->frozen = false;
-        r->report->elapsed_ns = r->report->passed_ns;
-        return kvmclock_restore_tsc(r, errp);
+    if (plan.changed) {
+        kvmclock_rearm_deadlines();
     }
-
-    boot = &g_array_index(targets, TscTarget, 0);
-    r->dst_freq = boot->freq;
-    r->dst_offset_ticks = r->report->tsc == KVM_CLOCK_TSC_UNVERIFIED
-                          ? boot->new_ticks : boot->now_ticks;
-    if (!cf_ticks_to_ns(boot->slack_ticks, r->host_khz,
-                        &r->report->slack_ns)) {
-        r->report->slack_ns = INT64_MAX;
-    }
-    r->report->skew_ticks = kvmclock_skew(targets);
-    r->report->rate_known = cf_tsc_rate_error_ppt(&r->dst_freq, &r->src_freq,
-                                                  &r->report->rate_error_ppt);
-    trace_kvmclock_restore_tsc(KvmClockTsc_str(r->report->tsc),
-                               boot->old_ticks, boot->new_ticks,
-                               r->dst_offset_ticks,
-                               r->report->rate_error_ppt);
+    r->boot = *kvmclock_vcpu(&plan, 0);
+    result->rate_known = cf_tsc_rate(kvmclock_vcpu(&plan, 0), vcpus->len,
+                                     &result->rate_error_ppt);
+    report->skew_known = result->tsc != CF_TSC_UNVERIFIED &&
+                         cf_tsc_skew(&report->move, kvmclock_vcpu(&plan, 0),
+                                     vcpus->len, &report->skew_ticks);
+    trace_kvmclock_restore_tsc(KvmClockTsc_str((KvmClockTsc)result->tsc),
+                               r->boot.before_ticks, r->boot.wanted_ticks,
+                               r->boot.dst.offset_ticks,
+                               result->rate_error_ppt);
     return true;
 }

@@ -129,7 +129,7 @@ static bool kvmclock_to_settle(const KVMClockRestoring *r)
 
     return !r->here && !host->has_clock_guest &&
            host->offset == CF_OFFSET_STICKS &&
-           r->dst.flags == KVM_CLOCK_ALL_FLAGS &&
+           cf_anchor_is_exact(&r->dst) &&
            kvm_check_extension(kvm_state, KVM_CAP_IMMEDIATE_EXIT);
 }
 
@@ -140,10 +140,11 @@ static bool kvmclock_to_settle(const KVMClockRestoring *r)
  */
 static void kvmclock_set_nearly(const KVMClockRestoring *r)
 {
-    int64_t wanted_ns;
+    const struct cf_instant *now = &r->dst.instant;
+    int64_t ns;
 
-    if (kvmclock_wanted_ns(r, r->dst.at.host_ticks, &wanted_ns)) {
-        kvmclock_set(wanted_ns, r->dst.at.realtime_ns);
+    if (cf_target_ns(&r->ladder.target, now->host_ticks, &ns)) {
+        kvmclock_set(ns, now->realtime_ns);
     }
 }
 
@@ -159,6 +160,6 @@ void kvmclock_settle(KVMClockRestoring *r)
     CPU_FOREACH(cpu) {
         run_on_cpu(cpu, kvmclock_settle_vcpu, RUN_ON_CPU_HOST_PTR(&settle));
     }
-    r->report->settled = settle;
+    r->report->result.pending = !settle;
     trace_kvmclock_settled(settle);
 }
