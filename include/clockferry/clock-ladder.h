@@ -73,7 +73,7 @@ struct cf_loop {
 /* The lower median: outliers are always late, never early. */
 static inline int64_t cf_loop_median(const struct cf_loop *loop)
 {
-    int64_t sorted[CF_LOOP_WINDOW];
+    int64_t sorted[CF_LOOP_WINDOW] = { 0 };
     int n, i;
 
     for (n = 0; n < CF_LOOP_WINDOW && n < loop->tries; n++) {
