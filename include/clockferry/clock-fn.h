@@ -22,8 +22,10 @@
 
 /* --- Anchors --- */
 
-/* How often an anchor is read anew while leap seconds fall into the reading:
- * between clock and TAI offset one would be a second's error. */
+/*
+ * How often an anchor is read anew while leap seconds fall into the reading:
+ * between clock and TAI offset one would be a second's error.
+ */
 #define CF_LEAP_TRIES 3
 
 /* Flags of KVM_GET_CLOCK and KVM_SET_CLOCK, as in linux/kvm.h. */
@@ -351,8 +353,10 @@ static inline bool cf_target_plan(const struct cf_move *move,
 
 /* --- How well it goes --- */
 
-/* cf_best_rung - the best one that a host can reach: with working
- * KVM_{GET,SET}_CLOCK_GUEST; with exact anchors and CF_KVM_CLOCK_REALTIME */
+/*
+ * cf_best_rung - the best one that a host can reach: with working
+ * KVM_{GET,SET}_CLOCK_GUEST; with exact anchors and CF_KVM_CLOCK_REALTIME
+ */
 static inline enum cf_rung cf_best_rung(bool records, bool anchors)
 {
     return records ? CF_RUNG_EXACT

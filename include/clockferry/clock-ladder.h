@@ -19,13 +19,17 @@
 #include <string.h>
 #include "clock-fn.h"
 
-/* EBUSY: KVM doesn't know this CPU's frequency yet, which passes. The patience
- * is a time, for a fast machine is through any number of tries at once. */
+/*
+ * EBUSY: KVM doesn't know this CPU's frequency yet, which passes. The patience
+ * is a time, for a fast machine is through any number of tries at once.
+ */
 #define CF_BUSY_PAUSE_US 50
 #define CF_BUSY_PATIENCE_US 1000
 
-/* cf_busy_again - is a call that said EBUSY to be made once more, after
- * CF_BUSY_PAUSE_US? @waited_us starts with 0. */
+/*
+ * cf_busy_again - is a call that said EBUSY to be made once more, after
+ * CF_BUSY_PAUSE_US? @waited_us starts with 0.
+ */
 static inline bool cf_busy_again(uint32_t *waited_us)
 {
     *waited_us += CF_BUSY_PAUSE_US;
@@ -133,12 +137,16 @@ static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
 
 /* --- The ladder --- */
 
-/* How far before now a record is re-anchored: early enough to lie before the
- * kernel's own reference, late enough for the slopes not to matter. */
+/*
+ * How far before now a record is re-anchored: early enough to lie before the
+ * kernel's own reference, late enough for the slopes not to matter.
+ */
 #define CF_REANCHOR_US 10
 
-/* Where nothing can be read back exactly: near enough, and how often. The
- * first try, with cold caches, is late by some microseconds. */
+/*
+ * Where nothing can be read back exactly: near enough, and how often. The
+ * first try, with cold caches, is late by some microseconds.
+ */
 #define CF_PLAIN_NEAR_NS 1000
 #define CF_PLAIN_TRIES 4
 
@@ -212,8 +220,10 @@ struct cf_ladder {
     struct cf_anchor anchor;
 };
 
-/* The intended clock with KVM's own slope, from just before now on, but not
- * from before the function begins. */
+/*
+ * The intended clock with KVM's own slope, from just before now on, but not
+ * from before the function begins.
+ */
 static inline bool cf_ladder_reanchor(const struct cf_ladder *ladder,
                                       struct cf_call *call)
 {
@@ -238,8 +248,10 @@ static inline bool cf_ladder_reanchor(const struct cf_ladder *ladder,
     return true;
 }
 
-/* The intended clock at the instant that was read last; for kernels that take
- * no real time at that of the call, which is late by its way. */
+/*
+ * The intended clock at the instant that was read last; for kernels that take
+ * no real time at that of the call, which is late by its way.
+ */
 static inline bool cf_ladder_value(struct cf_ladder *ladder,
                                    struct cf_call *call)
 {
@@ -296,8 +308,10 @@ static inline bool cf_ladder_try(struct cf_ladder *ladder,
            cf_ladder_down(ladder, call);
 }
 
-/* How far the clock that was read is from the intended one. A record at its
- * own instant: from there on the slopes may part. */
+/*
+ * How far the clock that was read is from the intended one. A record at its
+ * own instant: from there on the slopes may part.
+ */
 static inline bool cf_ladder_read_back(struct cf_ladder *ladder, bool record)
 {
     const struct cf_target *target = &ladder->target;

@@ -16,15 +16,19 @@
 #include "clock-math.h"
 #include "clock-policy.h"
 
-/* An offset that can only be measured counts as written if it comes back
- * within this. A time and not ticks, for what takes it is one MSR write. */
+/*
+ * An offset that can only be measured counts as written if it comes back
+ * within this. A time and not ticks, for what takes it is one MSR write.
+ */
 #define CF_MEASURED_SLACK_NS 1000000
 
 /* kvm.tsc_tolerance_ppm where nobody changed it. */
 #define CF_TOLERANCE_PPM 250
 
-/* Minutes: farther than any offset that is wanted from the one there is, and
- * than any doubt about when a TSC was read. */
+/*
+ * Minutes: farther than any offset that is wanted from the one there is, and
+ * than any doubt about when a TSC was read.
+ */
 #define CF_FAR_TICKS (1ULL << 40)
 
 /* How often to read what an interrupt may disturb; the narrowest counts. */
@@ -169,8 +173,10 @@ struct cf_tsc_reading {
     uint64_t after_ticks;
 };
 
-/* cf_tsc_reading_keep - keep the narrower of two readings in @best; a width
- * of -1 is wider than all. In the other one there was an interrupt. */
+/*
+ * cf_tsc_reading_keep - keep the narrower of two readings in @best; a width
+ * of -1 is wider than all. In the other one there was an interrupt.
+ */
 static inline void cf_tsc_reading_keep(struct cf_tsc_reading *best,
                                        const struct cf_tsc_reading *reading)
 {
@@ -203,8 +209,10 @@ static inline bool cf_tsc_measure(const struct cf_tsc_reading *reading,
     return true;
 }
 
-/* cf_tsc_reading_fits - could the TSC be what was read, with this frequency
- * and offset? */
+/*
+ * cf_tsc_reading_fits - could the TSC be what was read, with this frequency
+ * and offset?
+ */
 static inline bool cf_tsc_reading_fits(const struct cf_tsc_reading *reading,
                                        const struct cf_tsc_freq *freq,
                                        uint64_t offset_ticks)
@@ -253,8 +261,10 @@ static inline void cf_tsc_merge(struct cf_tsc *tsc, const struct cf_tsc *boot)
     }
 }
 
-/* cf_freq_is_near - do two frequencies differ by no more than two roundings
- * of a ratio make of one? */
+/*
+ * cf_freq_is_near - do two frequencies differ by no more than two roundings
+ * of a ratio make of one?
+ */
 static inline bool cf_freq_is_near(const struct cf_tsc_freq *a,
                                    const struct cf_tsc_freq *b)
 {
