@@ -18,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "cpu.h"
 #include "system/kvm.h"
+#include "migration/misc.h"
 #include "hw/i386/kvm/clock-restore.h"
 #include "trace.h"
 
@@ -94,6 +95,23 @@ static bool kvmclock_settle_halted(CPUState *cpu)
 }
 
 /*
+ * KVM_RUN to the brink takes the first step of whatever is pending.  That must
+ * be neutral: no registers that QEMU writes afterwards (half an injected
+ * interrupt would be undone, and its priority blocked for good), no entry to
+ * SMM, no exit from a nested guest, no page that postcopy has yet to fetch.
+ */
+static bool kvmclock_may_settle(CPUState *cpu)
+{
+    struct kvm_vcpu_events events;
+
+    return !cpu->vcpu_dirty && !migration_in_incoming_postcopy() &&
+           !(cpu_env(cpu)->hflags & HF_GUEST_MASK) &&
+           kvm_vcpu_ioctl(cpu, KVM_GET_VCPU_EVENTS, &events) == 0 &&
+           !events.nmi.pending && !events.smi.pending && !events.smi.smm &&
+           !events.smi.latched_init;
+}
+
+/*
  * Tell a vCPU's guest that it was stopped, so that its watchdogs don't bark,
  * and settle what is pending.  Both here, for threads are slow to wake.
  */
@@ -102,6 +120,7 @@ static void kvmclock_settle_vcpu(CPUState *cpu, run_on_cpu_data data)
     bool *settle = data.host_ptr;
 
     kvm_vcpu_ioctl(cpu, KVM_KVMCLOCK_CTRL, 0);
+    *settle = *settle && kvmclock_may_settle(cpu);
     if (!*settle) {
         return;
     }
