@@ -7,6 +7,7 @@ from harness import measure
 from harness.binaries import start
 from harness.guest import GuestError
 from harness.qmp import QmpClosed
+from harness.wait import until
 
 HOPS = 5        # as many hops of one guest in a chain, then a new guest
 DONE = ("completed", "failed", "cancelled")
@@ -39,6 +40,13 @@ def wait_status(guest, wanted=DONE, timeout=30):
             return info
         time.sleep(0.001)
     raise GuestError("migration stays %r" % info.get("status"))
+
+
+def wait_over(guest):
+    """Until a migration that ended has tidied up, and another can begin."""
+    until(lambda: not any(instance["type"] == "migration"
+                          for instance in guest.qmp.execute("query-yank")),
+          "the migration doesn't tidy up")
 
 
 def incoming(side, vcpus=1, capabilities=(), **options):

@@ -71,8 +71,13 @@ def need_kvm():
 
 
 @functools.lru_cache(None)
+def seed():
+    """What all random numbers come from; CLOCKFERRY_SEED=N repeats them."""
+    number = os.environ.get("CLOCKFERRY_SEED") or str(random.randrange(2 ** 32))
+    note("CLOCKFERRY_SEED=%s" % number)
+    return number
+
+
+@functools.lru_cache(None)
 def chance():
-    """Random numbers; CLOCKFERRY_SEED=N repeats them."""
-    seed = os.environ.get("CLOCKFERRY_SEED") or str(random.randrange(2 ** 32))
-    note("CLOCKFERRY_SEED=%s" % seed)
-    return random.Random(seed)
+    return random.Random(seed())

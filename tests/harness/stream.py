@@ -23,6 +23,15 @@ def description_start(data):
     raise NoDescription("no description at the stream's end")
 
 
+def is_whole(data):
+    """Whether a stream, of which this may be the end, is complete."""
+    try:
+        description_start(data)
+    except NoDescription:
+        return False
+    return True
+
+
 def describe(data):
     return json.loads(data[description_start(data) + 5:])
 

@@ -192,13 +192,18 @@ def _send(source, channels, timeout=20):
             time.sleep(0.001)
 
 
+def cpr_channels(source):
+    """First CPR's state goes, then all the rest."""
+    return [{"channel-type": name, "addr": {
+        "transport": "socket", "type": "unix", "path": source.path(name)}}
+            for name in ("cpr", "main")]
+
+
 def cpr_transfer(source, side, **options):
     """A new QEMU on the same host takes over the memory."""
     before = measure.view(source)
     set_parameters(source, mode="cpr-transfer")
-    channels = [{"channel-type": name, "addr": {
-        "transport": "socket", "type": "unix", "path": source.path(name)}}
-                for name in ("cpr", "main")]
+    channels = cpr_channels(source)
 
     # The new QEMU has no monitor yet while it waits for the first channel.
     sender = threading.Thread(target=_send, args=(source, channels))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Holds a migration at each of its stages, to end it there.
 
-A stage is a context manager: stage(source) starts the migration and yields the
-destination, or what stands for one, with the migration waiting. Its end()
-lets the destination die."""
+A stage is a context manager: stage(source, *capabilities) starts the migration
+and yields the destination, or what stands for one, with the migration waiting.
+Its end() lets the destination die. What may happen after the last byte is in
+test_sent.py: there the source doesn't get its guest back."""
 import contextlib
 import os
 import signal
@@ -57,7 +58,7 @@ class Destination:
 
 
 @contextlib.contextmanager
-def connecting(source):
+def connecting(source, *_):
     """Before the destination has taken the call."""
     deaf = Deaf(source.path("deaf"))
     try:
@@ -73,7 +74,7 @@ def connecting(source):
 def _to(source, *capabilities):
     """To a destination; a lot of RAM has to go."""
     guest, uri = incoming(patched(), source.vcpus, capabilities)
-    capabilities += "return-path", "events"
+    capabilities += "events",
     with guest:
         set_capabilities(source, *capabilities)
         address, size = BALLAST
@@ -85,9 +86,9 @@ def _to(source, *capabilities):
 
 
 @contextlib.contextmanager
-def setup(source):
+def setup(source, *capabilities):
     """The destination has the set-up sections and says nothing yet."""
-    with _to(source) as (guest, uri):
+    with _to(source, *capabilities) as (guest, uri):
         guest.signal(signal.SIGSTOP)
         source.qmp.execute("migrate", {"uri": uri})
         wait_status(source, ("active",))
@@ -96,9 +97,9 @@ def setup(source):
 
 
 @contextlib.contextmanager
-def ram(source):
+def ram(source, *capabilities):
     """In the first pass over RAM."""
-    with _to(source) as (guest, uri):
+    with _to(source, *capabilities) as (guest, uri):
         set_parameters(source, **{"max-bandwidth": SLOW})
         source.qmp.execute("migrate", {"uri": uri})
         while _ram_sent(source) < 65536:
@@ -118,9 +119,10 @@ def stop_at_once(source):
 
 
 @contextlib.contextmanager
-def switchover(source):
+def switchover(source, *capabilities):
     """The guest has stopped; with nearly all RAM still to be sent."""
-    with _to(source, "pause-before-switchover") as (guest, uri):
+    with _to(source, "pause-before-switchover",
+             *capabilities) as (guest, uri):
         stop_at_once(source)
         source.qmp.execute("migrate", {"uri": uri})
         wait_status(source, ("pre-switchover",))
@@ -129,12 +131,12 @@ def switchover(source):
 
 
 @contextlib.contextmanager
-def device(source):
+def device(source, *capabilities):
     """The rest of RAM and the devices' state are being sent.
 
     QEMU holds its big lock then: it may not even answer, and nobody can cancel
     any more."""
-    with switchover(source) as destination:
+    with switchover(source, *capabilities) as destination:
         destination.guest.signal(signal.SIGSTOP)
         source.qmp.events.clear()
         source.qmp.post("migrate-continue", {"state": "pre-switchover"})

@@ -6,7 +6,8 @@ import time
 import stages
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
-from harness.migrate import cross, go, incoming, set_capabilities, wait_running
+from harness.migrate import (cross, go, incoming, set_capabilities, wait_over,
+                             wait_running)
 
 PIPES = [1, 1000, 1 << 20, 10 << 20]    # bytes after which a pipe closes
 
@@ -15,13 +16,16 @@ RUNS_ON = {stages.connecting, stages.setup, stages.ram}
 
 
 def ends_untouched(stage, end):
+    """Once without a way back, once with one."""
     with start(patched(), vcpus=2) as source:
         source.wait_up()
         untouched = Untouched(source)
-        with stage(source) as destination:
-            end(source, stage, destination)
-            wait_running(source)
-            untouched.assert_still(may_stop=stage not in RUNS_ON)
+        for capabilities in (), ("return-path",):
+            with stage(source, *capabilities) as destination:
+                end(source, stage, destination)
+                wait_running(source)
+                untouched.assert_still(may_stop=stage not in RUNS_ON)
+            wait_over(source)
         then_crosses(source)
 
 
@@ -101,6 +105,7 @@ def test_again_and_again():
                     end(source, stage, destination)
                 wait_running(source)
                 untouched.assert_still(may_stop=True)
+                wait_over(source)
         then_crosses(source)
 
 

@@ -22,8 +22,6 @@
 #include "savevm.h"
 #include "trace.h"
 
-/* Number of the PING whose PONG says that set-up sections were accepted */
-#define MIG_PING_SETUP_ACK 5
 #define MIG_SETUP_ACK_WARN_MS 10000
 
 void migration_setup_ack_init(MigrationSetupAck *ack)
@@ -35,6 +33,14 @@ void migration_setup_ack_destroy(MigrationSetupAck *ack)
 {
     qemu_sem_destroy(&ack->sem);
     error_free(ack->err);
+}
+
+void migration_setup_ack_cleanup(MigrationSetupAck *ack)
+{
+    if (ack->rp) {
+        qemu_fclose(ack->rp);
+        ack->rp = NULL;
+    }
 }
 
 /*
@@ -51,7 +57,7 @@ static bool migration_channel_answers(MigrationState *ms)
 
 bool migration_setup_ack_wanted(MigrationState *ms)
 {
-    return qemu_savevm_state_setup_ack_needed() &&
+    return qemu_savevm_state_setup_ack_section() &&
            migration_channel_answers(ms);
 }
 
@@ -66,13 +72,18 @@ void migration_setup_ack_begin(MigrationSetupAck *ack)
 
 bool migration_setup_ack_take_pong(MigrationSetupAck *ack, uint32_t number)
 {
-    if (number != MIG_PING_SETUP_ACK) {
-        return false;
+    if (number != QEMU_VM_PING_SETUP_ACK) {
+        return ack->only;
     }
     qatomic_set(&ack->pending, false);
     qatomic_set(&ack->acked, true);
     qemu_sem_post(&ack->sem);
     return true;
+}
+
+bool migration_setup_ack_done(MigrationSetupAck *ack)
+{
+    return ack->only && ack->acked;
 }
 
 void migration_setup_ack_end(MigrationState *ms, Error *err)
@@ -125,6 +136,19 @@ static bool migration_cancel_seen(MigrationState *ms)
     return cancelled;
 }
 
+/*
+ * From here on the user gets what the capabilities say.  The file has to stay,
+ * for closing it would close the channel, but nobody is to find it.
+ */
+static void migration_end_return_path(MigrationState *ms)
+{
+    qemu_thread_join(&ms->rp_state.rp_thread);
+    ms->rp_state.rp_thread_created = false;
+    WITH_QEMU_LOCK_GUARD(&ms->qemu_file_lock) {
+        ms->setup_ack.rp = g_steal_pointer(&ms->rp_state.from_dst_file);
+    }
+}
+
 static void migration_refused(MigrationState *ms)
 {
     MigrationSetupAck *ack = &ms->setup_ack;
@@ -154,10 +178,16 @@ bool migration_setup_acked(MigrationState *ms)
     if (!ack->wanted) {
         return true;
     }
-    qemu_savevm_send_ping(ms->to_dst_file, MIG_PING_SETUP_ACK);
+    qemu_savevm_send_ping(ms->to_dst_file, QEMU_VM_PING_SETUP_ACK);
     migration_wait_setup_ack(ms);
     trace_migration_setup_acked(ack->acked);
-    if (qatomic_read(&ack->acked) || migration_cancel_seen(ms)) {
+    if (qatomic_read(&ack->acked)) {
+        if (ack->only) {
+            migration_end_return_path(ms);
+        }
+        return true;
+    }
+    if (migration_cancel_seen(ms)) {
         return true;
     }
     migration_refused(ms);

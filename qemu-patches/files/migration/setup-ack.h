@@ -14,21 +14,26 @@
  */
 typedef struct MigrationSetupAck {
     bool wanted;                /* in this migration */
+    bool only;                  /* nothing else needs the return path */
     bool pending;
     bool acked;
     bool thread_ended;          /* that of the return path */
     Error *err;                 /* with which it ended while @pending */
+    QEMUFile *rp;               /* a return path that has ended */
     QemuSemaphore sem;
 } MigrationSetupAck;
 
 void migration_setup_ack_init(MigrationSetupAck *ack);
 void migration_setup_ack_destroy(MigrationSetupAck *ack);
 
+/* The migration is over and its channel closed. */
+void migration_setup_ack_cleanup(MigrationSetupAck *ack);
+
 /*
- * Will a section be sent at set-up that the destination may refuse?  (This one
- * is in savevm.c, where the sections are.)
+ * The name of a section that will be sent at set-up and that the destination
+ * may refuse, or NULL.  (In savevm.c, where the sections are.)
  */
-bool qemu_savevm_state_setup_ack_needed(void);
+const char *qemu_savevm_state_setup_ack_section(void);
 
 /* Will one be sent, and can the destination answer? */
 bool migration_setup_ack_wanted(MigrationState *ms);
@@ -36,8 +41,11 @@ bool migration_setup_ack_wanted(MigrationState *ms);
 /* The return path is about to be opened. */
 void migration_setup_ack_begin(MigrationSetupAck *ack);
 
-/* Is this PONG the answer?  If so, nobody else is to see it. */
+/* Returns true if nobody else is to see this PONG. */
 bool migration_setup_ack_take_pong(MigrationSetupAck *ack, uint32_t number);
+
+/* Has the return path served its purpose? */
+bool migration_setup_ack_done(MigrationSetupAck *ack);
 
 /* The return path thread ends, without @err if that is NULL; takes it. */
 void migration_setup_ack_end(MigrationState *ms, Error *err);

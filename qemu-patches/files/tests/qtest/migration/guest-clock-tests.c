@@ -173,12 +173,19 @@ static void wait_for_guest(QTestState *who)
     }
 }
 
+static void migrate_to_socket(QTestState *from, QTestState *to)
+{
+    g_autofree char *uri = g_strdup_printf("unix:%s/migsocket", tmpfs);
+
+    migrate_qmp(from, to, uri, NULL, "{}");
+}
+
 /*
- * Start a guest and its migration.  The guest isn't stopped before, unlike
+ * Start a guest that is ready to migrate.  It isn't stopped before, unlike
  * in most tests: a clock that its user stopped has to stand still.
  */
-static bool start_migration(QTestState **from, QTestState **to,
-                            const char *opts_source, const char *opts_target)
+static bool start_guest(QTestState **from, QTestState **to,
+                        const char *opts_source, const char *opts_target)
 {
     g_autofree char *uri = g_strdup_printf("unix:%s/migsocket", tmpfs);
     g_autofree char *rom = create_rom();
@@ -202,7 +209,6 @@ static bool start_migration(QTestState **from, QTestState **to,
     }
     wait_for_guest(*from);
     migrate_ensure_converge(*from);
-    migrate_qmp(*from, *to, uri, NULL, "{}");
     return true;
 }
 
@@ -211,9 +217,10 @@ static void test_arrives(const char *opts_source, const char *opts_target,
 {
     QTestState *from, *to;
 
-    if (!start_migration(&from, &to, opts_source, opts_target)) {
+    if (!start_guest(&from, &to, opts_source, opts_target)) {
         return;
     }
+    migrate_to_socket(from, to);
     qtest_qmp_eventwait(to, "RESUME");
     wait_for_migration_complete(from);
     check(to);
@@ -270,6 +277,27 @@ static void test_old_machine(void)
     g_free(oldest_machine);
 }
 
+/* Cancelled at the last moment: the guest runs on with the clocks it has. */
+static void test_cancelled(void)
+{
+    QTestState *from, *to;
+
+    if (!start_guest(&from, &to, GUEST_CLOCK_ON,
+                     GUEST_CLOCK_ON " 2>/dev/null")) {
+        return;
+    }
+    migrate_set_capability(from, "pause-before-switchover", true);
+    migrate_to_socket(from, to);
+    wait_for_migration_status(from, "pre-switchover", NULL);
+    migrate_cancel(from);
+    wait_for_migration_status(from, "cancelled", NULL);
+    wait_for_guest(from);
+    check_not_restored(from);
+
+    qtest_set_expected_status(to, EXIT_FAILURE);
+    migrate_end(from, to, false);
+}
+
 /*
  * The destination refuses the guest in a sentence, the source sends no RAM,
  * and the guest is never stopped.
@@ -282,9 +310,10 @@ static void test_refused(const char *opts_target, const char *sentence)
     g_autofree char *said = NULL;
     QTestState *from, *to;
 
-    if (start_migration(&from, &to, GUEST_CLOCK_ON, target)) {
+    if (start_guest(&from, &to, GUEST_CLOCK_ON, target)) {
         QDict *rsp;
 
+        migrate_to_socket(from, to);
         qtest_set_expected_status(to, EXIT_FAILURE);
         wait_for_migration_fail(from, true);
 
@@ -328,19 +357,24 @@ void migration_test_add_guest_clock(MigrationTestEnv *env)
     arch = env->arch;
 
     /* An older QEMU at the other end may not know the property. */
-    if (!env->full_set || !env->has_kvm || !g_str_equal(arch, "x86_64") ||
-        env->qemu_src || env->qemu_dst) {
+    if (!env->has_kvm || !g_str_equal(arch, "x86_64") || env->qemu_src ||
+        env->qemu_dst) {
         return;
     }
 
     migration_test_add("/migration/guest-clock/on", test_on);
+    migration_test_add("/migration/guest-clock/cancelled", test_cancelled);
+    migration_test_add("/migration/guest-clock/refused/auto",
+                       test_refused_auto);
+    if (!env->full_set) {
+        return;
+    }
+
     migration_test_add("/migration/guest-clock/other-host", test_other_host);
     migration_test_add("/migration/guest-clock/off", test_off);
     migration_test_add("/migration/guest-clock/old-stream", test_old_stream);
     migration_test_add("/migration/guest-clock/old-machine", test_old_machine);
     migration_test_add("/migration/guest-clock/refused/strict",
                        test_refused_strict);
-    migration_test_add("/migration/guest-clock/refused/auto",
-                       test_refused_auto);
     migration_test_add("/migration/guest-clock/refused/off", test_refused_off);
 }

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random kills, cuts, stalls, cancels and lost bytes at every stage.
+
+CLOCKFERRY_FAULTS=500 tries so many, CLOCKFERRY_FAULT=17 only that one of a
+CLOCKFERRY_SEED. Things may go wrong only where they do on stock QEMU, too, by
+the same plan."""
+import collections
+import os
+import random
+
+from faults import plan, try_plan
+from harness.check import patched, stock
+from harness.places import seed
+from harness.tap import note
+
+FAULTS = 40
+AGAIN = 6       # how often what went wrong is tried again, with each QEMU
+
+
+def numbers():
+    only = os.environ.get("CLOCKFERRY_FAULT")
+    if only:
+        return [int(only)]
+    return range(int(os.environ.get("CLOCKFERRY_FAULTS", FAULTS)))
+
+
+def is_ours(wrong, found):
+    """Whether this goes wrong again, and never on stock QEMU.
+
+    Most plans end in one way. Where two things happen at the same time stock
+    may end as badly, but not each time."""
+    for _ in range(AGAIN):
+        if wrong in try_plan(stock(), found).wrongs:
+            return False
+    return any(wrong in try_plan(patched(), found).wrongs
+               for _ in range(AGAIN))
+
+
+def test_random():
+    """Never two guests, never none, no crash, unless stock QEMU does so."""
+    told, failures = collections.Counter(), []
+    for number in numbers():
+        found = plan(random.Random("%s.%d" % (seed(), number)))
+        result = try_plan(patched(), found)
+        told["reached their place" if result.hit else "came too late"] += 1
+        for wrong in result.wrongs:
+            ours = is_ours(wrong, found)
+            told["%s, %s" % (wrong, "NOT on stock" if ours
+                             else "on stock as well")] += 1
+            if ours:
+                failures.append("CLOCKFERRY_FAULT=%d: %s (%s): %s" % (
+                    number, wrong, result.words, found))
+    note("%d faults: %s" % (len(numbers()), "; ".join(
+        "%d %s" % (times, what) for what, times in sorted(told.items()))))
+    assert not failures, "\n".join(failures)
