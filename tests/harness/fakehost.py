@@ -44,20 +44,35 @@ def folder():
     return path
 
 
+def path(name):
+    """A file there."""
+    return os.path.join(folder(), name)
+
+
 def _link(name):
     return os.path.join(folder(), "libfake-kvm-%s.so" % name)
 
 
 def declare(name, like, **keys):
     """A host like another one but for these keys (with _ for -)."""
-    with open(os.path.join(folder(), "hosts"), "a", encoding="utf-8") as file:
+    with open(path("hosts"), "a", encoding="utf-8") as file:
         print("[%s]\nlike = %s" % (name, like), file=file)
         for key, value in keys.items():
             print("%s = %s" % (key.replace("_", "-"), value), file=file)
     return name
 
 
-def random(rng, kind, name):
+def describe(name):
+    """What was declared of it, in a line; of others nothing."""
+    if not os.path.exists(path("hosts")):
+        return ""
+    with open(path("hosts"), encoding="utf-8") as file:
+        groups = file.read().split("[")
+    return next(("[" + ", ".join(group.splitlines()) for group in groups
+                 if group.startswith(name + "]")), "")
+
+
+def random(rng, kind, name, **more):
     """One of which nobody thought, like one of the kinds that are there."""
     keys = {"khz": rng.choice(RANDOM_KHZ + (rng.randrange(800000, 6000000),)),
             "tsc_start": rng.choice(STARTS + (rng.randrange(2 ** 64),)),
@@ -65,10 +80,10 @@ def random(rng, kind, name):
             "late_ns": rng.choice((0, 5, 40, 300))}
     if kind in ("newest", "v6", "hpet-newest"):
         keys["frac_bits"] = rng.choice((32, 48))
-    if kind == "unscaled":
+    if kind in ("unscaled", "ignoring"):
         # With less QEMU itself makes KVM let TSCs stutter.
         keys["tolerance_ppm"] = 250
-    return declare("%s-%s" % (kind, name), kind, **keys)
+    return declare("%s-%s" % (kind, name), kind, **dict(keys, **more))
 
 
 def preload(name):

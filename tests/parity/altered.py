@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Clocks that somebody altered on their way: the library's state and QEMU's
+stream, by the same words."""
+import json
+import struct
+from collections import namedtuple
+
+import library
+import outcome
+import qemu
+from harness import fakehost, stream
+from harness.binaries import start
+from harness.check import crashed
+from harness.migrate import go, load, wait_loaded
+
+# vmstate_kvmclock_carried, and where the library's state has the same.
+CARRIED = struct.Struct(">II16sQQIiIQQQQi")
+Carried = namedtuple("Carried", "state_flags host_khz boot_id tsc_ticks "
+                                "system_ns mul shift flags clock_ns slack_ns "
+                                "host_ticks realtime_ns tai_offset_s")
+PARTS = {"clock_fn": ("tsc_ticks", "system_ns", "mul", "shift"),
+         "anchor": ("clock_ns", "host_ticks", "realtime_ns", "tai_offset_s")}
+CORRUPT = "corrupt"
+
+
+# -- The library's --
+
+def alter_json(text, change):
+    """change: of {member: number}, in place"""
+    at = text.index("{")
+    state = json.loads(text[at:])
+    members = {name: int(state[part][name])
+               for part, names in PARTS.items() for name in names}
+    members["host_khz"] = state["host_khz"]
+    change(members)
+    for part, names in PARTS.items():
+        for name in names:
+            kind = type(state[part][name])
+            state[part][name] = kind(members[name])
+    state["host_khz"] = members["host_khz"]
+    return text[:at] + json.dumps(state)
+
+
+def by_library(case, change):
+    words, there = library.vmm(case.source, "source", case.vcpus, case.khz)
+    text = alter_json(words, change)
+    try:
+        return library.land(case, text, there)
+    except AssertionError as error:
+        if "invalid" not in str(error) and "state" not in str(error):
+            raise
+        return {"verdict": CORRUPT}, str(error)
+
+
+# -- QEMU's --
+
+def alter_stream(data, change):
+    found = [at for path, at, size in stream.fields(data)
+             if path[-2] == "kvmclock/guest_clock" and size == CARRIED.size]
+    assert len(found) == 1, "no carried clocks in the stream"
+    members = Carried(*CARRIED.unpack_from(data, found[0]))._asdict()
+    change(members)
+    data = bytearray(data)
+    CARRIED.pack_into(data, found[0], *members.values())
+    return data
+
+
+def save(case):
+    """(stream, the source's log, where its function is from)"""
+    with start(qemu.side(case.source, case), vcpus=case.vcpus,
+               extra=qemu.TRACE) as source:
+        source.wait_up()
+        path = source.path("stream")
+        assert go(source, "file:" + path)["status"] == "completed"
+        with open(path, "rb") as file:
+            return file.read(), fakehost.log(case.source, source.pid), \
+                qemu.origin(source)
+
+
+def by_qemu(case, change):
+    data, there, origin = save(case)
+    path = fakehost.path("altered")
+    with open(path, "wb") as file:
+        file.write(alter_stream(data, change))
+    with load(qemu.side(case.destination, case), "file:" + path,
+              case.vcpus) as destination:
+        if not wait_loaded(destination):
+            words = destination.stderr()
+            assert not crashed(destination.wait_exit()), words
+            assert CORRUPT in words, words
+            return {"verdict": CORRUPT}, words
+        return qemu.landed(case, destination, origin, there)
+
+
+def without_truth(result):
+    """What the source's clocks were is no measure of altered ones."""
+    fields, said = result
+    fields.pop("carried", None)
+    return fields, said
+
+
+def ways(change):
+    """compare.difference()'s, of altered clocks."""
+    return [lambda case: without_truth(by_library(case, change)),
+            lambda case: without_truth(by_qemu(case, change))]
