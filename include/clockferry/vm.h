@@ -161,7 +161,7 @@ CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
  * the vCPUs run. It sets the TSCs, then kvmclock by the best rung that works,
  * and reads both back. Success means that the clocks were set, and the report
  * says how well. Whether that suffices cf_policy_decide() says beforehand.
- * On failure the TSC offsets are as before.
+ * On failure the TSCs are as before, frequencies and offsets.
  *
  * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
  */

@@ -22,21 +22,34 @@ static void read_all(Restore *restore)
     }
 }
 
+void cf_read_tscs(Restore *restore)
+{
+    uint32_t i;
+
+    read_all(restore);
+    for (i = 0; i < restore->vm->n_vcpus; i++) {
+        struct cf_vcpu *vcpu = &restore->vcpus[i];
+
+        vcpu->src = cf_tsc_of(&restore->state->vcpus[i]);
+        vcpu->before_ticks = vcpu->dst.offset_ticks;
+    }
+}
+
 /* If it fails, what is read back says so. */
 static void set_freq(Restore *restore, uint32_t i)
 {
     const CfVm *vm = restore->vm;
-    struct cf_vcpu *vcpu = &restore->vcpus[i];
-    uint32_t khz;
+    const int fd = vm->vcpu_fds[i];
+    uint32_t khz, before_khz;
 
-    vcpu->src = cf_tsc_of(&restore->state->vcpus[i]);
-    read_vcpu(restore, i);
-    if (cf_tsc_wants_khz(vcpu, cf_has_tsc_control(vm->host), &khz) &&
-        vm->ops->set_tsc_khz(vm->vcpu_fds[i], khz) == 0) {
+    if (cf_tsc_wants_khz(&restore->vcpus[i], cf_has_tsc_control(vm->host),
+                         &khz) &&
+        vm->ops->get_tsc_khz(fd, &before_khz) == 0 &&
+        vm->ops->set_tsc_khz(fd, khz) == 0) {
+        restore->before_khz[i] = before_khz;
         restore->tsc_changed = true;
         read_vcpu(restore, i);
     }
-    vcpu->before_ticks = vcpu->dst.offset_ticks;
 }
 
 /*
@@ -78,17 +91,16 @@ static int write_offsets(const Restore *restore, bool wanted)
     return result;
 }
 
-/* Undoing is best effort: there is nothing left to do if that fails too. */
 static gboolean set_offsets(Restore *restore, GError **error)
 {
     const CfVm *vm = restore->vm;
-    const int rc = write_offsets(restore, true);
+    int rc;
 
+    restore->tsc_changed = true;
+    rc = write_offsets(restore, true);
     if (rc < 0) {
-        (void)write_offsets(restore, false);
         return cf_fail_call(error, "setting the TSC offset", rc);
     }
-    restore->tsc_changed = true;
     if (vm->host->offset != CF_OFFSET_REWINDS) {
         read_all(restore);
     }
@@ -131,6 +143,26 @@ static void rearm_deadlines(const CfVm *vm)
                                    deadline_ticks);
         }
     }
+}
+
+/* There is nothing left to do if this fails, too. */
+void cf_undo_tsc(Restore *restore)
+{
+    const CfVm *vm = restore->vm;
+    uint32_t i;
+
+    if (!restore->tsc_changed) {
+        return;
+    }
+    for (i = 0; i < vm->n_vcpus; i++) {
+        if (restore->before_khz[i]) {
+            (void)vm->ops->set_tsc_khz(vm->vcpu_fds[i],
+                                       restore->before_khz[i]);
+        }
+    }
+    read_all(restore);
+    (void)write_offsets(restore, false);
+    rearm_deadlines(vm);
 }
 
 gboolean cf_restore_tsc(Restore *restore, GError **error)

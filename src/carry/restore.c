@@ -23,7 +23,7 @@ static gboolean plan_move(Restore *restore, bool freeze, GError **error)
     return TRUE;
 }
 
-static gboolean plan_target(Restore *restore, GError **error)
+static gboolean plan_target(Restore *restore, CfTscOutcome tsc, GError **error)
 {
     struct cf_target *target = &restore->ladder.target;
     const CfState *state = restore->state;
@@ -31,7 +31,7 @@ static gboolean plan_target(Restore *restore, GError **error)
     target->boot = restore->vcpus[0].dst;
     target->host_khz = restore->vm->host->host_khz;
     if (!cf_target_plan(&restore->move, cf_fn_of(state), &state->anchor,
-                        &restore->vcpus[0].src, restore->report.tsc, target)) {
+                        &restore->vcpus[0].src, tsc, target)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "kvmclock can't be computed: the TSC is unknown "
                             "or the clock would leave its range");
@@ -100,8 +100,14 @@ static gboolean restore_steps(Restore *restore, bool freeze, GError **error)
     CfReport *report = &restore->report;
 
     if (!cf_take_anchor(restore->vm, true, &restore->anchor, error) ||
-        !plan_move(restore, freeze, error) ||
-        !cf_restore_tsc(restore, error) || !plan_target(restore, error)) {
+        !plan_move(restore, freeze, error)) {
+        return FALSE;
+    }
+    cf_read_tscs(restore);
+    /* Could kvmclock go on whatever comes of the TSCs? Before they change. */
+    if (!plan_target(restore, CF_TSC_NOT_SET, error) ||
+        !cf_restore_tsc(restore, error) ||
+        !plan_target(restore, report->tsc, error)) {
         return FALSE;
     }
     report->same_host = move->same_host;
@@ -121,6 +127,7 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
                     GError **error)
 {
     g_autofree struct cf_vcpu *vcpus = NULL;
+    g_autofree uint32_t *before_khz = NULL;
     Restore restore = {
         .vm = vm,
         .state = state,
@@ -136,7 +143,9 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
         return FALSE;
     }
     restore.vcpus = vcpus = g_new0(struct cf_vcpu, vm->n_vcpus);
+    restore.before_khz = before_khz = g_new0(uint32_t, vm->n_vcpus);
     if (!restore_steps(&restore, options && options->freeze, error)) {
+        cf_undo_tsc(&restore);
         return FALSE;
     }
     *ret_report = restore.report;

@@ -14,6 +14,7 @@
  * @anchor: the destination's
  * @move: from the source's anchor to that
  * @vcpus: all vCPUs' TSCs
+ * @before_khz: what KVM had been asked for where that was changed, else 0
  * @tsc_changed: a frequency or an offset was written
  * @ladder: how kvmclock is set
  * @report: what was achieved so far
@@ -24,13 +25,17 @@ typedef struct Restore {
     CfAnchor anchor;
     struct cf_move move;
     struct cf_vcpu *vcpus;
+    uint32_t *before_khz;
     bool tsc_changed;
     struct cf_ladder ladder;
     CfReport report;
 } Restore;
 
-/* restore-tsc.c: frequencies, then offsets. */
+/* restore-tsc.c: what is there, and what is to be; frequencies, then offsets;
+ * all of it back. */
+void cf_read_tscs(Restore *restore);
 gboolean cf_restore_tsc(Restore *restore, GError **error);
+void cf_undo_tsc(Restore *restore);
 
 /* restore-clock.c: kvmclock, down the ladder. */
 gboolean cf_restore_clock(Restore *restore, GError **error);

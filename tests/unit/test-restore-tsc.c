@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Test of cf_restore(): what becomes of the TSCs, on model hosts. */
+#include <errno.h>
 #include <string.h>
 #include "crossing.h"
 
@@ -243,43 +244,126 @@ static void test_unknown(void)
     crossing_end(&c);
 }
 
-/* One restore with a call that fails. Tells whether it was a write of an
- * offset that failed; then all have their old ones back. */
-static bool write_undone(int fail_call)
+/* The next calls of this kind fail; how many times. */
+static int offset_writes_fail, clock_writes_fail;
+
+static int set_offset(int vcpu_fd, uint64_t offset_ticks)
 {
-    g_autoptr(GError) error = NULL;
-    Crossing c;
+    return offset_writes_fail-- > 0 ? -EPERM
+           : fake_ops.set_tsc_offset(vcpu_fd, offset_ticks);
+}
+
+static int set_clock(int vm_fd, const CfKvmClock *clock)
+{
+    return clock_writes_fail-- > 0 ? -EPERM
+           : fake_ops.set_clock(vm_fd, clock);
+}
+
+/* All TSCs of a destination that has another frequency. */
+static void assert_tscs_as_before(const Crossing *c)
+{
+    uint32_t i, khz;
+
+    for (i = 0; i < c->destination.n_vcpus; i++) {
+        const FakeVcpu *vcpu = &c->to->vcpus[i];
+
+        g_assert_cmpint(fake_ops.get_tsc_khz(c->fds[1][i], &khz), ==, 0);
+        g_assert_cmpuint(khz, ==, 2400000);
+        g_assert_cmpuint(vcpu->ratio, ==, 1ULL << CF_FRAC_BITS_INTEL);
+        g_assert_cmpuint(vcpu->offset_ticks, ==, 1000 + i);
+        g_assert_cmpuint(vcpu->deadline_armed_ticks, ==, 1000 + i);
+    }
+}
+
+static void begin_undo(Crossing *c, bool newest)
+{
     uint32_t i;
 
     fake_reset();
-    crossing_begin(&c, 4);
-    for (i = 0; i < 4; i++) {
-        c.to->vcpus[i].offset_ticks = 1000 + i;
+    fake_hosts[1].khz = 2400000;
+    if (!newest) {
+        fake_hosts[1].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+        fake_hosts[1].has_scale = false;
     }
-    crossing_capture(&c);
+    crossing_begin(c, 4);
+    for (i = 0; i < 4; i++) {
+        c->to->vcpus[i].offset_ticks = 1000 + i;
+        c->to->vcpus[i].deadline_ticks = 4711;
+        c->to->vcpus[i].deadline_armed_ticks = 1000 + i;
+    }
+    crossing_capture(c);
+    fake_wait(10 * CF_NS_PER_SEC);
     fake_enter(&fake_hosts[1]);
-    fake_hosts[1].calls = 0;
-    fake_hosts[1].fail_call = fail_call;
-    cf_restore(&c.destination, c.state, NULL, &c.report, &error);
-    crossing_end(&c);
-    if (!error || !strstr(error->message, "TSC offset")) {
-        return false;
-    }
-    for (i = 0; i < 4; i++) {
-        g_assert_cmpuint(c.to->vcpus[i].offset_ticks, ==, 1000 + i);
-    }
-    return true;
 }
 
-/* Of four writes each one fails once. */
-static void test_undo(void)
+static void assert_undone(Crossing *c, const char *why)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(cf_restore(&c->destination, c->state, NULL, &c->report,
+                              &error));
+    g_assert_nonnull(strstr(error->message, why));
+    assert_tscs_as_before(c);
+    crossing_end(c);
+}
+
+/* Each call fails once, in turn. */
+static void test_undo_each(void)
 {
     int undone = 0, call;
 
-    for (call = 1; call < 200; call++) {
-        undone += write_undone(call);
+    for (call = 1; call < 400; call++) {
+        g_autoptr(GError) error = NULL;
+        Crossing c;
+
+        begin_undo(&c, call & 1);
+        fake_hosts[1].calls = 0;
+        fake_hosts[1].fail_call = call / 2;
+        if (!cf_restore(&c.destination, c.state, NULL, &c.report, &error)) {
+            assert_tscs_as_before(&c);
+            undone++;
+        }
+        crossing_end(&c);
     }
-    g_assert_cmpint(undone, ==, 4);
+    /* the first call, and four writes of an offset; on either kernel */
+    g_assert_cmpint(undone, >=, 2 * 5);
+}
+
+/* Calls that go on failing: a sandbox forbids them. */
+static void test_undo_forbidden(void)
+{
+    CfKvmOps ops = fake_ops;
+    int newest, writes;
+    Crossing c;
+
+    ops.set_tsc_offset = set_offset;
+    ops.set_clock = set_clock;
+    for (newest = 0; newest < 2; newest++) {
+        for (writes = 1; writes < 5; writes++) {
+            begin_undo(&c, newest);
+            c.destination.ops = &ops;
+            offset_writes_fail = writes;
+            assert_undone(&c, "setting the TSC offset failed");
+        }
+    }
+    begin_undo(&c, false);
+    c.destination.ops = &ops;
+    clock_writes_fail = G_MAXINT;
+    assert_undone(&c, "KVM_SET_CLOCK failed");
+    clock_writes_fail = 0;
+}
+
+/* A kvmclock that would leave its range is found before anything is written. */
+static void test_undo_range(void)
+{
+    Crossing c;
+
+    begin_undo(&c, true);
+    c.state->anchor.clock_ns = INT64_MAX - CF_NS_PER_SEC;
+    c.state->fn_origin = CF_FN_NONE;
+    assert_undone(&c, "kvmclock can't be computed");
+    g_assert_cmpint(fake_hosts[1].khz_writes, ==, 0);
+    g_assert_cmpint(fake_hosts[1].offset_writes, ==, 0);
 }
 
 /* Scaled without the attribute: derived, and the guest's TSC confirms it. */
@@ -425,7 +509,9 @@ int main(int argc, char **argv)
     g_test_add_func("/tsc/frozen-ignored", test_frozen_ignored);
     g_test_add_func("/tsc/stepped-clock", test_stepped_clock);
     g_test_add_func("/tsc/unknown", test_unknown);
-    g_test_add_func("/tsc/undo", test_undo);
+    g_test_add_func("/tsc/undo-each", test_undo_each);
+    g_test_add_func("/tsc/undo-forbidden", test_undo_forbidden);
+    g_test_add_func("/tsc/undo-range", test_undo_range);
     g_test_add_func("/tsc/derived", test_derived);
     g_test_add_func("/tsc/within-tolerance", test_within_tolerance);
     g_test_add_func("/tsc/no-control", test_no_control);
