@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +12,9 @@
 #include "text/io.h"
 #include "text/json.h"
 #include "files.h"
+
+/* As many as the kernel follows. */
+#define MAX_LINKS 40
 
 static gboolean fail(GError **error, const char *what, const char *path,
                      int code)
@@ -79,6 +81,49 @@ static gboolean write_stdout(const char *text, GError **error)
     return code == 0 || fail(error, "write to", "the standard output", code);
 }
 
+/* Nobody else chooses where this link leads. */
+static bool is_ours(const struct stat *link, const char *folder)
+{
+    const uid_t me = geteuid();
+    struct stat info;
+
+    return stat(folder, &info) == 0 &&
+           (link->st_uid == me || link->st_uid == 0) &&
+           (info.st_uid == me || info.st_uid == 0);
+}
+
+/*
+ * The path at the end of links. One that another user made isn't followed: it
+ * would lead root to a file that only root may write. Its target goes by its
+ * folder's path, so there is no second look at the link. NULL with an error.
+ */
+static char *follow(const char *path, GError **error)
+{
+    g_autofree char *real = g_strdup(path);
+    struct stat info;
+    int links;
+
+    for (links = 0; lstat(real, &info) == 0 && S_ISLNK(info.st_mode);
+         links++) {
+        g_autofree char *folder = g_path_get_dirname(real);
+        g_autofree char *target = g_file_read_link(real, NULL);
+
+        if (!is_ours(&info, folder)) {
+            g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM,
+                        "can't write %s: %s is another user's symbolic link "
+                        "(name the file itself)", path, real);
+            return NULL;
+        }
+        if (!target || links == MAX_LINKS) {
+            fail(error, "write", path, ELOOP);
+            return NULL;
+        }
+        g_free(real);
+        real = g_canonicalize_filename(target, folder);
+    }
+    return g_steal_pointer(&real);
+}
+
 static gboolean write_in_place(const char *path, const char *text,
                                GError **error)
 {
@@ -95,35 +140,57 @@ static gboolean write_in_place(const char *path, const char *text,
     return code == 0 || fail(error, "write", path, code);
 }
 
+/* Owner and mode of the file that is there. */
+static bool look_like(int fd, const char *path)
+{
+    struct stat old;
+
+    return lstat(path, &old) < 0 || !S_ISREG(old.st_mode) ||
+           (fchown(fd, old.st_uid, old.st_gid) == 0 &&
+            fchmod(fd, old.st_mode & 0777) == 0);
+}
+
 static gboolean write_anew(const char *path, const char *text, GError **error)
 {
-    /* Through a link: the file it leads to is the one that was meant. */
-    char *real = realpath(path, NULL);
-    g_autoptr(GError) why = NULL;
-    const gboolean done = g_file_set_contents_full(
-        real ? real : path, text, -1,
-        G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644,
-        &why);
+    g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
+    const int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0644);
+    int code;
 
-    free(real);
-    if (!done) {
-        g_set_error(error, CF_ERROR, CF_ERROR_SYSTEM, "can't write %s: %s",
-                    path, why->message);
+    if (fd < 0) {
+        return fail(error, "write", path, errno);
     }
-    return done;
+    code = cf_io_write(fd, text);
+    if (!code && (!look_like(fd, path) || fsync(fd) < 0)) {
+        code = errno;
+    }
+    if (close(fd) < 0 && !code) {
+        code = errno;
+    }
+    if (!code && rename(temporary, path) < 0) {
+        code = errno;
+    }
+    if (code) {
+        (void)unlink(temporary);
+    }
+    return code == 0 || fail(error, "write", path, code);
 }
 
 gboolean files_write(const char *path, const char *text, GError **error)
 {
+    g_autofree char *real = NULL;
     struct stat info;
 
     if (files_is_stdout(path)) {
         return write_stdout(text, error);
     }
+    real = follow(path, error);
+    if (!real) {
+        return FALSE;
+    }
     if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
         return write_in_place(path, text, error);
     }
-    return write_anew(path, text, error);
+    return write_anew(real, text, error);
 }
 
 /* A new file takes an old one's place, so its folder must be writable. */
@@ -136,14 +203,19 @@ static int check_folder(const char *path)
 
 gboolean files_check_writable(const char *path, GError **error)
 {
+    g_autofree char *real = NULL;
     struct stat info;
     int code;
 
     if (files_is_stdout(path)) {
         return TRUE;
     }
+    real = follow(path, error);
+    if (!real) {
+        return FALSE;
+    }
     if (stat(path, &info) < 0 || S_ISREG(info.st_mode)) {
-        code = check_folder(path);
+        code = check_folder(real);
     } else if (S_ISDIR(info.st_mode)) {
         code = EISDIR;
     } else {

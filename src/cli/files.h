@@ -25,8 +25,9 @@ gboolean files_read(const char *path, char **ret_text, gsize *ret_size,
  * @text: the text
  * @error: why it can't be written
  *
- * A file has the whole text afterwards, or is as it was. What isn't a regular
- * file (a device, a pipe) is written into.
+ * A file has the whole text afterwards, or is as it was; it keeps its owner and
+ * mode. What isn't a regular file (a device, a pipe) is written into. Symbolic
+ * links of other users, except root's, aren't followed.
  *
  * Return: true on success.
  */

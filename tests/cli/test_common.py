@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What every command does alike: help, wrong arguments, outputs that fail."""
 import os
+import pwd
 import re
 import resource
 import shutil
@@ -145,6 +146,44 @@ def test_output_file():
                 assert text.endswith("\n") and text != "old"
         assert os.path.islink(link)
         leftovers(folder, "facts", "link", "new")
+
+
+def test_output_links():
+    """--output doesn't follow another user's link, and keeps owner and mode"""
+    if os.geteuid() != 0:
+        raise Missing("root", "only root can make other users' files")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    with tempfile.TemporaryDirectory() as folder:
+        host = pool.write(folder, [pool.host(places.chance(), 0)])[0]
+        shared, theirs = folder + "/shared", folder + "/theirs"
+        secret = folder + "/secret"
+        for path, owner, mode in (shared, 0, 0o1777), (theirs, nobody, 0o755):
+            os.mkdir(path)
+            os.chmod(path, mode)
+            os.chown(path, owner, owner)
+        with open(secret, "w", encoding="utf-8") as stream:
+            stream.write("old")
+        os.chmod(secret, 0o600)
+        for link in shared + "/link", theirs + "/link", theirs + "/root's":
+            os.symlink(secret, link)
+            if not link.endswith("root's"):
+                os.chown(link, nobody, nobody, follow_symlinks=False)
+            # a link of ours that leads to that one, too
+            os.symlink(link, folder + "/by-way-of")
+            for path in link, folder + "/by-way-of":
+                fails(FAILURE, "probe", "--from", host, "-o", path,
+                      words=[link, "another user's symbolic link"])
+            os.remove(folder + "/by-way-of")
+        with open(secret, encoding="utf-8") as stream:
+            assert stream.read() == "old"
+        leftovers(shared, "link")
+        os.chown(secret, nobody, 4711)
+        os.symlink("secret", folder + "/ours")
+        output("probe", "--from", host, "-o", folder + "/ours")
+        info = os.stat(secret)
+        assert (info.st_uid, info.st_gid, info.st_mode & 0o7777) == \
+            (nobody, 4711, 0o600), info
+        assert info.st_size > 100
 
 
 def test_output_names():
