@@ -103,9 +103,7 @@ typedef struct CfHostId {
 /**
  * CfKvmOps - the calls
  * @open: open a KVM device node, check that it speaks the KVM API
- * @close: close any of the descriptors
- * @drop_vm: close a VM whose vCPUs are closed; this can take the kernel long,
- *           and may not be over when the function returns
+ * @close: close any of the descriptors; a VM's can take a busy kernel long
  * @create_vm: KVM_CREATE_VM
  * @create_vcpu: KVM_CREATE_VCPU
  * @check_extension: KVM_CHECK_EXTENSION on a device or VM
@@ -134,7 +132,6 @@ typedef struct CfHostId {
 typedef struct CfKvmOps {
     int (*open)(const char *path, int *ret_kvm_fd);
     void (*close)(int fd);
-    void (*drop_vm)(int vm_fd);
     int (*create_vm)(int kvm_fd, int *ret_vm_fd);
     int (*create_vcpu)(int vm_fd, uint32_t id, int *ret_vcpu_fd);
     int (*check_extension)(int fd, uint32_t capability, uint32_t *ret_value);

@@ -47,6 +47,8 @@ typedef bool (*CfSettle)(uint32_t vcpu, void *opaque);
  * @read_guest: reads guest memory; NULL if it can't be read
  * @opaque: for @read_guest and @settle
  * @settle: settles a vCPU, see cf_settle_vcpu(); NULL if that isn't wanted
+ * @time: what the kernel knows about its CLOCK_REALTIME, above all the TAI
+ *        offset, from a caller whose sandbox forbids adjtimex(); NULL: ask it
  * @reserved: 0; room for later versions
  *
  * Nothing is owned.
@@ -60,7 +62,8 @@ typedef struct CfVm {
     CfReadGuest read_guest;
     void *opaque;
     CfSettle settle;
-    uint64_t reserved[3];
+    const CfHostTime *time;
+    uint64_t reserved[2];
 } CfVm;
 
 /* CfTscOutcome - what became of the vCPUs' TSCs */

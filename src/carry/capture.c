@@ -91,7 +91,8 @@ gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
     }
     state->host_khz = vm->host->host_khz;
     memcpy(state->boot_id, vm->host->id.boot_id, sizeof(state->boot_id));
-    if (vm->ops->get_host_time(&time) == 0 && time.synchronised) {
+    time = cf_time_of(vm);
+    if (time.synchronised) {
         state->max_error_ns = time.max_error_ns;
     }
     capture_vcpus(vm, state);

@@ -58,17 +58,18 @@ static void activate_master_clock(const CfVm *vm, const CfAnchor *now)
     (void)vm->ops->set_clock(vm->vm_fd, &same);
 }
 
-static int32_t tai_offset(const CfVm *vm)
+CfHostTime cf_time_of(const CfVm *vm)
 {
-    CfHostTime time;
+    CfHostTime time = { 0 };
 
-    return vm->ops->get_host_time(&time) < 0 ? 0 : time.tai_offset_s;
+    return vm->time ? *vm->time
+           : vm->ops->get_host_time(&time) < 0 ? (CfHostTime) { 0 } : time;
 }
 
 gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
                         GError **error)
 {
-    int32_t tai_s = tai_offset(vm);
+    int32_t tai_s = cf_time_of(vm).tai_offset_s;
     int32_t tai_before_s;
     CfAnchor anchor;
     int try = 0;
@@ -84,7 +85,7 @@ gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
             return cf_fail_call(error, "KVM_GET_CLOCK", rc);
         }
         tai_before_s = tai_s;
-        tai_s = tai_offset(vm);
+        tai_s = cf_time_of(vm).tai_offset_s;
     } while (tai_s != tai_before_s && ++try < CF_LEAP_TRIES);
 
     anchor.instant.tai_offset_s = tai_s;

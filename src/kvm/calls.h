@@ -48,6 +48,10 @@ int cf_set_clock_guest(const CfKvmOps *ops, int vcpu_fd,
 gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
                         GError **error);
 
+/* What is known of the host's real time: given by the VM's owner, or asked for;
+ * all 0 if it can't be had. */
+CfHostTime cf_time_of(const CfVm *vm);
+
 /* The clock as it is now, without TAI offset; in parts where the kernel gives
  * no instant. Returns 0 or -errno. */
 int cf_read_clock(const CfVm *vm, CfAnchor *ret_anchor);

@@ -19,9 +19,7 @@ static int call(int fd, unsigned long request, void *argument)
 /* For requests whose argument is a number. */
 static int call_number(int fd, unsigned long request, unsigned long argument)
 {
-    const int rc = ioctl(fd, request, argument);
-
-    return rc < 0 ? -errno : rc;
+    return call(fd, request, (void *)argument);
 }
 
 static int kvm_open(const char *path, int *ret_kvm_fd)
@@ -44,34 +42,6 @@ static int kvm_open(const char *path, int *ret_kvm_fd)
 static void kvm_close(int fd)
 {
     close(fd);
-}
-
-/* Not any number of such threads. */
-#define DROPPING_MAX 8
-
-static int dropping;
-
-static void *drop_thread(void *opaque)
-{
-    close(GPOINTER_TO_INT(opaque));
-    g_atomic_int_add(&dropping, -1);
-    return NULL;
-}
-
-/* KVM waits for RCU when a VM goes, on a busy host for long. We needn't. */
-static void kvm_drop_vm(int vm_fd)
-{
-    GThread *thread = NULL;
-
-    if (g_atomic_int_add(&dropping, 1) < DROPPING_MAX) {
-        thread = g_thread_try_new("cf-drop-vm", drop_thread,
-                                  GINT_TO_POINTER(vm_fd), NULL);
-    }
-    if (thread) {
-        g_thread_unref(thread);
-    } else {
-        drop_thread(GINT_TO_POINTER(vm_fd));
-    }
 }
 
 static int kvm_create_vm(int kvm_fd, int *ret_vm_fd)
@@ -260,7 +230,6 @@ const CfKvmOps *cf_kvm_ops(void)
     static const CfKvmOps ops = {
         .open = kvm_open,
         .close = kvm_close,
-        .drop_vm = kvm_drop_vm,
         .create_vm = kvm_create_vm,
         .create_vcpu = kvm_create_vcpu,
         .check_extension = kvm_check_extension,

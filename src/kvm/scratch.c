@@ -13,7 +13,7 @@ void cf_scratch_close(Scratch *scratch)
         scratch->ops->close(scratch->vcpu_fd);
     }
     if (scratch->vm_fd >= 0) {
-        scratch->ops->drop_vm(scratch->vm_fd);
+        scratch->ops->close(scratch->vm_fd);
     }
     if (scratch->kvm_fd >= 0) {
         scratch->ops->close(scratch->kvm_fd);

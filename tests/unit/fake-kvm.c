@@ -367,7 +367,6 @@ static void ops_get_host_id(CfHostId *ret_id)
 const CfKvmOps fake_ops = {
     .open = ops_open,
     .close = ops_close,
-    .drop_vm = ops_close,
     .create_vm = ops_create_vm,
     .create_vcpu = ops_create_vcpu,
     .check_extension = ops_check_extension,
