@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "text/io.h"
 #include "probe-apart.h"
@@ -14,13 +13,6 @@
 
 /* Far more than the facts of a host have. */
 #define ANSWER_MAX_SIZE 65536
-
-/* Exit statuses of the child: what it has written. If it fails in any other way
- * the status is smaller. */
-enum {
-    WROTE_FACTS = 10,
-    WROTE_PROBLEM,
-};
 
 static gboolean fail(GError **error, const char *what, int code)
 {
@@ -43,19 +35,27 @@ static void let_go_of_libvirt(void)
     }
 }
 
-static int probe_and_write(int fd)
+/* Taking a VM down can take KVM long. It goes with this process, and nobody
+ * waits for that. */
+static void leave_open(int fd)
+{
+    (void)fd;
+}
+
+/* The answer: facts, which are JSON, or why there are none. */
+static void probe_and_write(int fd)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *facts = NULL;
+    CfKvmOps ops = *cf_kvm_ops();
     CfHost probe;
 
-    if (!cf_host_probe(cf_kvm_ops(), DEVICE, &probe, &error)) {
-        cf_io_write(fd, error->message);
-        return WROTE_PROBLEM;
+    ops.close = leave_open;
+    if (cf_host_probe(&ops, DEVICE, &probe, &error)) {
+        facts = cf_host_to_json(&probe);
     }
-    facts = cf_host_to_json(&probe);
-    cf_io_write(fd, facts);
-    return WROTE_FACTS;
+    cf_io_write(fd, facts ? facts : error->message);
+    close(fd);
 }
 
 static void G_GNUC_NORETURN run_child(int fd)
@@ -63,39 +63,31 @@ static void G_GNUC_NORETURN run_child(int fd)
     /* It ends with the hook, as far as KVM lets it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     let_go_of_libvirt();
-    _exit(probe_and_write(fd));
+    probe_and_write(fd);
+    _exit(0);
 }
 
-static gboolean understand(int status, const char *answer, size_t size,
-                           CfHost *ret_host, GError **error)
+/* Not until the child has gone: only until it has said all. */
+static gboolean ask(int fd, CfHost *ret_host, GError **error)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == WROTE_PROBLEM) {
-        g_set_error_literal(error, CF_ERROR, CF_ERROR_NO_KVM, answer);
-        return FALSE;
+    g_autofree char *answer = NULL;
+    size_t size;
+    const int code = cf_io_read(fd, ANSWER_MAX_SIZE, &answer, &size);
+
+    if (code) {
+        return fail(error, "reading its facts", code);
     }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != WROTE_FACTS) {
+    if (!size) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_SYSTEM,
                             "the probe of this host died (run clockferry "
                             "probe there)");
         return FALSE;
     }
+    if (answer[0] != '{') {
+        g_set_error_literal(error, CF_ERROR, CF_ERROR_NO_KVM, answer);
+        return FALSE;
+    }
     return cf_host_from_json(answer, size, ret_host, error);
-}
-
-static gboolean ask(pid_t child, int fd, CfHost *ret_host, GError **error)
-{
-    g_autofree char *answer = NULL;
-    size_t size;
-    int code, status;
-
-    code = cf_io_read(fd, ANSWER_MAX_SIZE, &answer, &size);
-    if (code) {
-        return fail(error, "reading its facts", code);
-    }
-    if (waitpid(child, &status, 0) < 0) {
-        return fail(error, "waitpid", errno);
-    }
-    return understand(status, answer, size, ret_host, error);
 }
 
 gboolean probe_apart(CfHost *ret_host, GError **error)
@@ -119,7 +111,7 @@ gboolean probe_apart(CfHost *ret_host, GError **error)
         run_child(fds[1]);
     }
     close(fds[1]);
-    done = ask(child, fds[0], ret_host, error);
+    done = ask(fds[0], ret_host, error);
     close(fds[0]);
     return done;
 }
