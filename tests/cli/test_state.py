@@ -2,10 +2,12 @@
 """clockferry state, with real QEMUs and with rude monitors"""
 import json
 import re
+import resource
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 import testdriver
 from harness import migrate
@@ -260,6 +262,31 @@ def test_silent():
     """A monitor that somebody else is in: a sentence after five seconds"""
     with Monitor(silent=True) as path:
         fails(FAILURE, "state", "--qmp", path, words=["another -qmp"])
+
+
+def bit_by_bit(piece):
+    def chatter(client):
+        while True:
+            client.sendall(piece)
+            time.sleep(0.5)
+    return chatter
+
+
+def test_chatter():
+    """Something comes all the time, but no answer: five seconds, no memory"""
+    def little():
+        resource.setrlimit(resource.RLIMIT_AS, (256 << 20, 256 << 20))
+
+    event = json.dumps({"event": "X", "data": {"a": "x" * 1000}}) + "\n"
+
+    def flood(client):
+        while True:
+            client.sendall(event.encode() * 100)
+
+    for chatter in bit_by_bit(b" "), bit_by_bit(b'{"event": "X"}\n'), flood:
+        with Monitor(chatter=chatter) as path:
+            fails(FAILURE, "state", "--qmp", path, words=["doesn't answer"],
+                  preexec_fn=little)
 
 
 def test_no_monitor():

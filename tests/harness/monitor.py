@@ -14,13 +14,16 @@ class Monitor:
     """A socket that greets and then answers each command as it is told.
 
     answers: command -> what it returns; an Exception's text is an error. What
-    isn't named isn't known. raw: sent instead of all that."""
+    isn't named isn't known. raw: sent instead of all that. chatter: called with
+    the client instead of an answer to the first command."""
 
-    def __init__(self, answers=None, raw=None, silent=False, events=()):
+    def __init__(self, answers=None, raw=None, silent=False, events=(),
+                 chatter=None):
         self._folder = tempfile.TemporaryDirectory()
         self.path = self._folder.name + "/qmp"
         self._answers, self._raw = answers or {}, raw
         self._silent, self._events = silent, events
+        self._chatter, self._id = chatter, None
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(self.path)
         self._server.listen(1)
@@ -63,25 +66,33 @@ class Monitor:
                 except ValueError:
                     break
                 text = text[end:].lstrip()
+                self._id = request.get("id")
+                if self._chatter:
+                    self._chatter(client)
+                    return
+                self._reply(client, {"return": {"enabled": "late"}}, "late")
                 self._answer(client, request["execute"])
 
     def _answer(self, client, command):
         answer = self._answers.get(command)
         if command == "qmp_capabilities":
-            self._say(client, {"return": {}})
+            self._reply(client, {"return": {}})
         elif isinstance(answer, Exception):
-            self._say(client, {"error": {"class": "GenericError",
-                                         "desc": str(answer)}})
+            self._reply(client, {"error": {"class": "GenericError",
+                                           "desc": str(answer)}})
         elif answer is None:
-            self._say(client, {"error": {
+            self._reply(client, {"error": {
                 "class": "CommandNotFound",
                 "desc": "The command %s has not been found" % command}})
         else:
             self._say(client, {"event": "RTC_CHANGE", "data": {}})
-            self._say(client, {"return": answer})
+            self._reply(client, {"return": answer})
             if command == "query-cpus-fast":
                 for event in self._events:
                     self._say(client, event)
+
+    def _reply(self, client, message, to=None):
+        self._say(client, {**message, "id": to or self._id})
 
     @staticmethod
     def _say(client, message):

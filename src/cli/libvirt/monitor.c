@@ -39,15 +39,15 @@ static void close_peer(void *opaque)
     g_free(peer);
 }
 
-static CfJson *ask(void *opaque, const char *request, GError **error)
+static CfJson *ask(void *opaque, CfJson *request, GError **error)
 {
     Peer *peer = opaque;
+    g_autofree char *text = cf_json_print(request);
     g_autofree char *answer = NULL;
     const char *name = libvirt.virDomainGetName(peer->domain);
     g_autoptr(GError) why = NULL;
 
-    if (libvirt.virDomainQemuMonitorCommand(peer->domain, request, &answer,
-                                            0) == 0) {
+    if (libvirt.virDomainQemuMonitorCommand(peer->domain, text, &answer, 0) == 0) {
         return qmp_parse(answer, strlen(answer), error);
     }
     libvirt_set_error(&why, "can't ask the QEMU of %s through libvirt",

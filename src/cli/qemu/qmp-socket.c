@@ -9,16 +9,23 @@
 /* QEMU answers at once, unless somebody else is connected to its monitor. */
 #define ANSWER_LIMIT_S 5
 
+/* Nobody waits for older ones; a guest can cause as many as it likes. */
+#define MAX_EVENTS 64
+
 /**
  * Peer - the other end
  * @socket: connected
  * @buffer: what was received and isn't a whole line yet
- * @events: events that came before an answer
+ * @events: events that came before an answer, the last few
+ * @deadline_us: when it must have answered; 0: it need not
+ * @n_requests: how many there were; the last one's id
  */
 typedef struct Peer {
     GSocket *socket;
     GByteArray *buffer;
     GQueue *events;
+    gint64 deadline_us;
+    unsigned int n_requests;
 } Peer;
 
 static void close_peer(void *opaque)
@@ -48,12 +55,30 @@ static gboolean fail_receive(gssize n, GError *why, GError **error)
     return FALSE;
 }
 
+/* Whatever comes in the meantime, bit by bit or in floods, doesn't put off the
+ * deadline. */
+static gboolean wait_for_some(Peer *peer, GError **error)
+{
+    gint64 left_us = -1;
+
+    if (peer->deadline_us) {
+        left_us = peer->deadline_us - g_get_monotonic_time();
+        if (left_us <= 0) {
+            g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "");
+            return FALSE;
+        }
+    }
+    return g_socket_condition_timed_wait(peer->socket, G_IO_IN, left_us, NULL,
+                                         error);
+}
+
 static gboolean receive_some(Peer *peer, GError **error)
 {
     guint8 bytes[16384];
     GError *why = NULL;
-    const gssize n = g_socket_receive(peer->socket, (char *)bytes,
-                                      sizeof(bytes), NULL, &why);
+    const gssize n = !wait_for_some(peer, &why) ? -1
+                     : g_socket_receive(peer->socket, (char *)bytes,
+                                        sizeof(bytes), NULL, &why);
 
     if (n <= 0) {
         return fail_receive(n, why, error);
@@ -87,17 +112,40 @@ static CfJson *receive_message(Peer *peer, GError **error)
     return message;
 }
 
-/* The answer to a command; events that come before it are kept. */
-static CfJson *receive_reply(Peer *peer, GError **error)
+/* An answer without an id is to what wasn't understood. */
+static bool is_reply(const CfJson *message, const char *id)
+{
+    CfJsonReader reader = { NULL };
+    char text[16] = "";
+    const bool has_id = cf_json_get_text(&reader, message, "id", text,
+                                         sizeof(text));
+
+    g_free(reader.problem);
+    return has_id ? !strcmp(text, id) : cf_json_has(message, "error");
+}
+
+static void keep_event(Peer *peer, CfJson *event)
+{
+    g_queue_push_tail(peer->events, event);
+    if (peer->events->length > MAX_EVENTS) {
+        cf_json_free(g_queue_pop_head(peer->events));
+    }
+}
+
+/* Not the answer to an earlier request, which came too late. */
+static CfJson *receive_reply(Peer *peer, const char *id, GError **error)
 {
     for (;;) {
         CfJson *message = receive_message(peer, error);
 
-        if (!message || cf_json_has(message, "return") ||
-            cf_json_has(message, "error")) {
+        if (!message || is_reply(message, id)) {
             return message;
         }
-        g_queue_push_tail(peer->events, message);
+        if (cf_json_has(message, "event")) {
+            keep_event(peer, message);
+        } else {
+            cf_json_free(message);
+        }
     }
 }
 
@@ -118,12 +166,23 @@ static gboolean send_text(Peer *peer, const char *text, GError **error)
     return TRUE;
 }
 
-static CfJson *ask(void *opaque, const char *request, GError **error)
+static void begin_to_wait(Peer *peer)
+{
+    peer->deadline_us = g_get_monotonic_time() +
+                        ANSWER_LIMIT_S * G_USEC_PER_SEC;
+}
+
+static CfJson *ask(void *opaque, CfJson *request, GError **error)
 {
     Peer *peer = opaque;
+    g_autofree char *id = g_strdup_printf("%u", ++peer->n_requests);
+    g_autofree char *text = NULL;
 
-    return send_text(peer, request, error) ? receive_reply(peer, error)
-                                           : NULL;
+    cf_json_add_text(request, "id", id);
+    text = cf_json_print(request);
+    begin_to_wait(peer);
+    return send_text(peer, text, error) ? receive_reply(peer, id, error)
+                                        : NULL;
 }
 
 static CfJson *wait_event(void *opaque, GError **error)
@@ -132,6 +191,7 @@ static CfJson *wait_event(void *opaque, GError **error)
     CfJson *event = g_queue_pop_head(peer->events);
 
     g_socket_set_timeout(peer->socket, 0);
+    peer->deadline_us = 0;
     while (!event) {
         event = receive_message(peer, error);
         if (!event) {
@@ -153,8 +213,10 @@ static const QmpWay socket_way = {
 
 static gboolean is_greeted(Peer *peer, GError **error)
 {
-    g_autoptr(CfJson) greeting = receive_message(peer, error);
+    g_autoptr(CfJson) greeting = NULL;
 
+    begin_to_wait(peer);
+    greeting = receive_message(peer, error);
     if (!greeting) {
         return FALSE;
     }
@@ -204,7 +266,11 @@ Qmp *qmp_open_socket(const char *path, GError **error)
         return NULL;
     }
     peer = g_new(Peer, 1);
-    *peer = (Peer) { socket, g_byte_array_new(), g_queue_new() };
+    *peer = (Peer) {
+        .socket = socket,
+        .buffer = g_byte_array_new(),
+        .events = g_queue_new(),
+    };
     qmp = qmp_new(&socket_way, peer);
     if (!is_greeted(peer, error)) {
         return NULL;

@@ -64,15 +64,13 @@ CfJson *qmp_execute(Qmp *qmp, const char *command, CfJson *arguments,
                     GError **error)
 {
     g_autoptr(CfJson) request = cf_json_object();
-    g_autofree char *text = NULL;
     g_autoptr(CfJson) reply = NULL;
 
     cf_json_add_text(request, "execute", command);
     if (arguments) {
         cf_json_add(request, "arguments", arguments);
     }
-    text = cf_json_print(request);
-    reply = qmp->way->ask(qmp->peer, text, error);
+    reply = qmp->way->ask(qmp->peer, request, error);
     if (!reply || cf_json_has(reply, "return")) {
         return g_steal_pointer(&reply);
     }

@@ -33,15 +33,15 @@ GQuark qmp_error_quark(void);
 
 /**
  * QmpWay - a way to a monitor
- * @ask: send a request, and return the answer: an object with the member
- *       "return" or "error"; NULL if there is none
+ * @ask: send a request, to which it may add members, and return the answer: an
+ *       object with the member "return" or "error"; NULL if there is none
  * @wait_event: return the next event; NULL if there won't be one
  * @close: free everything
  *
  * Each gets the peer that qmp_new() was given.
  */
 typedef struct QmpWay {
-    CfJson *(*ask)(void *peer, const char *request, GError **error);
+    CfJson *(*ask)(void *peer, CfJson *request, GError **error);
     CfJson *(*wait_event)(void *peer, GError **error);
     void (*close)(void *peer);
 } QmpWay;
