@@ -88,8 +88,8 @@ void cf_json_add_bool(CfJson *object, const char *name, bool value)
 void cf_json_add_name(CfJson *object, const char *name, const CfNames *names,
                       unsigned int value)
 {
-    if (value < names->n && names->of[value]) {
-        cf_json_add_text(object, name, names->of[value]);
+    if (value < G_N_ELEMENTS(*names) && (*names)[value]) {
+        cf_json_add_text(object, name, (*names)[value]);
     }
 }
 

@@ -3,15 +3,9 @@
 #ifndef CF_NAMES_H
 #define CF_NAMES_H
 
-/**
- * CfNames - of one enumeration, by value
- * @n: how many
- * @of: the names; NULL for a value that means "unknown", which isn't written
- */
-typedef struct CfNames {
-    unsigned int n;
-    const char *of[16];
-} CfNames;
+/* Of one enumeration, by value; NULL for a value that means "unknown", which
+ * isn't written, and after the last one. */
+typedef const char *CfNames[16];
 
 extern const CfNames cf_policy_names;
 extern const CfNames cf_verdict_names;

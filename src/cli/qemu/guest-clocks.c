@@ -3,10 +3,7 @@
 #include <string.h>
 #include "guest-clocks.h"
 
-static const CfNames blackouts = {
-    .n = 2,
-    .of = { "count", "freeze" },
-};
+static const CfNames blackouts = { "count", "freeze" };
 
 /* QEMU's numbers are JSON numbers. */
 static bool get_s64(CfJsonReader *reader, const CfJson *object,
