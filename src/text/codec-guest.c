@@ -14,31 +14,6 @@ char *cf_guest_to_json(const CfGuest *guest)
     return cf_json_print(object);
 }
 
-static void get_host(CfJsonReader *reader, const CfJson *object,
-                     CfGuest *guest)
-{
-    CfJson *instant;
-    int64_t khz;
-    int leap;
-
-    cf_json_get_text(reader, object, "host", guest->host,
-                     sizeof(guest->host));
-    cf_json_get_text(reader, object, "boot_id", guest->boot_id,
-                     sizeof(guest->boot_id));
-    if (cf_json_get_int(reader, object, "host_khz", 1, UINT32_MAX, &khz)) {
-        guest->host_khz = (uint32_t)khz;
-    }
-    if (cf_json_get_object(reader, object, "instant", &instant)) {
-        guest->instant_known = cf_instant_from_json(reader, instant,
-                                                    &guest->instant);
-    }
-    cf_json_get_u64(reader, object, "max_error_ns", &guest->max_error_ns);
-    cf_json_get_tai(reader, object, &guest->tai_offset_s);
-    if (cf_json_get_name(reader, object, "leap", &cf_leap_names, &leap)) {
-        guest->leap = (CfLeap)leap;
-    }
-}
-
 static void get_freq(CfJsonReader *reader, const CfJson *object,
                      CfGuest *guest)
 {
@@ -57,26 +32,6 @@ static void get_freq(CfJsonReader *reader, const CfJson *object,
     }
 }
 
-static void get_guest(CfJsonReader *reader, const CfJson *object,
-                      CfGuest *guest)
-{
-    int value;
-
-    if (!cf_json_check_format(reader, object, FORMAT, VERSION)) {
-        return;
-    }
-    get_host(reader, object, guest);
-    get_freq(reader, object, guest);
-    cf_json_get_bool(reader, object, "promised", &guest->promised);
-    if (cf_json_get_name(reader, object, "policy", &cf_policy_names,
-                         &value)) {
-        guest->policy = (enum cf_policy)value;
-    }
-    if (cf_json_get_name(reader, object, "require", &cf_rung_names, &value)) {
-        guest->require = (enum cf_rung)value;
-    }
-}
-
 static gboolean guest_from_object(CfJsonReader *reader, const CfJson *object,
                                   CfGuest *ret_guest, GError **error)
 {
@@ -86,8 +41,10 @@ static gboolean guest_from_object(CfJsonReader *reader, const CfJson *object,
         .max_error_ns = UINT64_MAX,
     };
 
-    if (object) {
-        get_guest(reader, object, &guest);
+    if (object && cf_json_check_format(reader, object, FORMAT, VERSION) &&
+        cf_members_get(reader, object, "it", cf_guest_host_members, &guest)) {
+        get_freq(reader, object, &guest);
+        cf_members_get(reader, object, "it", cf_guest_wish_members, &guest);
     }
     if (reader->problem) {
         return cf_fail_json(error, "the description of a guest", reader);

@@ -6,44 +6,65 @@
 #define VERSION 1
 #define MIN_VERSION 1
 
-static CfJson *anchor_to_json(const CfAnchor *anchor)
-{
-    CfJson *object = cf_instant_to_json(&anchor->instant);
+#define AT(member) CF_AT(CfState, member)
 
-    cf_json_add_u64(object, "clock_ns", anchor->clock_ns);
-    cf_json_add_int(object, "flags", anchor->flags);
-    if (anchor->slack_ns) {
-        cf_json_add_u64(object, "slack_ns", anchor->slack_ns);
-    }
-    return object;
-}
+static const CfMember anchor_members[] = {
+    { "", CF_MEMBER_INLINE, AT(anchor.instant),
+      .members = cf_instant_members },
+    { "clock_ns", CF_MEMBER_U64, AT(anchor.clock_ns), .needed = true },
+    { "flags", CF_MEMBER_INT, AT(anchor.flags),
+      .needed = true, .max = UINT32_MAX },
+    { "slack_ns", CF_MEMBER_U64, AT(anchor.slack_ns), .optional = true },
+    { 0 },
+};
 
-static CfJson *fn_to_json(CfFnOrigin origin, const struct cf_clock_fn *fn)
-{
-    CfJson *object = cf_json_object();
+static const CfMember state_members[] = {
+    { "host_khz", CF_MEMBER_INT, AT(host_khz),
+      .needed = true, .max = UINT32_MAX },
+    { "boot_id", CF_MEMBER_TEXT, AT(boot_id) },
+    { "max_error_ns", CF_MEMBER_U64, AT(max_error_ns),
+      .optional = true, .unknown = UINT64_MAX },
+    { "unstable", CF_MEMBER_BOOL, AT(unstable), .optional = true },
+    { "anchor", CF_MEMBER_OBJECT, .members = anchor_members, .needed = true },
+    { 0 },
+};
 
-    cf_json_add_name(object, "origin", &cf_fn_origin_names, origin);
-    cf_json_add_u64(object, "tsc_ticks", fn->tsc_ticks);
-    cf_json_add_u64(object, "system_ns", fn->system_ns);
-    cf_json_add_int(object, "mul", fn->mul);
-    cf_json_add_int(object, "shift", fn->shift);
-    return object;
-}
+static const CfMember fn_members[] = {
+    { "origin", CF_MEMBER_WORD, AT(fn_origin),
+      .needed = true, .names = &cf_fn_origin_names },
+    { "tsc_ticks", CF_MEMBER_U64, AT(fn.tsc_ticks), .needed = true },
+    { "system_ns", CF_MEMBER_U64, AT(fn.system_ns), .needed = true },
+    { "mul", CF_MEMBER_INT, AT(fn.mul), .needed = true, .max = UINT32_MAX },
+    { "shift", CF_MEMBER_INT, AT(fn.shift),
+      .needed = true, .min = INT32_MIN, .max = INT32_MAX },
+    { 0 },
+};
+
+static const CfMember freq_members[] = {
+    { "freq_origin", CF_MEMBER_WORD, CF_AT(CfVcpuState, freq_origin),
+      .names = &cf_freq_origin_names },
+    { "", CF_MEMBER_INLINE, CF_AT(CfVcpuState, freq),
+      .members = cf_freq_members },
+    { 0 },
+};
+
+static const CfMember offset_members[] = {
+    { "offset_origin", CF_MEMBER_WORD, CF_AT(CfVcpuState, offset_origin),
+      .names = &cf_offset_origin_names },
+    { "offset_ticks", CF_MEMBER_U64, CF_AT(CfVcpuState, offset_ticks),
+      .needed = true },
+    { 0 },
+};
 
 static CfJson *vcpu_to_json(const CfVcpuState *vcpu)
 {
     CfJson *object = cf_json_object();
 
     if (vcpu->freq_origin != CF_FREQ_UNKNOWN) {
-        cf_json_add_name(object, "freq_origin", &cf_freq_origin_names,
-                         vcpu->freq_origin);
-        cf_json_add_u64(object, "ratio", vcpu->freq.ratio);
-        cf_json_add_int(object, "frac_bits", vcpu->freq.frac_bits);
+        cf_members_add(object, freq_members, vcpu);
     }
     if (vcpu->offset_origin != CF_OFFSET_UNKNOWN) {
-        cf_json_add_name(object, "offset_origin", &cf_offset_origin_names,
-                         vcpu->offset_origin);
-        cf_json_add_u64(object, "offset_ticks", vcpu->offset_ticks);
+        cf_members_add(object, offset_members, vcpu);
     }
     return object;
 }
@@ -55,18 +76,10 @@ char *cf_state_to_json(const CfState *state)
     CfJson *vcpus = cf_json_array();
     uint32_t i;
 
-    cf_json_add_int(object, "host_khz", state->host_khz);
-    cf_json_add_text(object, "boot_id", state->boot_id);
-    if (state->max_error_ns != UINT64_MAX) {
-        cf_json_add_u64(object, "max_error_ns", state->max_error_ns);
-    }
-    if (state->unstable) {
-        cf_json_add_bool(object, "unstable", true);
-    }
-    cf_json_add(object, "anchor", anchor_to_json(&state->anchor));
+    cf_members_add(object, state_members, state);
     if (state->fn_origin != CF_FN_NONE) {
         cf_json_add(object, "clock_fn",
-                    fn_to_json(state->fn_origin, &state->fn));
+                    cf_members_to_json(fn_members, state));
     }
     for (i = 0; i < state->n_vcpus; i++) {
         cf_json_append(vcpus, vcpu_to_json(&state->vcpus[i]));
@@ -75,104 +88,24 @@ char *cf_state_to_json(const CfState *state)
     return cf_json_print(object);
 }
 
-/* One of several members that only make sense together is missing. */
-static void need(CfJsonReader *reader, bool all, const char *what)
-{
-    if (!all) {
-        cf_json_fail(reader, "%s is incomplete", what);
-    }
-}
-
-static void get_anchor(CfJsonReader *reader, const CfJson *object,
-                       CfAnchor *anchor)
-{
-    CfJson *json;
-
-    if (!cf_json_get_object(reader, object, "anchor", &json)) {
-        need(reader, false, "the state without an anchor");
-        return;
-    }
-    cf_instant_from_json(reader, json, &anchor->instant);
-    need(reader,
-         cf_json_get_u64(reader, json, "clock_ns", &anchor->clock_ns) &&
-         cf_json_get_u32(reader, json, "flags", &anchor->flags), "anchor");
-    cf_json_get_u64(reader, json, "slack_ns", &anchor->slack_ns);
-}
-
-static void get_fn(CfJsonReader *reader, const CfJson *object, CfState *state)
-{
-    CfJson *json;
-    int origin;
-
-    if (!cf_json_get_object(reader, object, "clock_fn", &json)) {
-        return;
-    }
-    if (cf_json_get_name(reader, json, "origin", &cf_fn_origin_names,
-                         &origin) &&
-        cf_json_get_u64(reader, json, "tsc_ticks", &state->fn.tsc_ticks) &&
-        cf_json_get_u64(reader, json, "system_ns", &state->fn.system_ns) &&
-        cf_json_get_u32(reader, json, "mul", &state->fn.mul) &&
-        cf_json_get_s32(reader, json, "shift", &state->fn.shift)) {
-        state->fn_origin = (CfFnOrigin)origin;
-    } else {
-        need(reader, false, "clock_fn");
-    }
-}
-
 static void get_vcpu(CfJsonReader *reader, const CfJson *json,
                      uint32_t host_khz, CfVcpuState *vcpu)
 {
-    int origin;
-
-    if (cf_json_get_name(reader, json, "freq_origin", &cf_freq_origin_names,
-                         &origin)) {
-        vcpu->freq_origin = (CfFreqOrigin)origin;
+    if (cf_json_has(json, "freq_origin")) {
+        cf_members_get(reader, json, "a vCPU", freq_members, vcpu);
         vcpu->freq.host_khz = host_khz;
-        need(reader,
-             cf_json_get_u64(reader, json, "ratio", &vcpu->freq.ratio) &&
-             cf_json_get_u32(reader, json, "frac_bits",
-                             &vcpu->freq.frac_bits), "a vCPU's frequency");
     }
-    if (cf_json_get_name(reader, json, "offset_origin",
-                         &cf_offset_origin_names, &origin)) {
-        vcpu->offset_origin = (CfOffsetOrigin)origin;
-        need(reader,
-             cf_json_get_u64(reader, json, "offset_ticks",
-                             &vcpu->offset_ticks), "a vCPU's offset");
-    }
-}
-
-static void get_members(CfJsonReader *reader, const CfJson *object,
-                        const CfJson *vcpus, CfState *state)
-{
-    uint32_t i;
-
-    need(reader, cf_json_get_u32(reader, object, "host_khz",
-                                 &state->host_khz),
-         "the state without host_khz");
-    cf_json_get_text(reader, object, "boot_id", state->boot_id,
-                     sizeof(state->boot_id));
-    cf_json_get_u64(reader, object, "max_error_ns", &state->max_error_ns);
-    cf_json_get_bool(reader, object, "unstable", &state->unstable);
-    get_anchor(reader, object, &state->anchor);
-    get_fn(reader, object, state);
-    for (i = 0; i < state->n_vcpus && !reader->problem; i++) {
-        const CfJson *vcpu = cf_json_element(reader, vcpus, i);
-
-        if (vcpu) {
-            get_vcpu(reader, vcpu, state->host_khz, &state->vcpus[i]);
-        }
+    if (cf_json_has(json, "offset_origin")) {
+        cf_members_get(reader, json, "a vCPU", offset_members, vcpu);
     }
 }
 
 static CfState *get_state(CfJsonReader *reader, const CfJson *object)
 {
     CfState *state;
-    CfJson *vcpus;
+    CfJson *vcpus, *json;
+    uint32_t i;
 
-    if (!cf_json_check_format(reader, object, FORMAT, VERSION)) {
-        return NULL;
-    }
     if (!cf_json_get_array(reader, object, "vcpus", &vcpus) ||
         cf_json_length(vcpus) < 1 ||
         cf_json_length(vcpus) > CF_STATE_MAX_VCPUS) {
@@ -181,7 +114,16 @@ static CfState *get_state(CfJsonReader *reader, const CfJson *object)
         return NULL;
     }
     state = cf_state_new((uint32_t)cf_json_length(vcpus));
-    get_members(reader, object, vcpus, state);
+    cf_members_get(reader, object, "it", state_members, state);
+    if (cf_json_get_object(reader, object, "clock_fn", &json)) {
+        cf_members_get(reader, json, "clock_fn", fn_members, state);
+    }
+    for (i = 0; i < state->n_vcpus && !reader->problem; i++) {
+        json = cf_json_element(reader, vcpus, i);
+        if (json) {
+            get_vcpu(reader, json, state->host_khz, &state->vcpus[i]);
+        }
+    }
     return state;
 }
 
@@ -189,7 +131,8 @@ gboolean cf_state_from_json(const char *json, size_t size, CfState **ret_state,
                             GError **error)
 {
     CfJsonReader reader = { NULL };
-    g_autoptr(CfJson) object = cf_json_parse(&reader, json, size);
+    g_autoptr(CfJson) object = cf_json_read(&reader, json, size, FORMAT,
+                                            VERSION);
     g_autoptr(CfState) state = object ? get_state(&reader, object) : NULL;
 
     if (reader.problem) {

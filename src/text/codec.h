@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the formats have in common. */
+/* The formats' members as tables, by which structures are written and read. */
 #ifndef CF_CODEC_H
 #define CF_CODEC_H
 
@@ -7,24 +7,95 @@
 #include <clockferry/state.h>
 #include "json.h"
 
+/**
+ * CfMemberKind - what a member is in JSON, and in a structure
+ * @CF_MEMBER_TEXT: text; an array of characters, empty when unknown
+ * @CF_MEMBER_BOOL: true or false; bool
+ * @CF_MEMBER_ANSWER: true or false; CfAnswer
+ * @CF_MEMBER_WORD: a word; an enumeration, unknown if it has no name
+ * @CF_MEMBER_INT: a number; uint32_t, or int32_t if it may be negative
+ * @CF_MEMBER_U64: a number in a string; uint64_t
+ * @CF_MEMBER_S64: a number in a string; int64_t; only written
+ * @CF_MEMBER_OBJECT: an object; a structure
+ * @CF_MEMBER_INLINE: members of the same object; a structure
+ */
+typedef enum CfMemberKind {
+    CF_MEMBER_TEXT,
+    CF_MEMBER_BOOL,
+    CF_MEMBER_ANSWER,
+    CF_MEMBER_WORD,
+    CF_MEMBER_INT,
+    CF_MEMBER_U64,
+    CF_MEMBER_S64,
+    CF_MEMBER_OBJECT,
+    CF_MEMBER_INLINE,
+} CfMemberKind;
+
+/**
+ * CfMember - one member of an object; tables of them end with { 0 }
+ * @name: its name in JSON
+ * @kind: what it is
+ * @at: its offset in the structure
+ * @size: its size there
+ * @known: offset of the bool that says whether it is known; 0: there is none
+ * @needed: an object without it is refused
+ * @optional: it is left out if its value is @unknown
+ * @unknown: that value, 0 or all ones
+ * @names: of a word
+ * @min: the smallest number
+ * @max: the largest number
+ * @members: of an object
+ */
+typedef struct CfMember {
+    const char *name;
+    CfMemberKind kind;
+    size_t at;
+    size_t size;
+    size_t known;
+    bool needed;
+    bool optional;
+    uint64_t unknown;
+    const CfNames *names;
+    int64_t min;
+    int64_t max;
+    const struct CfMember *members;
+} CfMember;
+
+/* The place of a member of a structure; whether it is known. */
+#define CF_AT(type, member) \
+    .at = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define CF_KNOWN(type, member) .known = offsetof(type, member)
+
 /* Beyond this a TAI offset is nonsense; cf_elapsed_ns() has the same limit. */
-#define CF_TAI_LIMIT_S 1000
+#define CF_TAI(type, member) \
+    { "tai_offset_s", CF_MEMBER_INT, CF_AT(type, member), \
+      .optional = true, .min = -1000, .max = 1000 }
+
+extern const CfMember cf_instant_members[];
+extern const CfMember cf_freq_members[];
+
+/* Of a CfGuest: its host, and what may become of it. In between there is its
+ * frequency, if it is known. */
+extern const CfMember cf_guest_host_members[];
+extern const CfMember cf_guest_wish_members[];
 
 #define CF_GUEST_FORMAT "clockferry-guest"
 #define CF_GUEST_VERSION 1
 
-CfJson *cf_instant_to_json(const struct cf_instant *instant);
+/* Writes the members of the structure @from. */
+void cf_members_add(CfJson *object, const CfMember *members, const void *from);
+
+/* The same into a new object. */
+CfJson *cf_members_to_json(const CfMember *members, const void *from);
+
+/* Reads those members that are there into the structure @to. Whatever is wrong,
+ * the reader keeps; @what is the object's name there. Returns false if it has
+ * a problem. */
+bool cf_members_get(CfJsonReader *reader, const CfJson *object,
+                    const char *what, const CfMember *members, void *to);
 
 /* A guest in the format clockferry-guest, to be freed with cf_json_free(). */
 CfJson *cf_guest_to_object(const CfGuest *guest);
-
-/* All members must be there, except the TAI offset. */
-bool cf_instant_from_json(CfJsonReader *reader, const CfJson *object,
-                          struct cf_instant *ret_instant);
-
-/* Reads the member tai_offset_s, if it is there. */
-void cf_json_get_tai(CfJsonReader *reader, const CfJson *object,
-                     int32_t *ret_tai_offset_s);
 
 /* Reports the reader's problem, and frees it; returns false. */
 gboolean cf_fail_json(GError **error, const char *what, CfJsonReader *reader);

@@ -189,6 +189,15 @@ bool cf_json_check_format(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
+CfJson *cf_json_read(CfJsonReader *reader, const char *text, size_t size,
+                     const char *format, int version)
+{
+    g_autoptr(CfJson) object = cf_json_parse(reader, text, size);
+
+    return object && cf_json_check_format(reader, object, format, version)
+           ? g_steal_pointer(&object) : NULL;
+}
+
 bool cf_json_has(const CfJson *object, const char *name)
 {
     return json_object_object_get_ex(object, name, NULL);
@@ -262,18 +271,6 @@ bool cf_json_get_u32(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
-bool cf_json_get_s32(CfJsonReader *reader, const CfJson *object,
-                     const char *name, int32_t *ret_value)
-{
-    int64_t value = 0;
-
-    if (!cf_json_get_int(reader, object, name, INT32_MIN, INT32_MAX, &value)) {
-        return false;
-    }
-    *ret_value = (int32_t)value;
-    return true;
-}
-
 /* A string without zero bytes in it. */
 static bool get_string(CfJsonReader *reader, const CfJson *object,
                        const char *name, const char **ret_text)
@@ -292,12 +289,6 @@ static bool get_string(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
-/* One way to write each number: no leading zeros. */
-static bool is_padded(const char *digits)
-{
-    return digits[0] == '0' && digits[1];
-}
-
 bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint64_t *ret_value)
 {
@@ -307,29 +298,11 @@ bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
     if (!get_string(reader, object, name, &text)) {
         return false;
     }
-    if (is_padded(text) ||
+    /* One way to write each number: no leading zeros. */
+    if ((text[0] == '0' && text[1]) ||
         !g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &value, NULL)) {
         return cf_json_fail(reader, "%s must be a decimal number of 64 bits "
                             "in a string", name);
-    }
-    *ret_value = value;
-    return true;
-}
-
-bool cf_json_get_s64(CfJsonReader *reader, const CfJson *object,
-                     const char *name, int64_t *ret_value)
-{
-    const char *text = NULL;
-    gint64 value;
-
-    if (!get_string(reader, object, name, &text)) {
-        return false;
-    }
-    if (is_padded(*text == '-' ? text + 1 : text) ||
-        !g_ascii_string_to_signed(text, 10, INT64_MIN, INT64_MAX, &value,
-                                  NULL)) {
-        return cf_json_fail(reader, "%s must be a decimal number of 64 bits, "
-                            "with or without a sign, in a string", name);
     }
     *ret_value = value;
     return true;

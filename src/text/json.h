@@ -75,6 +75,10 @@ CfJson *cf_json_parse(CfJsonReader *reader, const char *text, size_t size);
 bool cf_json_check_format(CfJsonReader *reader, const CfJson *object,
                           const char *format, int version);
 
+/* Both: an object of this format, or NULL. */
+CfJson *cf_json_read(CfJsonReader *reader, const char *text, size_t size,
+                     const char *format, int version);
+
 /* The format that the object names; NULL if it names none. Owned by it. */
 const char *cf_json_get_format(const CfJson *object);
 
@@ -92,12 +96,8 @@ bool cf_json_get_int(CfJsonReader *reader, const CfJson *object,
                      int64_t *ret_value);
 bool cf_json_get_u32(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint32_t *ret_value);
-bool cf_json_get_s32(CfJsonReader *reader, const CfJson *object,
-                     const char *name, int32_t *ret_value);
 bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint64_t *ret_value);
-bool cf_json_get_s64(CfJsonReader *reader, const CfJson *object,
-                     const char *name, int64_t *ret_value);
 bool cf_json_get_name(CfJsonReader *reader, const CfJson *object,
                       const char *name, const CfNames *names, int *ret_value);
 
