@@ -7,8 +7,7 @@
 static char *rate_text(const CfCheck *check, enum cf_verdict verdict)
 {
     g_autofree char *rate = cf_rate_words(check->rate_error_ppt);
-    g_autofree char *drift = cf_time_text(
-        (uint64_t)(check->drift_ns < 0 ? -check->drift_ns : check->drift_ns));
+    g_autofree char *drift = cf_time_text(cf_magnitude(check->drift_ns));
     uint32_t here_khz = 0, there_khz = 0;
 
     (void)cf_tsc_freq_khz(&check->guest->freq, &here_khz);
@@ -96,53 +95,78 @@ static bool loses_offset(const CfCheck *check)
            check->destination->offset != CF_OFFSET_STICKS;
 }
 
-static const char *time_unknown_text(const CfCheck *check)
-{
-    return loses_offset(check)
-           ? "the step of both clocks can't be predicted, because the TSC "
-             "doesn't end up where it should"
-           : "the step of both clocks can't be predicted, because the hosts' "
-             "clocks aren't both known to be synchronised";
-}
+/* Words - what there is to say where no figure is part of it */
+typedef struct Words {
+    const char *text;
+    const char *cure;
+} Words;
 
-static const char *fixed_text(const CfCheck *check, CfFindingKind kind)
+#define PROBE_BOTH \
+    "run clockferry probe --json on both hosts, and check with those files"
+
+static const Words words[] = {
+    [CF_FINDING_RATE_UNKNOWN] = { NULL, PROBE_BOTH },
+    [CF_FINDING_OFFSET] = { "the guest's TSC goes on where it was", NULL },
+    [CF_FINDING_OFFSET_IGNORED] = {
+        "the destination's KVM ignores TSC offsets, so the guest's TSC "
+        "would jump", "choose a destination whose KVM keeps TSC offsets",
+    },
+    [CF_FINDING_OFFSET_UNKNOWN] = {
+        "whether the destination's KVM keeps TSC offsets is unknown, so "
+        "the guest's TSC may jump", PROBE_BOTH,
+    },
+    [CF_FINDING_TSC_UNSTABLE] = {
+        "the destination's TSC is unstable, so the guest's would be "
+        "rewound again and again",
+        "fix what the destination's kernel log reports about the TSC, or "
+        "choose another destination",
+    },
+    [CF_FINDING_RUNG_UNKNOWN] = {
+        "how the destination restores kvmclock is unknown, so the worst "
+        "is assumed", PROBE_BOTH,
+    },
+    [CF_FINDING_TIME_UNKNOWN] = {
+        "the step of both clocks can't be predicted, because the hosts' "
+        "clocks aren't both known to be synchronised",
+        "run chronyd, or ptp4l and phc2sys, on both hosts",
+    },
+    [CF_FINDING_SAME_HOST] = {
+        "the source and the destination are the same host", NULL,
+    },
+    [CF_FINDING_UNPROVEN] = {
+        "both hosts have the same boot id, but nothing proves that they "
+        "are the same host",
+        "give cloned hosts boot ids of their own, or probe both again",
+    },
+    [CF_FINDING_TOLERANCE] = {
+        "the destination's kvm.tsc_tolerance_ppm is unknown; the default "
+        "of 250 is assumed", NULL,
+    },
+    [CF_FINDING_OFFSET_MEASURED] = {
+        "the destination isn't known to read TSC offsets exactly, so the "
+        "guest's TSC is set only to within microseconds", NULL,
+    },
+    [CF_FINDING_TAI] = {
+        "a leap second during the move would count as a second, because "
+        "at least one host doesn't know its TAI offset",
+        "have chronyd set the TAI offset on both hosts: leapsectz "
+        "right/UTC",
+    },
+    [CF_FINDING_LEAP] = {
+        "a leap second is near", "wait until the leap second has passed",
+    },
+};
+
+static const Words *words_of(const CfCheck *check, CfFindingKind kind)
 {
-    switch (kind) {
-    case CF_FINDING_OFFSET:
-        return "the guest's TSC goes on where it was";
-    case CF_FINDING_OFFSET_IGNORED:
-        return "the destination's KVM ignores TSC offsets, so the guest's TSC "
-               "would jump";
-    case CF_FINDING_OFFSET_UNKNOWN:
-        return "whether the destination's KVM keeps TSC offsets is unknown, so "
-               "the guest's TSC may jump";
-    case CF_FINDING_TSC_UNSTABLE:
-        return "the destination's TSC is unstable, so the guest's would be "
-               "rewound again and again";
-    case CF_FINDING_RUNG_UNKNOWN:
-        return "how the destination restores kvmclock is unknown, so the worst "
-               "is assumed";
-    case CF_FINDING_TIME_UNKNOWN:
-        return time_unknown_text(check);
-    case CF_FINDING_SAME_HOST:
-        return "the source and the destination are the same host";
-    case CF_FINDING_UNPROVEN:
-        return "both hosts have the same boot id, but nothing proves that they "
-               "are the same host";
-    case CF_FINDING_TOLERANCE:
-        return "the destination's kvm.tsc_tolerance_ppm is unknown; the "
-               "default of 250 is assumed";
-    case CF_FINDING_OFFSET_MEASURED:
-        return "the destination isn't known to read TSC offsets exactly, so "
-               "the guest's TSC is set only to within microseconds";
-    case CF_FINDING_TAI:
-        return "a leap second during the move would count as a second, because "
-               "at least one host doesn't know its TAI offset";
-    case CF_FINDING_LEAP:
-        return "a leap second is near";
-    default:
-        return "nothing is known about this";
-    }
+    static const Words none = { "nothing is known about this", NULL };
+    static const Words lost = {
+        "the step of both clocks can't be predicted, because the TSC doesn't "
+        "end up where it should", NULL,
+    };
+
+    return kind == CF_FINDING_TIME_UNKNOWN && loses_offset(check) ? &lost
+           : kind < G_N_ELEMENTS(words) ? &words[kind] : &none;
 }
 
 char *cf_check_text(const CfCheck *check, unsigned int i)
@@ -159,7 +183,7 @@ char *cf_check_text(const CfCheck *check, unsigned int i)
     case CF_FINDING_TIME:
         return time_text(check);
     default:
-        return g_strdup(fixed_text(check, kind));
+        return g_strdup(words_of(check, kind)->text);
     }
 }
 
@@ -200,34 +224,6 @@ static char *rung_cure(const CfCheck *check)
         refused ? ", or require less" : "");
 }
 
-static const char *fixed_cure(const CfCheck *check, CfFindingKind kind)
-{
-    switch (kind) {
-    case CF_FINDING_RATE_UNKNOWN:
-    case CF_FINDING_OFFSET_UNKNOWN:
-    case CF_FINDING_RUNG_UNKNOWN:
-        return "run clockferry probe --json on both hosts, and check with "
-               "those files";
-    case CF_FINDING_OFFSET_IGNORED:
-        return "choose a destination whose KVM keeps TSC offsets";
-    case CF_FINDING_TSC_UNSTABLE:
-        return "fix what the destination's kernel log reports about the TSC, "
-               "or choose another destination";
-    case CF_FINDING_TIME_UNKNOWN:
-        return loses_offset(check)
-               ? NULL : "run chronyd, or ptp4l and phc2sys, on both hosts";
-    case CF_FINDING_UNPROVEN:
-        return "give cloned hosts boot ids of their own, or probe both again";
-    case CF_FINDING_TAI:
-        return "have chronyd set the TAI offset on both hosts: leapsectz "
-               "right/UTC";
-    case CF_FINDING_LEAP:
-        return "wait until the leap second has passed";
-    default:
-        return NULL;
-    }
-}
-
 char *cf_check_cure(const CfCheck *check, unsigned int i)
 {
     const CfFinding *finding = &check->findings[i];
@@ -238,6 +234,6 @@ char *cf_check_cure(const CfCheck *check, unsigned int i)
     case CF_FINDING_RUNG:
         return rung_cure(check);
     default:
-        return g_strdup(fixed_cure(check, finding->kind));
+        return g_strdup(words_of(check, finding->kind)->cure);
     }
 }
