@@ -55,26 +55,6 @@ static void add_picture(GString *out, const Pool *pool)
                     "it goes.</figcaption>\n</figure>\n");
 }
 
-static void add_group(GString *out, const Pool *pool, const Group *group)
-{
-    const char *between = "";
-    guint i, j;
-
-    add(out, "<tr><th>%u hosts</th><td>", group->n_hosts);
-    for (i = 0; i < group->kinds->len; i++) {
-        const Kind *kind = pool_kind(pool, g_array_index(group->kinds, guint,
-                                                         i));
-
-        for (j = 0; j < kind->members->len; j++) {
-            const guint host = g_array_index(kind->members, guint, j);
-
-            add(out, "%s%s", between, pool->hosts[host].name);
-            between = ", ";
-        }
-    }
-    g_string_append(out, "</td></tr>\n");
-}
-
 static void add_groups(GString *out, const Pool *pool)
 {
     guint i;
@@ -86,7 +66,11 @@ static void add_groups(GString *out, const Pool *pool)
     }
     g_string_append(out, "<table>\n");
     for (i = 0; i < pool->groups->len; i++) {
-        add_group(out, pool, pool_group(pool, i));
+        g_autofree char **names = pool_group_names(pool, i);
+        g_autofree char *list = g_strjoinv(", ", names);
+
+        add(out, "<tr><th>%u hosts</th><td>%s</td></tr>\n",
+            pool_group(pool, i)->n_hosts, list);
     }
     g_string_append(out, "</table>\n");
 }

@@ -53,24 +53,16 @@ static CfJson *counts_to_json(const Pool *pool)
 static CfJson *groups_to_json(const Pool *pool)
 {
     CfJson *array = cf_json_array();
-    guint i, j, k;
+    guint i, j;
 
     for (i = 0; i < pool->groups->len; i++) {
-        const Group *group = pool_group(pool, i);
-        CfJson *names = cf_json_array();
+        g_autofree char **names = pool_group_names(pool, i);
+        CfJson *json = cf_json_array();
 
-        for (j = 0; j < group->kinds->len; j++) {
-            const GArray *members =
-                pool_kind(pool,
-                          g_array_index(group->kinds, guint, j))->members;
-
-            for (k = 0; k < members->len; k++) {
-                const guint host = g_array_index(members, guint, k);
-
-                cf_json_append_text(names, pool->hosts[host].name);
-            }
+        for (j = 0; names[j]; j++) {
+            cf_json_append_text(json, names[j]);
         }
-        cf_json_append(array, names);
+        cf_json_append(array, json);
     }
     return array;
 }

@@ -200,27 +200,18 @@ static void add_counts(Screen *screen, const Pool *pool)
     g_string_free(line, TRUE);
 }
 
-static char *names_of(const Pool *pool, const Group *group)
+/* "3 hosts: a, b, c" */
+static char *group_text(const Pool *pool, guint group)
 {
-    GString *names = g_string_new(NULL);
-    guint shown = 0;
-    guint i, j;
+    const guint n = pool_group(pool, group)->n_hosts;
+    g_autofree char **names = pool_group_names(pool, group);
+    g_autofree char *list = NULL;
 
-    for (i = 0; i < group->kinds->len; i++) {
-        const Kind *kind = pool_kind(pool, g_array_index(group->kinds, guint,
-                                                         i));
-
-        for (j = 0; j < kind->members->len && shown < MAX_NAMES; j++) {
-            const guint host = g_array_index(kind->members, guint, j);
-
-            g_string_append_printf(names, "%s%s", shown++ ? ", " : "",
-                                   pool->hosts[host].name);
-        }
-    }
-    if (group->n_hosts > shown) {
-        g_string_append_printf(names, " and %u more", group->n_hosts - shown);
-    }
-    return g_string_free(names, FALSE);
+    names[MIN(n, MAX_NAMES)] = NULL;
+    list = g_strjoinv(", ", names);
+    return n > MAX_NAMES ? g_strdup_printf("%u hosts: %s and %u more", n, list,
+                                           n - MAX_NAMES)
+                         : g_strdup_printf("%u hosts: %s", n, list);
 }
 
 /* "  text", and what doesn't fit into the line further to the right. */
@@ -240,10 +231,7 @@ static void add_groups(Screen *screen, const Pool *pool)
     }
     screen_add(screen, "Fully interchangeable:\n");
     for (i = 0; i < pool->groups->len; i++) {
-        const Group *group = pool_group(pool, i);
-        g_autofree char *names = names_of(pool, group);
-        g_autofree char *item = g_strdup_printf("%u hosts: %s", group->n_hosts,
-                                                names);
+        g_autofree char *item = group_text(pool, i);
 
         add_item(screen, item);
     }

@@ -128,6 +128,23 @@ void pool_find_groups(Pool *pool)
     }
 }
 
+char **pool_group_names(const Pool *pool, guint group)
+{
+    const GArray *kinds = pool_group(pool, group)->kinds;
+    char **names = g_new0(char *, pool_group(pool, group)->n_hosts + 1);
+    guint n = 0, i, j;
+
+    for (i = 0; i < kinds->len; i++) {
+        const GArray *members =
+            pool_kind(pool, g_array_index(kinds, guint, i))->members;
+
+        for (j = 0; j < members->len; j++) {
+            names[n++] = pool->hosts[g_array_index(members, guint, j)].name;
+        }
+    }
+    return names;
+}
+
 static unsigned int worst_finding(const CfCheck *check)
 {
     unsigned int worst = 0, i;

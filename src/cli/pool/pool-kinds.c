@@ -4,56 +4,23 @@
  *
  * Two hosts are alike if they have the same verdicts towards all others, and
  * the same ones between each other. With that last verdict put on the
- * diagonal their rows are equal and so are their columns; so hosts are sorted
- * by these, once for each verdict that may stand there.
+ * diagonal their rows are equal and so are their columns; so hosts are looked
+ * up by these, once for each verdict that may stand there.
  */
 #include "pool.h"
 
-/* Two different cells give numbers that are unrelated (the finaliser of
- * SplitMix64). */
-static guint64 mix(guint64 position, guint64 verdict)
+/* A host's row and column, with @within on the diagonal. */
+static GBytes *cells_of(const Pool *pool, guint host, enum cf_verdict within)
 {
-    guint64 x = (position << 3 | verdict) * 0x9e3779b97f4a7c15u;
-
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
-/* Sum of a host's row and column, with @within on the diagonal. */
-static guint64 fingerprint(const Pool *pool, guint host,
-                           enum cf_verdict within)
-{
-    guint64 sum = 0;
+    guint8 *cells = g_malloc(2 * (gsize)pool->n);
     guint i;
 
     for (i = 0; i < pool->n; i++) {
-        const bool self = i == host;
-
-        sum += mix(2 * (guint64)i,
-                   self ? within : pool_verdict(pool, host, i));
-        sum += mix(2 * (guint64)i + 1,
-                   self ? within : pool_verdict(pool, i, host));
+        cells[i] = (guint8)(i == host ? within : pool_verdict(pool, host, i));
+        cells[pool->n + i] =
+            (guint8)(i == host ? within : pool_verdict(pool, i, host));
     }
-    return sum;
-}
-
-/* Are they really? Two fingerprints may agree by chance, once in 2^64. */
-static bool are_alike(const Pool *pool, guint a, guint b)
-{
-    guint i;
-
-    if (pool_verdict(pool, a, b) != pool_verdict(pool, b, a)) {
-        return false;
-    }
-    for (i = 0; i < pool->n; i++) {
-        if (i != a && i != b &&
-            (pool_verdict(pool, a, i) != pool_verdict(pool, b, i) ||
-             pool_verdict(pool, i, a) != pool_verdict(pool, i, b))) {
-            return false;
-        }
-    }
-    return true;
+    return g_bytes_new_take(cells, 2 * (gsize)pool->n);
 }
 
 static guint add_kind(Pool *pool, enum cf_verdict within)
@@ -74,42 +41,40 @@ static void join(Pool *pool, guint host, guint kind)
     g_array_append_val(pool_kind(pool, kind)->members, host);
 }
 
-/* A host whose fingerprint was seen joins that one's kind. */
-static void join_alike(Pool *pool, GHashTable *seen, guint64 *key, guint host,
+/* A host joins the one with the same cells, if one was seen. */
+static void join_alike(Pool *pool, GHashTable *seen, guint host,
                        enum cf_verdict within)
 {
-    gpointer other;
+    GBytes *cells = cells_of(pool, host, within);
+    gpointer found;
+    guint other;
 
-    if (!g_hash_table_lookup_extended(seen, key, NULL, &other)) {
-        g_hash_table_insert(seen, key, GUINT_TO_POINTER(host));
+    if (!g_hash_table_lookup_extended(seen, cells, NULL, &found)) {
+        g_hash_table_insert(seen, cells, GUINT_TO_POINTER(host));
         return;
     }
-    if (pool_verdict(pool, GPOINTER_TO_UINT(other), host) != within ||
-        !are_alike(pool, GPOINTER_TO_UINT(other), host)) {
-        return;
+    g_bytes_unref(cells);
+    other = GPOINTER_TO_UINT(found);
+    if (pool->hosts[other].kind == NO_GROUP) {
+        join(pool, other, add_kind(pool, within));
     }
-    if (pool->hosts[GPOINTER_TO_UINT(other)].kind == NO_GROUP) {
-        join(pool, GPOINTER_TO_UINT(other), add_kind(pool, within));
-    }
-    join(pool, host, pool->hosts[GPOINTER_TO_UINT(other)].kind);
+    join(pool, host, pool->hosts[other].kind);
 }
 
 void pool_find_kinds(Pool *pool)
 {
-    g_autofree guint64 *keys = g_new(guint64, pool->n);
     guint within, i;
 
     for (i = 0; i < pool->n; i++) {
         pool->hosts[i].kind = NO_GROUP;
     }
     for (within = CF_VERDICT_GO; within <= CF_VERDICT_REFUSE; within++) {
-        g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash,
-                                                      g_int64_equal);
+        g_autoptr(GHashTable) seen = g_hash_table_new_full(
+            g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
 
         for (i = 0; i < pool->n; i++) {
             if (pool->hosts[i].kind == NO_GROUP) {
-                keys[i] = fingerprint(pool, i, within);
-                join_alike(pool, seen, &keys[i], i, within);
+                join_alike(pool, seen, i, within);
             }
         }
     }

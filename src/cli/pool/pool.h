@@ -101,6 +101,10 @@ static inline guint kind_host(const Kind *kind)
 /* The verdict from one kind to another, or within one. */
 enum cf_verdict pool_kind_verdict(const Pool *pool, guint from, guint to);
 
+/* The names of a group's hosts, ending with NULL; to be freed with g_free().
+ * Owned by the pool. */
+char **pool_group_names(const Pool *pool, guint group);
+
 /* pool-kinds.c and pool-groups.c: to be called in this order. */
 void pool_find_kinds(Pool *pool);
 void pool_find_groups(Pool *pool);
