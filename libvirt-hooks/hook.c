@@ -26,6 +26,9 @@
 /* A verdict takes some 10 ms; libvirt itself would wait forever. */
 #define TIME_LIMIT_S 5
 
+/* Not more than a pipe holds, so that each piece that is taken counts. */
+#define PIECE_SIZE 4096
+
 /* The largest XML takes libxml2 some 600 MiB. */
 #define MEMORY_LIMIT (1ul << 30)
 
@@ -57,6 +60,24 @@ static gboolean fail(GError **error, const char *what, int code)
     return FALSE;
 }
 
+/* All of it, however slowly it is taken, as long as it is taken at all: a part
+ * of an XML is worse than none. */
+static int give(const char *xml)
+{
+    while (*xml) {
+        const ssize_t n = write(STDOUT_FILENO, xml, strnlen(xml, PIECE_SIZE));
+
+        if (n < 0 && errno != EINTR) {
+            return errno;
+        }
+        if (n > 0) {
+            xml += n;
+            alarm(TIME_LIMIT_S);
+        }
+    }
+    return 0;
+}
+
 static gboolean receive(Arrival *arrival, GError **error)
 {
     g_autofree char *xml = NULL;
@@ -70,7 +91,7 @@ static gboolean receive(Arrival *arrival, GError **error)
     if (!arrival_judge(arrival, xml, size, error)) {
         return FALSE;
     }
-    code = arrival->xml ? cf_io_write(STDOUT_FILENO, arrival->xml) : 0;
+    code = arrival->xml ? give(arrival->xml) : 0;
     return code == 0 || fail(error, "write", code);
 }
 

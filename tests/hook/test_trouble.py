@@ -194,6 +194,24 @@ def test_output_fails():
     sentence(done.stderr, "can't write its XML: Broken pipe")
 
 
+def test_slow_reader():
+    """Whoever takes the XML slowly gets all of it"""
+    places.need_kvm()
+    xml = FIT.replace("</devices>", "x" * 1000000 + "</devices>")
+    hook = subprocess.Popen(arguments(), stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            env=environment(HOST))
+    hook.stdin.write(xml.encode())
+    hook.stdin.close()
+    out = b""
+    while piece := os.read(hook.stdout.fileno(), 65536):
+        out += piece
+        time.sleep(0.5)
+    err = hook.stderr.read()
+    assert hook.wait(20) == 0 and not err, err
+    assert len(out) > 1000000 and out.endswith(b"</domain>\n"), len(out)
+
+
 def test_closed():
     """Standard input or output are closed, or not for that"""
     places.need_kvm()
