@@ -74,6 +74,10 @@ static xmlNode *new_element(CfDomain *domain, const char *name)
     if (!qemu) {
         qemu = xmlNewNs(root, XML(QEMU_NAMESPACE), XML("qemu"));
     }
+    if (!qemu) {
+        /* that prefix means something else there */
+        qemu = xmlNewNs(root, XML(QEMU_NAMESPACE), XML("qemu-1.0"));
+    }
     return xmlNewDocNode(domain->doc, qemu, XML(name), NULL);
 }
 

@@ -2,6 +2,7 @@
 /* Reads and writes a domain's XML. */
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
+#include <libxml/xmlreader.h>
 #include <libxml/xmlsave.h>
 #include <string.h>
 #include "text/printable.h"
@@ -107,16 +108,36 @@ void cf_domain_free(CfDomain *domain)
     }
 }
 
+static bool is_well_formed(const char *xml, int size)
+{
+    xmlTextReader *reader = xmlReaderForMemory(xml, size, NULL, "UTF-8",
+                                               XML_PARSE_NONET |
+                                               XML_PARSE_HUGE |
+                                               XML_PARSE_NOERROR |
+                                               XML_PARSE_NOWARNING);
+    int more;
+
+    while ((more = xmlTextReaderRead(reader)) == 1) {
+        continue;
+    }
+    xmlFreeTextReader(reader);
+    return more == 0;
+}
+
 char *cf_domain_to_xml(const CfDomain *domain)
 {
     xmlBuffer *buffer = xmlBufferCreate();
     xmlSaveCtxt *save = xmlSaveToBuffer(buffer, "UTF-8", XML_SAVE_NO_DECL |
                                         XML_SAVE_AS_XML);
-    char *xml;
+    char *xml = NULL;
 
     xmlSaveDoc(save, domain->doc);
     xmlSaveClose(save);
-    xml = g_strdup((const char *)xmlBufferContent(buffer));
+    /* libxml2 doesn't escape names of namespaces. */
+    if (is_well_formed((const char *)xmlBufferContent(buffer),
+                       xmlBufferLength(buffer))) {
+        xml = g_strdup((const char *)xmlBufferContent(buffer));
+    }
     xmlBufferFree(buffer);
     return xml;
 }

@@ -72,7 +72,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfDomain, cf_domain_free)
  * @domain: the domain
  *
  * Return: UTF-8 without an XML declaration, with a final newline; to be freed
- * with g_free().
+ * with g_free(). NULL if that can't be written: then leave the XML alone.
  */
 char *cf_domain_to_xml(const CfDomain *domain);
 

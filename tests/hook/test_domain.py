@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+import xml.etree.ElementTree as etree
 
 from harness import places
 from harness.dialogue import Dialogue
@@ -92,6 +93,14 @@ def layouts():
         yield xml
         yield "".join(line.strip() for line in xml.splitlines()) + "\n"
         yield xml.replace("  ", "\t").replace("\n", "\n\n")[:-1]
+
+
+def test_prefix():
+    """Where the prefix qemu means something else, another one is used"""
+    xml = domain().replace("<domain", '<domain xmlns:qemu="urn:other"')
+    on = ask(xml, "enable", "strict")
+    assert etree.fromstring(on).find("{%s}commandline" % QEMU) is not None, on
+    assert "on=1 policy=strict" in ask(on, "settings")
 
 
 def test_enable():

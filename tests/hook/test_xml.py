@@ -36,6 +36,16 @@ def test_others():
     assert without_facts(after) == without_facts(before), after
 
 
+def test_namespaces():
+    """XML is never broken: not written where libxml2 can't write it right"""
+    for name in "http://x/?a=1&amp;b=2", "urn:a&lt;b", "urn:q&quot;r":
+        others = '<app:x xmlns:app="%s"/>' % name
+        status, out, err = run(domain(element(facts()), others=others), FIT)
+        assert status == 0 and not err, err
+        if out:
+            assert etree.fromstring(out).find(".//metadata/*[last()]").tag
+
+
 def test_meaning():
     """XML in another hand's layout keeps its meaning"""
     before = ("<?xml version='1.0' encoding='utf-8' standalone='yes'?>"

@@ -96,6 +96,12 @@ static gboolean plan(const Options *options, virDomainPtr domain,
     change->before = cf_domain_to_xml(xml);
     edit(options, xml);
     change->after = cf_domain_to_xml(xml);
+    if (!change->before || !change->after) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_XML_ERROR,
+                    "the XML of %s has a namespace that can't be written "
+                    "back: edit it with virsh edit", change->name);
+        return FALSE;
+    }
     return TRUE;
 }
 
