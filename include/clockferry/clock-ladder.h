@@ -51,12 +51,13 @@ static inline bool cf_busy_again(uint32_t *waited_us)
 
 /*
  * The blackout that a loop may cost. A time and not a number of tries: on a
- * machine where one takes half a microsecond there are 2,000, so that it
+ * machine where one takes half a microsecond there are 8,000, so that it
  * settles on a noisy host, too. A try that was preempted counts only as much
- * as a slow one, so that there are always as many as this.
+ * as a slow one, so that there are always as many as this: where misses spread
+ * over 400 ns, one try in 40 is near enough, and 64 often hold none.
  */
-#define CF_LOOP_BUDGET_NS 1000000
-#define CF_LOOP_MIN_TRIES 64
+#define CF_LOOP_BUDGET_NS 4000000
+#define CF_LOOP_MIN_TRIES 256
 
 /**
  * struct cf_loop - state of one closed loop; starts with all bytes 0
@@ -94,10 +95,10 @@ static inline int64_t cf_loop_median(const struct cf_loop *loop)
  * @residual_ns: clock read back - clock intended
  * @took_ns: how long this try took
  *
- * True if the clock may stay: at 0 ns. After some tries or a quarter of the
- * budget at 1 ns, too, and at 2 ns after more tries or half of it. In the last
- * quarter also if it is as good as the best so far, which can't be had back,
- * but its like comes again. And when the budget is spent.
+ * True if the clock may stay: at 0 ns. After some tries at 1 ns, too, and at
+ * 2 ns after some more. In the budget's last quarter also if it is as good as
+ * the best so far, which can't be had back, but its like comes again. And when
+ * the budget is spent.
  */
 static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
                                  uint64_t took_ns)
@@ -114,9 +115,9 @@ static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
     loop->miss_ns[loop->tries % CF_LOOP_WINDOW] = residual_ns +
                                                   loop->correction_ns;
     loop->tries++;
-    if (loop->tries <= 8 && loop->spent_ns < CF_LOOP_BUDGET_NS / 4) {
+    if (loop->tries <= 8) {
         enough_ns = 0;
-    } else if (loop->tries <= 16 && loop->spent_ns < CF_LOOP_BUDGET_NS / 2) {
+    } else if (loop->tries <= 16) {
         enough_ns = 1;
     } else if (loop->spent_ns >= CF_LOOP_BUDGET_NS / 4 * 3 &&
                loop->best_ns > enough_ns) {

@@ -202,14 +202,14 @@ def bound(a, got):
 # --- the closed loop ---------------------------------------------------------
 
 WINDOW, CLAMP, HUGE = 7, 1000, 2 * (2 ** 31 - 1)
-BUDGET, LONGEST = MILLION, MILLION // 64
+BUDGET, LONGEST = 4 * MILLION, 4 * MILLION // 256
 
 
 def enough(tries, spent, best):
     """A miss that ends the loop, in ns"""
-    if tries <= 8 and spent < BUDGET // 4:
+    if tries <= 8:
         return 0
-    if tries <= 16 and spent < BUDGET // 2:
+    if tries <= 16:
         return 1
     return max(2, best) if spent >= BUDGET * 3 // 4 else 2
 
@@ -228,7 +228,7 @@ def loop(a, _got):
         must(abs(now) <= CLAMP, 'correction beyond the clamp')
         if stop:
             must(i + 5 == len(a), 'went on')
-            must(spent >= BUDGET or tries < 64 * 40, 'too long')
+            must(spent >= BUDGET or tries < 256 * 40, 'too long')
             return
         sizes.append(size)
         window = sorted(misses[-WINDOW:])
