@@ -57,7 +57,7 @@ static CfFnOrigin capture_fn(const CfVm *vm, CfState *state)
 
 static void capture_vcpus(const CfVm *vm, CfState *state)
 {
-    struct cf_tsc boot;
+    struct cf_tsc boot = { .known = false };
     uint32_t i;
 
     for (i = 0; i < vm->n_vcpus; i++) {
