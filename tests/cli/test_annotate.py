@@ -119,10 +119,10 @@ def test_schema():
 class Follower:
     """annotate --follow, with both outputs in one."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, env=None):
         self._process = subprocess.Popen(
             [program(), "annotate", "--follow", *arguments], text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
         self._limit = threading.Timer(20, self._process.kill)
 
     def __enter__(self):
@@ -188,5 +188,7 @@ def test_unit():
         rating = subprocess.run(
             ["systemd-analyze", "security", "--offline=yes", copy],
             stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert re.search(r"^WatchdogSec=180$", text, re.M)
+        assert re.search(r"^SyslogLevelPrefix=no$", text, re.M)
     exposure = re.search(r"exposure level for \S+: ([\d.]+)", rating)
     assert float(exposure[1]) < 2, exposure[0]

@@ -4,6 +4,8 @@
  * and then all of them are looked at. libvirt must not be called from the
  * callbacks of its events, so these only note what there is to do.
  */
+#include <gio/gio.h>
+#include <gio/gunixsocketaddress.h>
 #include <string.h>
 #include "text/printable.h"
 #include "annotate-follow.h"
@@ -15,7 +17,11 @@
  * synchronised: they wait for the next look. Busy guests are tried again. */
 #define LOOK_INTERVAL_MS (10 * 60 * 1000)
 #define RETRY_INTERVAL_MS (5 * 1000)
+#define HOST_RETRY_MS (60 * 1000)
 #define NEVER (-1)
+
+/* WatchdogSec= in the unit is three times this. */
+#define SIGN_OF_LIFE_MS (60 * 1000)
 
 #define RECONNECT_MIN_S 1
 #define RECONNECT_MAX_S 60
@@ -45,6 +51,29 @@ typedef struct Follower {
     GHashTable *busy;
     GError *failure;
 } Follower;
+
+/* systemd starts the service again if it hears nothing of it for long: libvirt's
+ * calls have no limit of their own. */
+static void give_sign_of_life(void)
+{
+    const char *path = g_getenv("NOTIFY_SOCKET");
+    g_autoptr(GSocketAddress) systemd = NULL;
+    g_autoptr(GSocket) socket = NULL;
+
+    if (!path) {
+        return;
+    }
+    systemd = *path == '@'
+              ? g_unix_socket_address_new_with_type(
+                    path + 1, -1, G_UNIX_SOCKET_ADDRESS_ABSTRACT)
+              : g_unix_socket_address_new(path);
+    socket = g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_DATAGRAM,
+                          G_SOCKET_PROTOCOL_DEFAULT, NULL);
+    if (socket) {
+        g_socket_send_to(socket, systemd, "WATCHDOG=1", strlen("WATCHDOG=1"),
+                         NULL, NULL);
+    }
+}
 
 static void note(GHashTable *set, virDomainPtr domain)
 {
@@ -97,6 +126,13 @@ static void on_look(int timer, void *opaque)
     follower->look_at_all = true;
 }
 
+/* Only to have the loop turn round. */
+static void on_sign_of_life(int timer, void *opaque)
+{
+    (void)timer;
+    (void)opaque;
+}
+
 static void on_retry(int timer, void *opaque)
 {
     Follower *follower = opaque;
@@ -125,7 +161,6 @@ static gboolean listen_to_events(Follower *follower, GError **error)
     follower->monitor_id = libvirt.virConnectDomainQemuMonitorEventRegister(
         follower->connection, NULL, "KVM_CLOCK_RESTORED", on_restored,
         follower, NULL, 0);
-    libvirt_keep_alive(follower->connection);
     return TRUE;
 }
 
@@ -171,6 +206,7 @@ static void look_at(Follower *follower, virDomainPtr domain,
     g_autoptr(GError) error = NULL;
     AnnotateOutcome outcome;
 
+    give_sign_of_life();
     if (follower->names && !wanted) {
         return;
     }
@@ -232,6 +268,7 @@ static void do_what_is_due(Follower *follower)
     follower->look_at_all = false;
     if (!libvirt_get_host(follower->connection, &host, &error)) {
         cli_fail(error);
+        libvirt.virEventUpdateTimeout(follower->look_timer, HOST_RETRY_MS);
         return;
     }
     if (all) {
@@ -249,6 +286,7 @@ static void serve(Follower *follower)
     follower->look_at_all = true;
     while (!follower->failure &&
            libvirt.virConnectIsAlive(follower->connection) == 1) {
+        give_sign_of_life();
         if (follower->look_at_all || g_hash_table_size(follower->due)) {
             do_what_is_due(follower);
         } else if (libvirt.virEventRunDefaultImpl() < 0) {
@@ -291,9 +329,13 @@ static void follow(Follower *follower, const char *uri)
     guint delay_s = RECONNECT_MIN_S;
 
     while (!follower->failure) {
+        const gint64 start_us = g_get_monotonic_time();
         g_autoptr(GError) error = NULL;
 
-        if (follow_once(follower, uri, &error)) {
+        give_sign_of_life();
+        if (follow_once(follower, uri, &error) &&
+            g_get_monotonic_time() - start_us >
+                RECONNECT_MAX_S * G_USEC_PER_SEC) {
             delay_s = RECONNECT_MIN_S;
         }
         if (!follower->failure) {
@@ -316,6 +358,7 @@ void annotate_follow(const char *uri, char **names, GError **error)
         LOOK_INTERVAL_MS, on_look, &follower, NULL);
     follower.retry_timer = libvirt.virEventAddTimeout(NEVER, on_retry,
                                                       &follower, NULL);
+    libvirt.virEventAddTimeout(SIGN_OF_LIFE_MS, on_sign_of_life, NULL, NULL);
     follow(&follower, uri);
     g_hash_table_unref(follower.due);
     g_hash_table_unref(follower.busy);

@@ -2,6 +2,7 @@
 /* libvirt's functions, looked up when they are first needed. */
 #include <dlfcn.h>
 #include <gio/gio.h>
+#include <signal.h>
 #include "calls.h"
 
 LibvirtCalls libvirt;
@@ -62,6 +63,8 @@ gboolean libvirt_load(GError **error)
         return FALSE;
     }
     libvirt.virSetErrorFunc(NULL, be_silent);
+    /* Its client doesn't: a daemon that ends would end us, without a word. */
+    signal(SIGPIPE, SIG_IGN);
     /* This must come before the first connection. */
     libvirt.virEventRegisterDefaultImpl();
     loaded = TRUE;

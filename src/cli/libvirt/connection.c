@@ -5,6 +5,11 @@
 #include "cli/hosts.h"
 #include "capabilities.h"
 #include "connection.h"
+#include "deadline.h"
+
+/* A libvirtd that has just been started looks at all QEMUs first; and somebody
+ * may have to type a password. */
+#define CONNECT_LIMIT_S 30
 
 /* Seconds between two signs of life, and how many may be missing. */
 #define KEEP_ALIVE_S 10
@@ -29,27 +34,64 @@ void libvirt_set_error(GError **error, const char *format, ...)
                 last && last->message ? last->message : "no reason given");
 }
 
+/* Attempt - to connect */
+typedef struct Attempt {
+    char *uri;
+    virConnectPtr connection;
+    GError *error;
+} Attempt;
+
+static void make_attempt(void *opaque, void *unused)
+{
+    Attempt *attempt = opaque;
+
+    (void)unused;
+    attempt->connection = libvirt.virConnectOpenAuth(
+        attempt->uri, *libvirt.virConnectAuthPtrDefault, 0);
+    if (!attempt->connection) {
+        libvirt_set_error(&attempt->error, "can't connect to %s",
+                          attempt->uri ? attempt->uri : "libvirt");
+    }
+}
+
+static void free_attempt(void *opaque)
+{
+    Attempt *attempt = opaque;
+
+    g_clear_pointer(&attempt->connection, libvirt_close);
+    g_clear_error(&attempt->error);
+    g_free(attempt->uri);
+    g_free(attempt);
+}
+
 virConnectPtr libvirt_open(const char *uri, GError **error)
 {
-    virConnectPtr connection;
+    virConnectPtr connection = NULL;
+    Attempt *attempt;
 
     if (!libvirt_load(error)) {
         return NULL;
     }
-    connection = libvirt.virConnectOpenAuth(
-        uri, *libvirt.virConnectAuthPtrDefault, 0);
+    attempt = g_new0(Attempt, 1);
+    attempt->uri = g_strdup(uri);
+    if (!deadline_run(CONNECT_LIMIT_S, make_attempt, attempt, free_attempt)) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+                    "can't connect to %s: it doesn't answer within %d s (is "
+                    "its daemon stuck?)", uri ? uri : "libvirt",
+                    CONNECT_LIMIT_S);
+        return NULL;
+    }
+    connection = g_steal_pointer(&attempt->connection);
     if (!connection) {
-        libvirt_set_error(error, "can't connect to %s",
-                          uri ? uri : "libvirt");
+        g_propagate_error(error, g_steal_pointer(&attempt->error));
+    }
+    free_attempt(attempt);
+    if (connection) {
+        /* Not every driver can do this, and none has to. */
+        libvirt.virConnectSetKeepAlive(connection, KEEP_ALIVE_S,
+                                       KEEP_ALIVE_MISSES);
     }
     return connection;
-}
-
-/* Not every driver can do this, and none has to. */
-void libvirt_keep_alive(virConnectPtr connection)
-{
-    libvirt.virConnectSetKeepAlive(connection, KEEP_ALIVE_S,
-                                   KEEP_ALIVE_MISSES);
 }
 
 bool libvirt_is_here(virConnectPtr connection)

@@ -36,12 +36,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, libvirt_free_domain)
  * @uri: where; NULL for libvirt's own default
  * @error: why it can't
  *
+ * One that doesn't answer is given half a minute, also later on.
+ *
  * Return: the connection, to be freed with libvirt_close(); NULL on failure.
  */
 virConnectPtr libvirt_open(const char *uri, GError **error);
-
-/* Has libvirt notice within 30 s that the other side is gone. */
-void libvirt_keep_alive(virConnectPtr connection);
 
 /**
  * libvirt_is_here - does this libvirt run on this host?

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The way to QEMU's monitor through libvirt. */
 #include <string.h>
+#include "deadline.h"
 #include "monitor.h"
+
+/* libvirt waits for QEMU without a limit: one that is stuck never answers. */
+#define ANSWER_LIMIT_S 10
 
 #define NO_CALLBACK (-1)
 
@@ -39,25 +43,71 @@ static void close_peer(void *opaque)
     g_free(peer);
 }
 
+/* Question - to a domain's QEMU, and the answer */
+typedef struct Question {
+    virDomainPtr domain;
+    char *request;
+    char *answer;
+    GError *error;
+} Question;
+
+static void ask_question(void *opaque, void *unused)
+{
+    Question *question = opaque;
+    const char *name = libvirt.virDomainGetName(question->domain);
+
+    (void)unused;
+    if (libvirt.virDomainQemuMonitorCommand(question->domain,
+                                            question->request,
+                                            &question->answer, 0) < 0) {
+        libvirt_set_error(&question->error, "can't ask the QEMU of %s through "
+                          "libvirt", name);
+    }
+}
+
+static void free_question(void *opaque)
+{
+    Question *question = opaque;
+
+    libvirt_free_domain(question->domain);
+    g_clear_error(&question->error);
+    g_free(question->request);
+    g_free(question->answer);
+    g_free(question);
+}
+
+static CfJson *read_answer(const Question *question, GError **error)
+{
+    if (!question->error) {
+        return qmp_parse(question->answer, strlen(question->answer), error);
+    }
+    g_set_error_literal(error, QMP_ERROR,
+                        g_error_matches(question->error, LIBVIRT_ERROR,
+                                        VIR_ERR_NO_SUPPORT)
+                        ? QMP_ERROR_NO_MONITOR : QMP_ERROR_CONNECT,
+                        question->error->message);
+    return NULL;
+}
+
 static CfJson *ask(void *opaque, CfJson *request, GError **error)
 {
     Peer *peer = opaque;
-    g_autofree char *text = cf_json_print(request);
-    g_autofree char *answer = NULL;
-    const char *name = libvirt.virDomainGetName(peer->domain);
-    g_autoptr(GError) why = NULL;
+    Question *question = g_new0(Question, 1);
+    CfJson *answer;
 
-    if (libvirt.virDomainQemuMonitorCommand(peer->domain, text, &answer, 0) == 0) {
-        return qmp_parse(answer, strlen(answer), error);
+    libvirt.virDomainRef(peer->domain);
+    question->domain = peer->domain;
+    question->request = cf_json_print(request);
+    if (!deadline_run(ANSWER_LIMIT_S, ask_question, question, free_question)) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_CONNECT,
+                    "the QEMU of %s doesn't answer libvirt, or too many others "
+                    "don't (is its storage stuck?)",
+                    libvirt.virDomainGetName(peer->domain));
+        return NULL;
     }
-    libvirt_set_error(&why, "can't ask the QEMU of %s through libvirt",
-                      name);
-    g_set_error_literal(error, QMP_ERROR,
-                        g_error_matches(why, LIBVIRT_ERROR,
-                                        VIR_ERR_NO_SUPPORT)
-                        ? QMP_ERROR_NO_MONITOR : QMP_ERROR_CONNECT,
-                        why->message);
-    return NULL;
+    answer = read_answer(question, error);
+    free_question(question);
+    return answer;
 }
 
 /* As QEMU would have sent it. */
@@ -139,7 +189,6 @@ static gboolean register_events(Peer *peer, GError **error)
                           name);
         return FALSE;
     }
-    libvirt_keep_alive(connection);
     return TRUE;
 }
 
