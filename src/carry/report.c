@@ -3,6 +3,24 @@
 #include "carry.h"
 #include "text/names.h"
 
+/* The same twice, for the guest may run, and KVM write, meanwhile. */
+static bool read_record(const CfVm *vm, uint64_t page, CfPvclockRecord *record)
+{
+    CfPvclockRecord again;
+    int i;
+
+    for (i = 0; page && vm->read_guest && i < CF_READINGS; i++) {
+        if (!vm->read_guest(page, record, sizeof(*record), vm->opaque) ||
+            !vm->read_guest(page, &again, sizeof(again), vm->opaque)) {
+            break;
+        }
+        if (!memcmp(record, &again, sizeof(again))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool cf_report_bound(const CfVm *vm, const CfReport *report,
                      uint64_t *ret_bound_ns)
 {
@@ -18,9 +36,7 @@ bool cf_report_bound(const CfVm *vm, const CfReport *report,
         .rate_error_ppt = report->rate_error_ppt,
     };
     CfPvclockRecord record;
-    const bool read = report->page && vm->read_guest &&
-                      vm->read_guest(report->page, &record, sizeof(record),
-                                     vm->opaque);
+    const bool read = read_record(vm, report->page, &record);
 
     return cf_bound_ns(&result,
                        cf_first_run_ns(read ? &record : NULL,

@@ -276,6 +276,36 @@ static void test_bound(void)
     crossing_end(&c);
 }
 
+/* KVM's halves of a record, at one reading and at the next. */
+static bool read_torn(uint64_t address, void *buffer, size_t size,
+                      void *opaque)
+{
+    static uint64_t readings;
+    CfPvclockRecord *record = buffer;
+
+    return fake_read_guest(address, buffer, size, opaque) &&
+           (record->tsc_timestamp += ++readings << 40);
+}
+
+/* A record that KVM is writing isn't believed. */
+static void test_bound_torn(void)
+{
+    uint64_t unknown_ns;
+    Crossing c;
+
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].tsc_control = false;
+    fake_hosts[1].khz = 3000000;
+    crossing_begin(&c, 1);
+    crossing_cross(&c);
+    c.destination.read_guest = NULL;
+    unknown_ns = bound_of(&c);
+    c.destination.read_guest = read_torn;
+    g_assert_cmpuint(bound_of(&c), ==, unknown_ns);
+    crossing_end(&c);
+}
+
 /* A kernel whose misses don't repeat. */
 static void test_realtime(void)
 {
@@ -472,6 +502,7 @@ int main(int argc, char **argv)
     g_test_add_func("/restore/settle", test_settle);
     g_test_add_func("/restore/settle-not", test_settle_not);
     g_test_add_func("/restore/bound", test_bound);
+    g_test_add_func("/restore/bound-torn", test_bound_torn);
     g_test_add_func("/restore/realtime", test_realtime);
     g_test_add_func("/restore/plain", test_plain);
     g_test_add_func("/restore/plain-cold", test_plain_cold);
