@@ -53,6 +53,11 @@ static int probe(const Options *options)
     CfHost facts;
 
     if (!get_facts(options, &facts, &error)) {
+        if (!strcmp(options->format, "prometheus")) {
+            /* The figures of better days would hide it. */
+            text = probe_to_prometheus(NULL);
+            files_write(options->output, text, NULL);
+        }
         return cli_fail(error);
     }
     text = print(&facts, options);

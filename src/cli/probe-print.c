@@ -190,10 +190,25 @@ static void add_levels(GString *out, const CfHost *host)
     }
 }
 
+static void add_probe(GString *out, bool success, double time_s)
+{
+    value(out, "probe_success", "1 if the host could be probed.", success);
+    if (time_s > 0) {
+        value(out, "probe_time_seconds", "When that was, since the epoch.",
+              time_s);
+    }
+}
+
 char *probe_to_prometheus(const CfHost *host)
 {
     GString *out = g_string_new(NULL);
 
+    if (!host) {
+        add_probe(out, false, (double)g_get_real_time() / G_USEC_PER_SEC);
+        return g_string_free(out, FALSE);
+    }
+    add_probe(out, true, host->instant_known
+                         ? (double)host->instant.realtime_ns / 1e9 : 0);
     add_info(out, host);
     if (host->host_khz) {
         value(out, "tsc_hertz", "Frequency of the host's TSC as KVM knows it.",

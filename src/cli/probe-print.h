@@ -10,7 +10,7 @@
  *
  * People get the facts, then a line for each check, laid out for @output as of
  * screen_begin(). Prometheus gets what the textfile collector of its node
- * exporter reads. KubeVirt gets the labels of a node, one a line, as "kubectl
+ * exporter reads; without a host, that it couldn't be probed. KubeVirt gets the labels of a node, one a line, as "kubectl
  * label node" takes them; nothing if the frequency is unknown.
  */
 char *probe_to_text(const CfHost *host, const char *output);

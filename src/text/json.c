@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <string.h>
 #include "json.h"
+#include "printable.h"
 
 /* Our own formats nest four deep; later versions may add to that. */
 #define MAX_DEPTH 16
@@ -248,10 +249,10 @@ bool cf_json_get_int(CfJsonReader *reader, const CfJson *object,
     if (!get(reader, object, name, json_type_int, &member)) {
         return false;
     }
-    /* What doesn't fit is read as the largest or smallest number, which is out
-     * of range, too, as long as no caller wants all 64 bits. */
+    /* What doesn't fit is read as the largest or smallest number. */
     value = json_object_get_int64(member);
-    if (value < min || value > max) {
+    if (value < min || value > max || value == INT64_MIN ||
+        json_object_get_uint64(member) > INT64_MAX) {
         return cf_json_fail(reader, "%s must be %" PRId64 " to %" PRId64,
                             name, min, max);
     }
@@ -325,10 +326,10 @@ bool cf_json_get_name(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
-static bool has_control_character(const char *text)
+static bool has_tricks(const char *text)
 {
     for (; *text; text += g_utf8_skip[(guchar)*text]) {
-        if (g_unichar_iscntrl(g_utf8_get_char(text))) {
+        if (cf_is_tricky(g_utf8_get_char(text))) {
             return true;
         }
     }
@@ -350,8 +351,9 @@ bool cf_json_get_text(CfJsonReader *reader, const CfJson *object,
     if (!*text) {
         return cf_json_fail(reader, "%s must not be empty", name);
     }
-    if (has_control_character(text)) {
-        return cf_json_fail(reader, "%s has a control character in it", name);
+    if (has_tricks(text)) {
+        return cf_json_fail(reader, "%s has a control character in it, or an "
+                            "invisible one", name);
     }
     g_strlcpy(ret_text, text, size);
     return true;

@@ -1,7 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text from anywhere, made fit for a terminal or a log. */
-#include <glib.h>
 #include "printable.h"
+
+bool cf_is_tricky(gunichar character)
+{
+    switch (g_unichar_type(character)) {
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+    case G_UNICODE_SURROGATE:
+        return true;
+    default:
+        return false;
+    }
+}
 
 char *cf_printable(const char *text)
 {
@@ -12,8 +25,9 @@ char *cf_printable(const char *text)
     for (c = valid; *c; c += g_utf8_skip[(guchar)*c]) {
         const gunichar character = g_utf8_get_char(c);
 
-        g_string_append_unichar(line, g_unichar_isprint(character) ? character
-                                                                   : '?');
+        g_string_append_unichar(line, g_unichar_isprint(character) &&
+                                      !cf_is_tricky(character) ? character
+                                                               : '?');
     }
     return g_string_free(line, FALSE);
 }

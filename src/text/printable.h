@@ -3,8 +3,16 @@
 #ifndef CF_PRINTABLE_H
 #define CF_PRINTABLE_H
 
-/* Replaces what isn't UTF-8, or could play tricks on a terminal. To be freed
- * with g_free(). */
+#include <glib.h>
+#include <stdbool.h>
+
+/* Could it play tricks on a terminal, a log, or who reads it? Control
+ * characters, invisible ones, those that turn the direction of writing, and
+ * those that end a line. */
+bool cf_is_tricky(gunichar character);
+
+/* Replaces what isn't UTF-8, isn't known to be printable, or plays tricks. To be
+ * freed with g_free(). */
 char *cf_printable(const char *text);
 
 #endif /* CF_PRINTABLE_H */

@@ -74,6 +74,31 @@ def test_prometheus():
     assert typed == seen and len(seen) > 5, (typed, seen)
 
 
+def test_prometheus_fails():
+    """A probe that fails takes the old figures' place, and says when"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/clockferry.prom"
+        output("probe", "--from", "-", "-f", "prometheus", "-o", path,
+               input=host())
+        with open(path, encoding="utf-8") as file:
+            assert "clockferry_probe_success 1\n" in file.read()
+        fails(FAILURE, "probe", "-f", "prometheus", "-o", path, "--device",
+              "/dev/null", words=["is it a KVM device?"])
+        with open(path, encoding="utf-8") as file:
+            told = dict(line.split() for line in file if line[0] != "#")
+    assert told.pop("clockferry_probe_success") == "0", told
+    assert abs(float(told.pop("clockferry_probe_time_seconds")) -
+               time.time()) < 60
+    assert not told, told
+
+
+def test_tricks():
+    """Names that would turn or hide text on a terminal are refused"""
+    for bad in "\u202e", "\u2066", "\u200b", "\u2028", "\u2029", "\x85":
+        fails(FAILURE, "probe", "--from", "-", input=host(kernel="6" + bad),
+              words=["kernel has a control character"])
+
+
 def test_kubevirt():
     """The labels of a node, with a frequency in Hz"""
     places.need_kvm()

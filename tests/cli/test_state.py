@@ -234,6 +234,7 @@ def test_early_events():
         watch.until(r"^(1970-01-01|1969-12-31) \d\d:\d\d:01 "
                     "restored: closed-loop, 2 tries, "
                     r"residual -1 ns, TSC copied, rate error 0$")
+        assert "restored: QEMU's words can't" in watch.until("restored: ")
         watch.until("the guest was stopped")
 
 
@@ -251,6 +252,12 @@ def test_rude_monitors():
             fails(FAILURE, "state", "--qmp", path, words=[words])
     for answer in ({}, {"enabled": 1}, {"enabled": True, "policy": "brave"},
                    {"enabled": True, "restore": {"rung": "best"}},
+                   {"enabled": True, "restore": {**RESTORE,
+                                                 "bound-ns": 2 ** 64 - 1}},
+                   {"enabled": True, "restore": {**RESTORE,
+                                                 "residual-ns": 10 ** 23}},
+                   {"enabled": True, "restore": {**RESTORE,
+                                                 "residual-ns": -10 ** 23}},
                    {"enabled": True, "host-tsc-khz": -1},
                    {"enabled": True, "blackout-limit": 2 ** 70},
                    ValueError("evil\033[2J\nwords")):

@@ -89,7 +89,8 @@ def encoding(codec, kind, text):
     refused(codec, body + b"\0")
     refused(codec, body.replace(b"5f0d", b"5f\0d"))
     refused(codec, text.replace("5f0d", "5f\\u0000"), "zero character")
-    for bad in ("\\n", "\\u001b[2J", "\\u0085", "\\u007f"):
+    for bad in ("\\n", "\\u001b[2J", "\\u0085", "\\u007f", "\\u202e",
+                "\\u2066", "\\u200b", "\\u2028", "\u2029"):
         refused(codec, text.replace("5f0d", bad), "control character")
 
 

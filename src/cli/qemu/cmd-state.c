@@ -79,9 +79,11 @@ static char *event_line(const CfJson *event)
 
     cf_json_get_text(&reader, event, "event", name, sizeof(name));
     g_free(reader.problem);
-    if (!strcmp(name, "KVM_CLOCK_RESTORED") &&
-        guest_clocks_read_event(event, &restore)) {
-        restored = guest_clocks_restore_line(&restore);
+    if (!strcmp(name, "KVM_CLOCK_RESTORED")) {
+        restored = guest_clocks_read_event(event, &restore)
+                   ? guest_clocks_restore_line(&restore)
+                   : g_strdup("QEMU's words can't be read (is it newer than "
+                              "clockferry?)");
         return g_strdup_printf("%s restored: %s\n", time, restored);
     }
     text = run_event_text(name);
