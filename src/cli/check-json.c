@@ -2,19 +2,33 @@
 /* An answer of cf_check() for programs. */
 #include "check-json.h"
 
+#define AT(member) CF_AT(CfCheck, member)
+#define KNOWN(member) CF_KNOWN(CfCheck, member)
+
+static const CfMember members[] = {
+    { "verdict", CF_MEMBER_WORD, AT(verdict), .names = &cf_verdict_names },
+    { "rung", CF_MEMBER_WORD, AT(rung), .names = &cf_rung_names },
+    { "same_host", CF_MEMBER_BOOL, AT(same_host) },
+    { "rate_error_ppt", CF_MEMBER_S64, AT(rate_error_ppt),
+      KNOWN(rate_known) },
+    { "drift_ns_per_day", CF_MEMBER_S64, AT(drift_ns), KNOWN(rate_known) },
+    { "time_bound_ns", CF_MEMBER_U64, AT(time_bound_ns), KNOWN(time_known) },
+    { "kvmclock_bound_ns", CF_MEMBER_U64, AT(kvmclock_bound_ns),
+      KNOWN(kvmclock_known) },
+    { 0 },
+};
+
 static void add_freq(CfJson *object, const char *name,
                      const struct cf_tsc_freq *freq)
 {
     CfJson *json;
 
-    if (!cf_tsc_freq_valid(freq)) {
-        return;
+    if (cf_tsc_freq_valid(freq)) {
+        json = cf_json_object();
+        cf_json_add_int(json, "host_khz", freq->host_khz);
+        cf_members_add(json, cf_freq_members, freq);
+        cf_json_add(object, name, json);
     }
-    json = cf_json_object();
-    cf_json_add_int(json, "host_khz", freq->host_khz);
-    cf_json_add_u64(json, "ratio", freq->ratio);
-    cf_json_add_int(json, "frac_bits", freq->frac_bits);
-    cf_json_add(object, name, json);
 }
 
 static CfJson *finding_to_json(const CfCheck *check, unsigned int i)
@@ -35,31 +49,17 @@ static CfJson *finding_to_json(const CfCheck *check, unsigned int i)
 
 void check_add_json(CfJson *object, const CfCheck *check, bool texts)
 {
-    CfJson *findings = cf_json_array();
     unsigned int i;
 
-    cf_json_add_text(object, "verdict", cf_verdict_name(check->verdict));
-    cf_json_add_text(object, "rung", cf_rung_name(check->rung));
-    cf_json_add_bool(object, "same_host", check->same_host);
-    if (check->rate_known) {
-        cf_json_add_s64(object, "rate_error_ppt", check->rate_error_ppt);
-        cf_json_add_s64(object, "drift_ns_per_day", check->drift_ns);
-    }
-    if (check->time_known) {
-        cf_json_add_u64(object, "time_bound_ns", check->time_bound_ns);
-    }
-    if (check->kvmclock_known) {
-        cf_json_add_u64(object, "kvmclock_bound_ns",
-                        check->kvmclock_bound_ns);
-    }
+    cf_members_add(object, members, check);
     add_freq(object, "tsc_here", &check->guest->freq);
     add_freq(object, "tsc_there", &check->freq);
-    for (i = 0; texts && i < check->n_findings; i++) {
-        cf_json_append(findings, finding_to_json(check, i));
-    }
     if (texts) {
+        CfJson *findings = cf_json_array();
+
+        for (i = 0; i < check->n_findings; i++) {
+            cf_json_append(findings, finding_to_json(check, i));
+        }
         cf_json_add(object, "findings", findings);
-    } else {
-        cf_json_free(findings);
     }
 }

@@ -4,7 +4,7 @@
 #define CF_CHECK_JSON_H
 
 #include <clockferry/check.h>
-#include "text/json.h"
+#include "text/codec.h"
 
 /* Adds to an object what was found: verdict, rung and figures; with @texts also
  * each finding in a sentence. */

@@ -67,12 +67,11 @@ static void add_rate(Screen *screen, const CfCheck *check)
     g_autofree char *rate = cf_rate_text(check->rate_error_ppt);
     g_autofree char *drift = cf_signed_time_text(check->drift_ns);
 
-    if (!check->rate_known) {
-        screen_fact(screen, "Rate error", "unknown");
-    } else if (!check->rate_error_ppt) {
+    if (check->rate_known && !check->rate_error_ppt) {
         screen_fact(screen, "Rate error", "0");
     } else {
-        screen_fact(screen, "Rate error", "%s, %s a day", rate, drift);
+        screen_known(screen, "Rate error", check->rate_known, "%s, %s a day",
+                     rate, drift);
     }
 }
 
@@ -85,9 +84,7 @@ static void add_figures(Screen *screen, const CfCheck *check)
                                     : verdict_text(check->verdict));
     add_rung(screen, check);
     add_rate(screen, check);
-    screen_fact(screen, "Clocks step", "%s%s",
-                check->time_known ? "up to " : "unknown",
-                check->time_known ? step : "");
+    screen_known(screen, "Clocks step", check->time_known, "up to %s", step);
 }
 
 static void add_guest(Screen *screen, const Move *move)

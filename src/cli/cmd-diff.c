@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry diff: what happened to a guest's clocks between two captures. */
 #include <inttypes.h>
-#include "text/json.h"
+#include "text/codec.h"
 #include "text/units.h"
 #include "cli.h"
 #include "difference.h"
@@ -34,28 +34,7 @@ static void add_step(Screen *screen, const char *name, bool known,
 {
     g_autofree char *step = cf_signed_time_text(step_ns);
 
-    screen_fact(screen, name, "%s", known ? step : "unknown");
-}
-
-static void add_tsc(Screen *screen, const Difference *d)
-{
-    g_autofree char *step = cf_signed_time_text(d->tsc_step_ns);
-
-    if (d->tsc_known) {
-        screen_fact(screen, "TSC step", "%" PRId64 " ticks, %s",
-                    d->tsc_step_ticks, step);
-    } else {
-        screen_fact(screen, "TSC step", "unknown");
-    }
-}
-
-static void add_skew(Screen *screen, const Difference *d)
-{
-    if (d->skew_known) {
-        screen_fact(screen, "vCPU skew", "%" PRIu64 " ticks", d->skew_ticks);
-    } else {
-        screen_fact(screen, "vCPU skew", "unknown");
-    }
+    screen_known(screen, name, known, "%s", step);
 }
 
 static char *to_text(const Difference *d, const char *output)
@@ -63,6 +42,7 @@ static char *to_text(const Difference *d, const char *output)
     Screen screen = screen_begin(output);
     g_autofree char *elapsed = cf_signed_time_text(d->elapsed_ns);
     g_autofree char *error = cf_time_text(d->elapsed_error_ns);
+    g_autofree char *step = cf_signed_time_text(d->tsc_step_ns);
     g_autofree char *rate = cf_rate_text(d->rate_error_ppt);
 
     screen_fact(&screen, "Hosts", "%s",
@@ -73,39 +53,39 @@ static char *to_text(const Difference *d, const char *output)
     if (d->elapsed_error_known && !d->same_host) {
         screen_fact(&screen, "Known to", "%s", error);
     }
-    add_tsc(&screen, d);
+    screen_known(&screen, "TSC step", d->tsc_known, "%" PRId64 " ticks, %s",
+                 d->tsc_step_ticks, step);
     add_step(&screen, "kvmclock step", d->clock_known, d->clock_step_ns);
     add_step(&screen, "against the TSC", d->mismatch_known, d->mismatch_ns);
-    add_skew(&screen, d);
-    screen_fact(&screen, "Rate error", "%s", d->rate_known ? rate : "unknown");
+    screen_known(&screen, "vCPU skew", d->skew_known, "%" PRIu64 " ticks",
+                 d->skew_ticks);
+    screen_known(&screen, "Rate error", d->rate_known, "%s", rate);
     return screen_end(&screen);
 }
 
-static void add_known(CfJson *json, const char *name, bool known,
-                      int64_t value)
-{
-    if (known) {
-        cf_json_add_s64(json, name, value);
-    }
-}
+#define AT(member) CF_AT(Difference, member)
+#define KNOWN(member) CF_KNOWN(Difference, member)
+
+static const CfMember members[] = {
+    { "same_host", CF_MEMBER_BOOL, AT(same_host) },
+    { "elapsed_ns", CF_MEMBER_S64, AT(elapsed_ns) },
+    { "elapsed_error_ns", CF_MEMBER_U64, AT(elapsed_error_ns),
+      KNOWN(elapsed_error_known) },
+    { "tsc_step_ticks", CF_MEMBER_S64, AT(tsc_step_ticks), KNOWN(tsc_known) },
+    { "tsc_step_ns", CF_MEMBER_S64, AT(tsc_step_ns), KNOWN(tsc_known) },
+    { "clock_step_ns", CF_MEMBER_S64, AT(clock_step_ns), KNOWN(clock_known) },
+    { "mismatch_ns", CF_MEMBER_S64, AT(mismatch_ns), KNOWN(mismatch_known) },
+    { "skew_ticks", CF_MEMBER_U64, AT(skew_ticks), KNOWN(skew_known) },
+    { "rate_error_ppt", CF_MEMBER_S64, AT(rate_error_ppt),
+      KNOWN(rate_known) },
+    { 0 },
+};
 
 static char *to_json(const Difference *d)
 {
     g_autoptr(CfJson) json = cf_json_new_format("clockferry-diff", 1, 1);
 
-    cf_json_add_bool(json, "same_host", d->same_host);
-    cf_json_add_s64(json, "elapsed_ns", d->elapsed_ns);
-    if (d->elapsed_error_known) {
-        cf_json_add_u64(json, "elapsed_error_ns", d->elapsed_error_ns);
-    }
-    add_known(json, "tsc_step_ticks", d->tsc_known, d->tsc_step_ticks);
-    add_known(json, "tsc_step_ns", d->tsc_known, d->tsc_step_ns);
-    add_known(json, "clock_step_ns", d->clock_known, d->clock_step_ns);
-    add_known(json, "mismatch_ns", d->mismatch_known, d->mismatch_ns);
-    if (d->skew_known) {
-        cf_json_add_u64(json, "skew_ticks", d->skew_ticks);
-    }
-    add_known(json, "rate_error_ppt", d->rate_known, d->rate_error_ppt);
+    cf_members_add(json, members, d);
     return cf_json_print(json);
 }
 

@@ -36,14 +36,11 @@ static void add_scaling(Screen *screen, const CfHost *host)
 
 static void add_tsc(Screen *screen, const CfHost *host)
 {
-    if (host->host_khz) {
-        screen_fact(screen, "TSC frequency", "%u kHz", host->host_khz);
-    } else {
-        screen_fact(screen, "TSC frequency", "unknown");
-    }
+    screen_known(screen, "TSC frequency", host->host_khz, "%u kHz",
+                 host->host_khz);
     add_scaling(screen, host);
-    screen_fact(screen, "TSC offset", "%s",
-                host->offset_known ? cf_offset_name(host->offset) : "unknown");
+    screen_known(screen, "TSC offset", host->offset_known, "%s",
+                 cf_offset_name(host->offset));
 }
 
 static const char *style(const CfHost *host)
@@ -63,17 +60,13 @@ static void add_time(Screen *screen, const CfHost *host)
     const CfHostTime *time = &host->time;
     g_autofree char *error = cf_time_text(time->max_error_ns);
 
-    if (!host->time_known) {
-        screen_fact(screen, "Real time", "unknown");
-        return;
-    }
-    screen_fact(screen, "Real time", "%s, error up to %s",
-                time->synchronised ? "synchronised" : "not synchronised",
-                error);
-    if (time->tai_offset_s) {
-        screen_fact(screen, "TAI - UTC", "%d s", time->tai_offset_s);
-    } else {
-        screen_fact(screen, "TAI - UTC", "unknown");
+    screen_known(screen, "Real time", host->time_known,
+                 "%s, error up to %s",
+                 time->synchronised ? "synchronised" : "not synchronised",
+                 error);
+    if (host->time_known) {
+        screen_known(screen, "TAI - UTC", time->tai_offset_s, "%d s",
+                     time->tai_offset_s);
     }
 }
 
@@ -88,8 +81,8 @@ static void add_facts(Screen *screen, const CfHost *host)
                 cf_name_of(&cf_clock_guest_names, host->clock_guest),
                 style(host));
     add_time(screen, host);
-    screen_fact(screen, "Best rung", "%s",
-                host->rung_known ? cf_rung_name(host->best_rung) : "unknown");
+    screen_known(screen, "Best rung", host->rung_known, "%s",
+                 cf_rung_name(host->best_rung));
 }
 
 char *probe_to_text(const CfHost *host, const char *output)
@@ -140,22 +133,25 @@ static void label(GString *out, const char *name, const char *text)
 
 static void add_info(GString *out, const CfHost *host)
 {
+    const char *const labels[][2] = {
+        { "kernel", host->id.kernel },
+        { "clocksource", host->id.clocksource },
+        { "scaling", cf_scaling_name(host->scaling) },
+        { "offset", host->offset_known ? cf_offset_name(host->offset)
+                                       : "unknown" },
+        { "clock_guest", cf_name_of(&cf_clock_guest_names,
+                                    host->clock_guest) },
+        { "best_rung", host->rung_known ? cf_rung_name(host->best_rung)
+                                        : "unknown" },
+    };
+    size_t i;
+
     metric(out, "host_info", "What this host is; always 1.");
-    g_string_append(out, "clockferry_host_info{");
-    label(out, "kernel", host->id.kernel);
-    g_string_append_c(out, ',');
-    label(out, "clocksource", host->id.clocksource);
-    g_string_append_c(out, ',');
-    label(out, "scaling", cf_scaling_name(host->scaling));
-    g_string_append_c(out, ',');
-    label(out, "offset", host->offset_known ? cf_offset_name(host->offset)
-                                             : "unknown");
-    g_string_append_c(out, ',');
-    label(out, "clock_guest",
-          cf_name_of(&cf_clock_guest_names, host->clock_guest));
-    g_string_append_c(out, ',');
-    label(out, "best_rung", host->rung_known
-                            ? cf_rung_name(host->best_rung) : "unknown");
+    g_string_append(out, "clockferry_host_info");
+    for (i = 0; i < G_N_ELEMENTS(labels); i++) {
+        g_string_append_c(out, i ? ',' : '{');
+        label(out, labels[i][0], labels[i][1]);
+    }
     g_string_append(out, "} 1\n");
 }
 

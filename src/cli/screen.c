@@ -121,16 +121,32 @@ void screen_wrap(Screen *screen, const char *text, guint indent)
     screen_add(screen, "\n");
 }
 
+static void G_GNUC_PRINTF(3, 0) add_fact(Screen *screen, const char *name,
+                                         const char *format, va_list values)
+{
+    g_autofree char *value = g_strdup_vprintf(format, values);
+
+    screen_add(screen, "%-16s: ", name);
+    screen_wrap(screen, value, FACT_INDENT);
+}
+
 void screen_fact(Screen *screen, const char *name, const char *format, ...)
 {
-    g_autofree char *value = NULL;
     va_list values;
 
     va_start(values, format);
-    value = g_strdup_vprintf(format, values);
+    add_fact(screen, name, format, values);
     va_end(values);
-    screen_add(screen, "%-16s: ", name);
-    screen_wrap(screen, value, FACT_INDENT);
+}
+
+void screen_known(Screen *screen, const char *name, bool known,
+                  const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    add_fact(screen, name, known ? format : "unknown", values);
+    va_end(values);
 }
 
 void screen_colour(Screen *screen, Level level, const char *word)

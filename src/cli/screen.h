@@ -50,6 +50,10 @@ void screen_add(Screen *screen, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void screen_fact(Screen *screen, const char *name, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
 
+/* The same for a fact that may be unknown. */
+void screen_known(Screen *screen, const char *name, bool known,
+                  const char *format, ...) G_GNUC_PRINTF(4, 5);
+
 /* Something that was found, in one line, and in the next what to do about it
  * (NULL: nothing). */
 void screen_finding(Screen *screen, Level level, const char *text,

@@ -20,16 +20,15 @@ static void get_freq(CfJsonReader *reader, const CfJson *object,
     struct cf_tsc_freq freq = { .host_khz = guest->host_khz };
     uint32_t khz;
 
-    if (!cf_json_get_u64(reader, object, "ratio", &freq.ratio)) {
+    if (!cf_json_has(object, "ratio")) {
         return;
     }
-    if (cf_json_get_u32(reader, object, "frac_bits", &freq.frac_bits) &&
-        cf_tsc_freq_khz(&freq, &khz)) {
-        guest->freq = freq;
-    } else {
+    if (cf_members_get(reader, object, "it", cf_freq_members, &freq) &&
+        !cf_tsc_freq_khz(&freq, &khz)) {
         cf_json_fail(reader, "host_khz, ratio and frac_bits give no "
                      "frequency");
     }
+    guest->freq = freq;
 }
 
 static gboolean guest_from_object(CfJsonReader *reader, const CfJson *object,

@@ -59,6 +59,15 @@ static void add_answer(CfJson *object, const char *name, CfAnswer answer)
     }
 }
 
+static int64_t number_in(const CfMember *member, const void *value)
+{
+    if (member->size == sizeof(int64_t)) {
+        return *(const int64_t *)value;
+    }
+    return member->min < 0 ? *(const int32_t *)value
+                           : (int64_t)*(const uint32_t *)value;
+}
+
 static void add_member(CfJson *object, const CfMember *member,
                        const void *value)
 {
@@ -79,9 +88,7 @@ static void add_member(CfJson *object, const CfMember *member,
                          *(const unsigned int *)value);
         break;
     case CF_MEMBER_INT:
-        cf_json_add_int(object, name,
-                        member->min < 0 ? (int64_t)*(const int32_t *)value
-                                        : (int64_t)*(const uint32_t *)value);
+        cf_json_add_int(object, name, number_in(member, value));
         break;
     case CF_MEMBER_U64:
         cf_json_add_u64(object, name, *(const uint64_t *)value);
@@ -142,7 +149,7 @@ static bool get_member(CfJsonReader *reader, const CfJson *object,
                              &number)) {
             return false;
         }
-        *(uint32_t *)value = (uint32_t)number;
+        memcpy(value, &number, member->size);
         return true;
     case CF_MEMBER_U64:
         return cf_json_get_u64(reader, object, name, value);

@@ -13,7 +13,8 @@
  * @CF_MEMBER_BOOL: true or false; bool
  * @CF_MEMBER_ANSWER: true or false; CfAnswer
  * @CF_MEMBER_WORD: a word; an enumeration, unknown if it has no name
- * @CF_MEMBER_INT: a number; uint32_t, or int32_t if it may be negative
+ * @CF_MEMBER_INT: a number; int64_t or uint32_t, or int32_t if it may be
+ *                 negative
  * @CF_MEMBER_U64: a number in a string; uint64_t
  * @CF_MEMBER_S64: a number in a string; int64_t; only written
  * @CF_MEMBER_OBJECT: an object; a structure

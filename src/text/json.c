@@ -260,18 +260,6 @@ bool cf_json_get_int(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
-bool cf_json_get_u32(CfJsonReader *reader, const CfJson *object,
-                     const char *name, uint32_t *ret_value)
-{
-    int64_t value = 0;
-
-    if (!cf_json_get_int(reader, object, name, 0, UINT32_MAX, &value)) {
-        return false;
-    }
-    *ret_value = (uint32_t)value;
-    return true;
-}
-
 /* A string without zero bytes in it. */
 static bool get_string(CfJsonReader *reader, const CfJson *object,
                        const char *name, const char **ret_text)

@@ -94,8 +94,6 @@ bool cf_json_get_bool(CfJsonReader *reader, const CfJson *object,
 bool cf_json_get_int(CfJsonReader *reader, const CfJson *object,
                      const char *name, int64_t min, int64_t max,
                      int64_t *ret_value);
-bool cf_json_get_u32(CfJsonReader *reader, const CfJson *object,
-                     const char *name, uint32_t *ret_value);
 bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint64_t *ret_value);
 bool cf_json_get_name(CfJsonReader *reader, const CfJson *object,

@@ -6,25 +6,14 @@
 #include "cli/screen.h"
 #include "guest-clocks.h"
 
-static void add_khz(Screen *screen, const char *name, uint32_t khz)
-{
-    if (khz) {
-        screen_fact(screen, name, "%u kHz", khz);
-    } else {
-        screen_fact(screen, name, "unknown");
-    }
-}
-
 static void add_steps(Screen *screen, const LastRestore *restore)
 {
     g_autofree char *residual = cf_signed_time_text(restore->residual_ns);
     g_autofree char *bound = cf_signed_time_text(restore->bound_ns);
 
-    screen_fact(screen, "Residual", "%s",
-                restore->residual_known ? residual : "unknown");
-    screen_fact(screen, "kvmclock step", "%s%s",
-                restore->bound_known ? "up to " : "",
-                restore->bound_known ? bound : "unknown");
+    screen_known(screen, "Residual", restore->residual_known, "%s", residual);
+    screen_known(screen, "kvmclock step", restore->bound_known, "up to %s",
+                 bound);
 }
 
 static void add_tsc(Screen *screen, const LastRestore *restore)
@@ -33,14 +22,9 @@ static void add_tsc(Screen *screen, const LastRestore *restore)
 
     screen_fact(screen, "TSC offsets", "%s",
                 cf_name_of(&cf_tsc_outcome_names, (unsigned int)restore->tsc));
-    if (restore->skew_known) {
-        screen_fact(screen, "vCPU skew", "%" PRId64 " ticks",
-                    restore->skew_ticks);
-    } else {
-        screen_fact(screen, "vCPU skew", "unknown");
-    }
-    screen_fact(screen, "Rate error", "%s",
-                restore->rate_known ? rate : "unknown");
+    screen_known(screen, "vCPU skew", restore->skew_known, "%" PRId64 " ticks",
+                 restore->skew_ticks);
+    screen_known(screen, "Rate error", restore->rate_known, "%s", rate);
 }
 
 static void add_restore(Screen *screen, const LastRestore *restore)
@@ -87,8 +71,10 @@ char *guest_clocks_to_text(const GuestClocks *clocks, const char *output)
                 *clocks->name ? clocks->name : "no name",
                 *clocks->status ? clocks->status : "state unknown");
     add_wishes(&screen, clocks);
-    add_khz(&screen, "Host TSC", clocks->host_khz);
-    add_khz(&screen, "Guest TSC", clocks->guest_khz);
+    screen_known(&screen, "Host TSC", clocks->host_khz, "%u kHz",
+                 clocks->host_khz);
+    screen_known(&screen, "Guest TSC", clocks->guest_khz, "%u kHz",
+                 clocks->guest_khz);
     screen_fact(&screen, "Promised", "%s",
                 clocks->guest.promised ? "yes" : "no");
     if (clocks->restored) {
@@ -121,33 +107,24 @@ char *guest_clocks_restore_line(const LastRestore *restore)
     return g_string_free(out, FALSE);
 }
 
-static CfJson *restore_to_json(const LastRestore *restore)
-{
-    CfJson *json = cf_json_object();
+#define AT(member) CF_AT(LastRestore, member)
+#define KNOWN(member) CF_KNOWN(LastRestore, member)
 
-    cf_json_add_name(json, "rung", &cf_rung_names,
-                     (unsigned int)restore->rung);
-    cf_json_add_int(json, "tries", restore->tries);
-    cf_json_add_name(json, "tsc", &cf_tsc_outcome_names,
-                     (unsigned int)restore->tsc);
-    if (restore->residual_known) {
-        cf_json_add_s64(json, "residual_ns", restore->residual_ns);
-    }
-    if (restore->bound_known) {
-        cf_json_add_s64(json, "bound_ns", restore->bound_ns);
-    }
-    if (restore->rate_known) {
-        cf_json_add_s64(json, "rate_error_ppt", restore->rate_error_ppt);
-    }
-    if (restore->skew_known) {
-        cf_json_add_s64(json, "skew_ticks", restore->skew_ticks);
-    }
-    cf_json_add_bool(json, "same_host", restore->same_host);
-    cf_json_add_bool(json, "frozen", restore->frozen);
-    cf_json_add_s64(json, "elapsed_ns", restore->elapsed_ns);
-    cf_json_add_s64(json, "duration_ns", restore->duration_ns);
-    return json;
-}
+static const CfMember members[] = {
+    { "rung", CF_MEMBER_WORD, AT(rung), .names = &cf_rung_names },
+    { "tries", CF_MEMBER_INT, AT(tries) },
+    { "tsc", CF_MEMBER_WORD, AT(tsc), .names = &cf_tsc_outcome_names },
+    { "residual_ns", CF_MEMBER_S64, AT(residual_ns), KNOWN(residual_known) },
+    { "bound_ns", CF_MEMBER_S64, AT(bound_ns), KNOWN(bound_known) },
+    { "rate_error_ppt", CF_MEMBER_S64, AT(rate_error_ppt),
+      KNOWN(rate_known) },
+    { "skew_ticks", CF_MEMBER_S64, AT(skew_ticks), KNOWN(skew_known) },
+    { "same_host", CF_MEMBER_BOOL, AT(same_host) },
+    { "frozen", CF_MEMBER_BOOL, AT(frozen) },
+    { "elapsed_ns", CF_MEMBER_S64, AT(elapsed_ns) },
+    { "duration_ns", CF_MEMBER_S64, AT(duration_ns) },
+    { 0 },
+};
 
 char *guest_clocks_to_json(const GuestClocks *clocks)
 {
@@ -159,7 +136,8 @@ char *guest_clocks_to_json(const GuestClocks *clocks)
     cf_json_add_text(json, "blackout", clocks->freeze ? "freeze" : "count");
     cf_json_add_int(json, "blackout_limit_s", clocks->blackout_limit_s);
     if (clocks->restored) {
-        cf_json_add(json, "restore", restore_to_json(&clocks->restore));
+        cf_json_add(json, "restore",
+                    cf_members_to_json(members, &clocks->restore));
     }
     return cf_json_print(json);
 }

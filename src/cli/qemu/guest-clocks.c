@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Asks QEMU for a guest's clocks. */
 #include <string.h>
+#include "text/codec.h"
 #include "guest-clocks.h"
 
 static const CfNames blackouts = { "count", "freeze" };
 
-/* QEMU's numbers are JSON numbers. */
-static bool get_s64(CfJsonReader *reader, const CfJson *object,
-                    const char *name, int64_t *ret_value)
-{
-    return cf_json_get_int(reader, object, name, INT64_MIN, INT64_MAX,
-                           ret_value);
-}
+#define AT(member) CF_AT(LastRestore, member)
+#define KNOWN(member) CF_KNOWN(LastRestore, member)
 
-static void get_restore(CfJsonReader *reader, const CfJson *json,
-                        LastRestore *restore)
-{
-    if (!cf_json_get_name(reader, json, "rung", &cf_rung_names,
-                          &restore->rung) ||
-        !cf_json_get_u32(reader, json, "tries", &restore->tries) ||
-        !cf_json_get_name(reader, json, "tsc", &cf_tsc_outcome_names,
-                          &restore->tsc)) {
-        cf_json_fail(reader, "rung, tries or tsc is missing");
-    }
-    restore->residual_known = get_s64(reader, json, "residual-ns",
-                                      &restore->residual_ns);
-    restore->bound_known = get_s64(reader, json, "bound-ns",
-                                   &restore->bound_ns);
-    restore->rate_known = get_s64(reader, json, "rate-error-ppt",
-                                  &restore->rate_error_ppt);
-    restore->skew_known = get_s64(reader, json, "skew-ticks",
-                                  &restore->skew_ticks);
-    cf_json_get_bool(reader, json, "same-host", &restore->same_host);
-    cf_json_get_bool(reader, json, "frozen", &restore->frozen);
-    get_s64(reader, json, "elapsed-ns", &restore->elapsed_ns);
-    get_s64(reader, json, "duration-ns", &restore->duration_ns);
-}
+/* QEMU's numbers are JSON numbers. */
+#define ANY .min = INT64_MIN, .max = INT64_MAX
+
+static const CfMember restore_members[] = {
+    { "rung", CF_MEMBER_WORD, AT(rung),
+      .needed = true, .names = &cf_rung_names },
+    { "tries", CF_MEMBER_INT, AT(tries), .needed = true, .max = UINT32_MAX },
+    { "tsc", CF_MEMBER_WORD, AT(tsc),
+      .needed = true, .names = &cf_tsc_outcome_names },
+    { "residual-ns", CF_MEMBER_INT, AT(residual_ns),
+      KNOWN(residual_known), ANY },
+    { "bound-ns", CF_MEMBER_INT, AT(bound_ns), KNOWN(bound_known), ANY },
+    { "rate-error-ppt", CF_MEMBER_INT, AT(rate_error_ppt),
+      KNOWN(rate_known), ANY },
+    { "skew-ticks", CF_MEMBER_INT, AT(skew_ticks), KNOWN(skew_known), ANY },
+    { "same-host", CF_MEMBER_BOOL, AT(same_host) },
+    { "frozen", CF_MEMBER_BOOL, AT(frozen) },
+    { "elapsed-ns", CF_MEMBER_INT, AT(elapsed_ns), ANY },
+    { "duration-ns", CF_MEMBER_INT, AT(duration_ns), ANY },
+    { 0 },
+};
+
+static const CfMember info_members[] = {
+    { "enabled", CF_MEMBER_BOOL, CF_AT(GuestClocks, enabled), .needed = true },
+    { "policy", CF_MEMBER_WORD, CF_AT(GuestClocks, guest.policy),
+      .names = &cf_policy_names },
+    { "require", CF_MEMBER_WORD, CF_AT(GuestClocks, guest.require),
+      .names = &cf_rung_names },
+    { "blackout-limit", CF_MEMBER_INT, CF_AT(GuestClocks, blackout_limit_s),
+      .max = UINT32_MAX },
+    { "host-tsc-khz", CF_MEMBER_INT, CF_AT(GuestClocks, host_khz),
+      .max = UINT32_MAX },
+    { "guest-tsc-khz", CF_MEMBER_INT, CF_AT(GuestClocks, guest_khz),
+      .max = UINT32_MAX },
+    { "restore", CF_MEMBER_OBJECT, CF_AT(GuestClocks, restore),
+      CF_KNOWN(GuestClocks, restored), .members = restore_members },
+    { 0 },
+};
 
 bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
 {
@@ -46,8 +57,7 @@ bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
     if (!cf_json_get_object(&reader, event, "data", &data)) {
         return false;
     }
-    get_restore(&reader, data, &restore);
-    if (reader.problem) {
+    if (!cf_members_get(&reader, data, "it", restore_members, &restore)) {
         g_free(reader.problem);
         return false;
     }
@@ -55,40 +65,19 @@ bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
     return true;
 }
 
-static void get_wishes(CfJsonReader *reader, const CfJson *json,
-                       GuestClocks *clocks)
-{
-    int word;
-
-    if (cf_json_get_name(reader, json, "policy", &cf_policy_names, &word)) {
-        clocks->guest.policy = (enum cf_policy)word;
-    }
-    if (cf_json_get_name(reader, json, "require", &cf_rung_names, &word)) {
-        clocks->guest.require = (enum cf_rung)word;
-    }
-    if (cf_json_get_name(reader, json, "blackout", &blackouts, &word)) {
-        clocks->freeze = word == 1;
-    }
-    cf_json_get_u32(reader, json, "blackout-limit",
-                    &clocks->blackout_limit_s);
-}
-
 static void get_info(CfJsonReader *reader, const CfJson *reply,
                      GuestClocks *clocks)
 {
-    CfJson *json, *restore;
+    CfJson *json;
+    int blackout;
 
-    if (!cf_json_get_object(reader, reply, "return", &json) ||
-        !cf_json_get_bool(reader, json, "enabled", &clocks->enabled)) {
+    if (!cf_json_get_object(reader, reply, "return", &json)) {
         cf_json_fail(reader, "enabled is missing");
         return;
     }
-    get_wishes(reader, json, clocks);
-    cf_json_get_u32(reader, json, "host-tsc-khz", &clocks->host_khz);
-    cf_json_get_u32(reader, json, "guest-tsc-khz", &clocks->guest_khz);
-    if (cf_json_get_object(reader, json, "restore", &restore)) {
-        clocks->restored = true;
-        get_restore(reader, restore, &clocks->restore);
+    cf_members_get(reader, json, "it", info_members, clocks);
+    if (cf_json_get_name(reader, json, "blackout", &blackouts, &blackout)) {
+        clocks->freeze = blackout == 1;
     }
 }
 
