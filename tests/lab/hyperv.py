@@ -95,10 +95,12 @@ class HypervGuest(Inner):
         there, here, record = source.page(), self.page(), self.slot().record
         tsc = record.tsc_timestamp
         crossed = self._timer_is_on()
+        due = self.now_units() >= self.count
         return {"reference_step_ns": signed64(here.ns(tsc) - there.ns(tsc)),
                 "reference_behind_ns": signed64(record.at(tsc) - here.ns(tsc)),
                 "page_stayed": here == there,
                 "reference_timer_crossed": bool(crossed),
+                "reference_timer_due": due,
                 "reference_timer_late_ns": self._late_ns()}
 
     def _late_ns(self):
@@ -127,7 +129,9 @@ class HypervGuest(Inner):
                                           else "was made anew"))
         late = line["reference_timer_late_ns"]
         if not line["reference_timer_crossed"]:
-            wrong.append("the timer was over before")
+            # On a busy machine its time may have come at the source.
+            if not line["reference_timer_due"]:
+                wrong.append("the timer was over before its time")
         elif late is None or not 0 <= late <= LATE_NS:
             wrong.append("the timer came %s ns late" % late)
         return wrong
