@@ -107,7 +107,7 @@ bool cf_json_fail(CfJsonReader *reader, const char *format, ...)
 {
     va_list values;
 
-    if (!reader->problem) {
+    if (reader && !reader->problem) {
         va_start(values, format);
         reader->problem = g_strdup_vprintf(format, values);
         va_end(values);

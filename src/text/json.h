@@ -50,7 +50,8 @@ void cf_json_add_name(CfJson *object, const char *name, const CfNames *names,
 char *cf_json_print(CfJson *json);
 
 /**
- * CfJsonReader - reads members, and keeps the first problem
+ * CfJsonReader - reads members, and keeps the first problem; NULL where nobody
+ *                wants to know it
  * @problem: NULL, or what is wrong; to be freed with g_free()
  */
 typedef struct CfJsonReader {

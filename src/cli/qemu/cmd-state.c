@@ -34,15 +34,13 @@ static gboolean show(const GuestClocks *clocks, const Options *options,
 /* The time of an event, or of now if the event has none. */
 static char *event_time(const CfJson *event)
 {
-    CfJsonReader reader = { NULL };
     g_autoptr(GDateTime) time = NULL;
     CfJson *stamp;
     int64_t seconds = g_get_real_time() / G_USEC_PER_SEC;
 
-    if (cf_json_get_object(&reader, event, "timestamp", &stamp)) {
-        cf_json_get_int(&reader, stamp, "seconds", 0, YEAR_9999_S, &seconds);
+    if (cf_json_get_object(NULL, event, "timestamp", &stamp)) {
+        cf_json_get_int(NULL, stamp, "seconds", 0, YEAR_9999_S, &seconds);
     }
-    g_free(reader.problem);
     time = g_date_time_new_from_unix_local(seconds);
     return g_date_time_format(time, "%Y-%m-%d %H:%M:%S");
 }
@@ -70,15 +68,13 @@ static const char *run_event_text(const char *name)
 /* A line for an event that concerns clocks; NULL for others. */
 static char *event_line(const CfJson *event)
 {
-    CfJsonReader reader = { NULL };
     g_autofree char *time = event_time(event);
     g_autofree char *restored = NULL;
     LastRestore restore;
     char name[64] = "";
     const char *text;
 
-    cf_json_get_text(&reader, event, "event", name, sizeof(name));
-    g_free(reader.problem);
+    cf_json_get_text(NULL, event, "event", name, sizeof(name));
     if (!strcmp(name, "KVM_CLOCK_RESTORED")) {
         restored = guest_clocks_read_event(event, &restore)
                    ? guest_clocks_restore_line(&restore)

@@ -54,10 +54,8 @@ bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
     LastRestore restore = { 0 };
     CfJson *data;
 
-    if (!cf_json_get_object(&reader, event, "data", &data)) {
-        return false;
-    }
-    if (!cf_members_get(&reader, data, "it", restore_members, &restore)) {
+    if (!cf_json_get_object(&reader, event, "data", &data) ||
+        !cf_members_get(&reader, data, "it", restore_members, &restore)) {
         g_free(reader.problem);
         return false;
     }
@@ -113,30 +111,24 @@ static gboolean ask_clocks(Qmp *qmp, GuestClocks *clocks, GError **error)
 static void ask_word(Qmp *qmp, const char *command, const char *name,
                      char *ret_text, size_t size)
 {
-    CfJsonReader reader = { NULL };
     g_autoptr(CfJson) reply = qmp_execute(qmp, command, NULL, NULL);
     CfJson *json;
 
-    if (reply && cf_json_get_object(&reader, reply, "return", &json)) {
-        cf_json_get_text(&reader, json, name, ret_text, size);
+    if (reply && cf_json_get_object(NULL, reply, "return", &json)) {
+        cf_json_get_text(NULL, json, name, ret_text, size);
     }
-    g_free(reader.problem);
 }
 
 static bool get_cpu_path(const CfJson *reply, char *ret_path, size_t size)
 {
-    CfJsonReader reader = { NULL };
     CfJson *cpus;
     const CfJson *cpu = NULL;
-    bool found;
 
-    if (cf_json_get_array(&reader, reply, "return", &cpus) &&
+    if (cf_json_get_array(NULL, reply, "return", &cpus) &&
         cf_json_length(cpus)) {
-        cpu = cf_json_element(&reader, cpus, 0);
+        cpu = cf_json_element(NULL, cpus, 0);
     }
-    found = cpu && cf_json_get_text(&reader, cpu, "qom-path", ret_path, size);
-    g_free(reader.problem);
-    return found;
+    return cpu && cf_json_get_text(NULL, cpu, "qom-path", ret_path, size);
 }
 
 /* A property of the boot vCPU: an object with the member "return", or NULL. */
@@ -158,28 +150,23 @@ static CfJson *ask_cpu(Qmp *qmp, const char *property)
 /* Was the guest given invtsc? */
 static bool ask_invtsc(Qmp *qmp)
 {
-    CfJsonReader reader = { NULL };
     g_autoptr(CfJson) reply = ask_cpu(qmp, "invtsc");
     bool invtsc = false;
 
     if (reply) {
-        cf_json_get_bool(&reader, reply, "return", &invtsc);
+        cf_json_get_bool(NULL, reply, "return", &invtsc);
     }
-    g_free(reader.problem);
     return invtsc;
 }
 
 uint32_t guest_clocks_ask_khz(Qmp *qmp)
 {
-    CfJsonReader reader = { NULL };
     g_autoptr(CfJson) reply = ask_cpu(qmp, "tsc-frequency");
     int64_t hz = 0;
 
     if (reply) {
-        cf_json_get_int(&reader, reply, "return", 0, UINT32_MAX * 1000LL,
-                        &hz);
+        cf_json_get_int(NULL, reply, "return", 0, UINT32_MAX * 1000LL, &hz);
     }
-    g_free(reader.problem);
     return (uint32_t)(hz / 1000);
 }
 

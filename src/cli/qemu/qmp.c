@@ -45,15 +45,13 @@ CfJson *qmp_parse(const char *text, size_t size, GError **error)
 static void fail_command(const CfJson *reply, const char *command,
                          GError **error)
 {
-    CfJsonReader reader = { NULL };
     char kind[64] = "", text[512] = "no reason given";
     CfJson *json;
 
-    if (cf_json_get_object(&reader, reply, "error", &json)) {
-        cf_json_get_text(&reader, json, "class", kind, sizeof(kind));
-        cf_json_get_text(&reader, json, "desc", text, sizeof(text));
+    if (cf_json_get_object(NULL, reply, "error", &json)) {
+        cf_json_get_text(NULL, json, "class", kind, sizeof(kind));
+        cf_json_get_text(NULL, json, "desc", text, sizeof(text));
     }
-    g_free(reader.problem);
     g_set_error(error, QMP_ERROR,
                 !strcmp(kind, "CommandNotFound") ? QMP_ERROR_NO_COMMAND
                                                  : QMP_ERROR_REFUSED,
