@@ -3,7 +3,7 @@
 #ifndef CF_CHECK_PRINT_H
 #define CF_CHECK_PRINT_H
 
-#include <clockferry/check.h>
+#include "text/codec.h"
 #include "cli/libvirt/libvirt.h"
 
 /**
@@ -35,5 +35,9 @@ typedef struct Move {
  * screen_begin(). */
 char *check_to_text(const Move *move, const char *output);
 char *check_to_json(const Move *move);
+
+/* Adds to an object what was found: verdict, rung and figures; with @texts also
+ * each finding in a sentence. */
+void check_add_json(CfJson *object, const CfCheck *check, bool texts);
 
 #endif /* CF_CHECK_PRINT_H */

@@ -8,11 +8,12 @@
 #include "cli.h"
 #include "files.h"
 
-static int print(const char *text)
+int cli_print(const char *output, char *text, int status)
 {
+    g_autofree char *owned = text;
     g_autoptr(GError) error = NULL;
 
-    return files_write(NULL, text, &error) ? CF_EXIT_FINE : cli_fail(error);
+    return files_write(output, owned, &error) ? status : cli_fail(error);
 }
 
 int cli_check_inputs(const char *const *files)
@@ -100,13 +101,6 @@ static int fail_options(char **arguments, const GError *error)
     return cli_usage("%s; see %s --help", message, g_get_prgname());
 }
 
-static int print_help(GOptionContext *context)
-{
-    g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-
-    return print(text);
-}
-
 static char *description_of(const CliSyntax *syntax)
 {
     g_auto(GStrv) lines = g_strsplit(syntax->examples, "\n", -1);
@@ -136,7 +130,8 @@ static int parse(GOptionContext *context, const CliSyntax *syntax, int argc,
         return fail_options(given, error);
     }
     if (help) {
-        return print_help(context);
+        return cli_print(NULL, g_option_context_get_help(context, TRUE, NULL),
+                         CF_EXIT_FINE);
     }
     status = check_count(syntax, arguments);
     if (status == CLI_GO_ON) {

@@ -72,6 +72,10 @@ int cli_parse(const CliSyntax *syntax, int argc, char **argv,
 /* CLI_GO_ON, unless two of these files are the standard input. */
 int cli_check_inputs(const char *const *files);
 
+/* Writes a text, which it frees, as files_write() does. Returns @status, or says
+ * why it can't. */
+int cli_print(const char *output, char *text, int status);
+
 /* Says in one sentence what is wrong; returns CF_EXIT_FAILURE. */
 int cli_fail(const GError *error);
 

@@ -75,17 +75,6 @@ static gboolean read_ends(const Options *options, const Ends *ends,
             : hosts_read(ends->destination, &move->destination, error));
 }
 
-static int print(const Move *move, const Options *options)
-{
-    g_autofree char *text =
-        options->json ? check_to_json(move)
-                      : check_to_text(move, options->output);
-    g_autoptr(GError) error = NULL;
-
-    return files_write(options->output, text, &error)
-           ? status_of(move->check.verdict) : cli_fail(error);
-}
-
 static int check(const Options *options, const Ends *ends)
 {
     g_autoptr(GError) error = NULL;
@@ -99,7 +88,10 @@ static int check(const Options *options, const Ends *ends)
     wishes_apply(&options->wishes, &move.guest);
     name_hosts(&move, ends);
     cf_check(&move.guest, &move.destination, &move.check);
-    status = print(&move, options);
+    status = cli_print(options->output,
+                       options->json ? check_to_json(&move)
+                                     : check_to_text(&move, options->output),
+                       status_of(move.check.verdict));
     g_free(move.from);
     g_free(move.to);
     g_free(move.name);

@@ -5,29 +5,13 @@
 #include "text/units.h"
 #include "cli.h"
 #include "difference.h"
-#include "files.h"
+#include "hosts.h"
 #include "screen.h"
 
 typedef struct Options {
     gboolean json;
     char *output;
 } Options;
-
-static CfState *read_state(const char *path, GError **error)
-{
-    g_autofree char *text = NULL;
-    CfState *state;
-    gsize size;
-
-    if (!files_read(path, &text, &size, error)) {
-        return NULL;
-    }
-    if (!cf_state_from_json(text, size, &state, error)) {
-        g_prefix_error(error, "%s: ", path);
-        return NULL;
-    }
-    return state;
-}
 
 static void add_step(Screen *screen, const char *name, bool known,
                      int64_t step_ns)
@@ -92,20 +76,18 @@ static char *to_json(const Difference *d)
 static int diff(const Options *options, char **files)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(CfState) before = read_state(files[0], &error);
-    g_autoptr(CfState) after = before ? read_state(files[1], &error) : NULL;
-    g_autofree char *text = NULL;
+    g_autoptr(CfState) before = hosts_read_state(files[0], &error);
+    g_autoptr(CfState) after = before ? hosts_read_state(files[1], &error) : NULL;
     Difference difference;
 
     if (!after || !difference_of(before, after, &difference, &error)) {
         return cli_fail(error);
     }
-    text = options->json ? to_json(&difference)
-                         : to_text(&difference, options->output);
-    if (!files_write(options->output, text, &error)) {
-        return cli_fail(error);
-    }
-    return difference_is_exact(&difference) ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+    return cli_print(options->output,
+                     options->json ? to_json(&difference)
+                                   : to_text(&difference, options->output),
+                     difference_is_exact(&difference) ? CF_EXIT_FINE
+                                                      : CF_EXIT_INEXACT);
 }
 
 int cli_diff(int argc, char **argv)

@@ -5,7 +5,7 @@
 #include "cli.h"
 #include "files.h"
 #include "hosts.h"
-#include "probe-print.h"
+#include "probe.h"
 
 typedef struct Options {
     char *device;
@@ -48,23 +48,19 @@ static gboolean get_facts(const Options *options, CfHost *ret_host,
 
 static int probe(const Options *options)
 {
-    g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
     CfHost facts;
 
     if (!get_facts(options, &facts, &error)) {
         if (!strcmp(options->format, "prometheus")) {
             /* The figures of better days would hide it. */
-            text = probe_to_prometheus(NULL);
+            g_autofree char *text = probe_to_prometheus(NULL);
             files_write(options->output, text, NULL);
         }
         return cli_fail(error);
     }
-    text = print(&facts, options);
-    if (!files_write(options->output, text, &error)) {
-        return cli_fail(error);
-    }
-    return verdict(&facts);
+    return cli_print(options->output, print(&facts, options),
+                     verdict(&facts));
 }
 
 static int check_options(const Options *options)

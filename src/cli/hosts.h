@@ -28,6 +28,10 @@ gboolean hosts_read(const char *path, CfHost *ret_host, GError **error);
 gboolean hosts_read_guest(const char *path, uint32_t tsc_khz,
                           CfGuest *ret_guest, GError **error);
 
+/* Captured clocks from a file, to be freed with cf_state_free(); NULL on
+ * failure. */
+CfState *hosts_read_state(const char *path, GError **error);
+
 /* What this host knows of itself without trying anything on a VM: name and
  * boot, an instant, its clock's error. The rest is unknown. */
 void hosts_here(CfHost *ret_host);

@@ -5,7 +5,9 @@
 #include <string.h>
 #include "cli.h"
 #include "files.h"
-#include "suggest.h"
+
+/* Letters of a typing error; with more it is another word. */
+#define MAX_DISTANCE 2u
 
 typedef struct Command {
     const char *name;
@@ -48,20 +50,6 @@ static char *usage(void)
     return g_string_free(text, FALSE);
 }
 
-static int print(const char *text)
-{
-    g_autoptr(GError) error = NULL;
-
-    return files_write(NULL, text, &error) ? CF_EXIT_FINE : cli_fail(error);
-}
-
-static int print_usage(void)
-{
-    g_autofree char *text = usage();
-
-    return print(text);
-}
-
 /* Without any argument, also with what to try first. */
 static int explain_usage(void)
 {
@@ -70,6 +58,49 @@ static int explain_usage(void)
     files_write_error(text);
     files_write_error("\nStart with: clockferry probe\n");
     return CF_EXIT_USAGE;
+}
+
+/* How many letters have to be put in, left out or replaced (Levenshtein). */
+static guint distance(const char *a, const char *b)
+{
+    const guint n = (guint)strlen(b);
+    g_autofree guint *row = g_new(guint, n + 1);
+    guint i, j;
+
+    for (j = 0; j <= n; j++) {
+        row[j] = j;
+    }
+    for (i = 1; a[i - 1]; i++) {
+        guint diagonal = row[0];
+
+        row[0] = i;
+        for (j = 1; j <= n; j++) {
+            const guint replaced = diagonal + (a[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            row[j] = MIN(replaced, MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[n];
+}
+
+/* The word of @words (ending with NULL) that is most like @word, or that it is
+ * a beginning of; NULL if none is. */
+static const char *suggest(const char *word, const char *const *words)
+{
+    const char *best = NULL;
+    guint least = MAX_DISTANCE + 1;
+
+    for (; *words; words++) {
+        const guint far = *word && g_str_has_prefix(*words, word)
+                          ? 0 : distance(word, *words);
+
+        if (far < least && far < strlen(*words)) {
+            least = far;
+            best = *words;
+        }
+    }
+    return best;
 }
 
 static int fail_command(const char *word)
@@ -109,7 +140,7 @@ static int help(char **words)
     char *arguments[] = { words[0], option, NULL };
 
     if (!words[0]) {
-        return print_usage();
+        return cli_print(NULL, usage(), CF_EXIT_FINE);
     }
     if (words[1]) {
         return cli_usage("unexpected argument '%s'", words[1]);
@@ -135,7 +166,8 @@ int main(int argc, char **argv)
         return help(argv + 2);
     }
     if (is_one_of(argv[1], "version", "--version", "-V")) {
-        return print("clockferry " CF_VERSION "\n");
+        return cli_print(NULL, g_strdup("clockferry " CF_VERSION "\n"),
+                         CF_EXIT_FINE);
     }
     return run(argc - 1, argv + 1);
 }

@@ -2,7 +2,7 @@
 /* Which of a host's facts are good, which aren't, and what to do about it. */
 #include <errno.h>
 #include <string.h>
-#include "probe-checks.h"
+#include "probe.h"
 
 typedef struct List {
     Check *checks;

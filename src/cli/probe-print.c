@@ -4,8 +4,7 @@
 #include <clockferry/state.h>
 #include "text/names.h"
 #include "text/units.h"
-#include "probe-checks.h"
-#include "probe-print.h"
+#include "probe.h"
 #include "screen.h"
 
 static const char *or_unknown(const char *text)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Text for people: in columns, in colour, and wrapped to their terminal. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -181,5 +183,31 @@ void screen_finding(Screen *screen, Level level, const char *text,
 
         screen_add(screen, "%*s", FINDING_INDENT, "");
         screen_wrap(screen, line, FINDING_INDENT);
+    }
+}
+
+Progress progress_begin(const char *what)
+{
+    return (Progress) { what, g_get_monotonic_time(), FALSE };
+}
+
+void progress_show(Progress *progress, guint64 done, guint64 all)
+{
+    const gint64 now_us = g_get_monotonic_time();
+
+    if (now_us - progress->last_us >= PROGRESS_US &&
+        isatty(STDERR_FILENO)) {
+        progress->last_us = now_us;
+        progress->shown = TRUE;
+        fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " %s ", done, all,
+                progress->what);
+        fflush(stderr);
+    }
+}
+
+void progress_end(const Progress *progress)
+{
+    if (progress->shown) {
+        fprintf(stderr, "\r%60s\r", "");
     }
 }

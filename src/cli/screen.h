@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Text for people: in columns, in colour, and wrapped to their terminal. */
+/* Text for people: in columns, in colour, and wrapped to their terminal. And a
+ * sign of life there, for what takes long. */
 #ifndef CF_SCREEN_H
 #define CF_SCREEN_H
 
@@ -72,5 +73,29 @@ void screen_pad(Screen *screen, const char *text, guint width);
 /* How many columns a terminal takes for a text: some characters take two, and
  * some none. */
 guint screen_width(const char *text);
+
+/* Whatever takes less time than this is over before anybody wonders. */
+#define PROGRESS_US (G_USEC_PER_SEC / 2)
+
+/**
+ * Progress - how far it is
+ * @what: what is counted, such as "rounds"
+ * @last_us: when that was shown last
+ * @shown: it was shown at all
+ */
+typedef struct Progress {
+    const char *what;
+    gint64 last_us;
+    gboolean shown;
+} Progress;
+
+Progress progress_begin(const char *what);
+
+/* "5 of 200 rounds" on the standard error, now and then, if that is a
+ * terminal. */
+void progress_show(Progress *progress, guint64 done, guint64 all);
+
+/* Wipes it away. */
+void progress_end(const Progress *progress);
 
 #endif /* CF_SCREEN_H */

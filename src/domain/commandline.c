@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QEMU's kvmclock settings in a domain's <qemu:commandline>. */
 #include <string.h>
-#include "commandline.h"
 #include "xml.h"
 
 #define QEMU_NAMESPACE "http://libvirt.org/schemas/domain/qemu/1.0"
 #define COMMANDLINE "commandline"
 #define ARGUMENT "arg"
-
-#define XML(text) ((const xmlChar *)(text))
 
 static xmlNode *find_commandline(const CfDomain *domain)
 {

@@ -6,7 +6,6 @@
 #include <libxml/xmlsave.h>
 #include <string.h>
 #include "text/printable.h"
-#include "domain.h"
 #include "xml.h"
 
 static xmlDoc *fail(GError **error, const char *problem)

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The facts in a domain's metadata. */
 #include <string.h>
-#include "domain.h"
 #include "xml.h"
 
 #define ELEMENT "facts"
-
-#define XML(text) ((const xmlChar *)(text))
 
 static xmlNode *find_facts(const CfDomain *domain)
 {

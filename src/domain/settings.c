@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a domain's XML itself sets for its guest's clocks. */
 #include "text/names.h"
-#include "commandline.h"
 #include "xml.h"
 
 /* Of <clock><timer name='tsc' frequency='...'/>, in Hz; NULL if there is none.

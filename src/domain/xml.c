@@ -3,8 +3,6 @@
 #include <glib.h>
 #include "xml.h"
 
-#define XML(text) ((const xmlChar *)(text))
-
 static bool is_element(const xmlNode *node, const char *uri, const char *name)
 {
     const char *has = node->ns ? (const char *)node->ns->href : NULL;

@@ -5,6 +5,9 @@
 
 #include <libxml/tree.h>
 #include <stdbool.h>
+#include "domain.h"
+
+#define XML(text) ((const xmlChar *)(text))
 
 struct CfDomain {
     xmlDoc *doc;
@@ -32,5 +35,9 @@ void cf_xml_append(xmlNode *parent, xmlNode *element);
 
 /* Removes an element, and the white space before it. */
 void cf_xml_remove(xmlNode *element);
+
+/* The value of -global kvmclock.NAME=VALUE, or NULL. Of several the last one
+ * counts, as in QEMU. To be freed with g_free(). */
+char *cf_commandline_get(const CfDomain *domain, const char *name);
 
 #endif /* CF_DOMAIN_XML_H */

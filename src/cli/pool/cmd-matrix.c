@@ -37,20 +37,13 @@ static int status_of(const Pool *pool)
 
 static int matrix(const Options *options, char **files)
 {
-    g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(Pool) pool = pool_read(files, &options->wishes, &error);
 
     if (!pool) {
         return cli_fail(error);
     }
-    pool_find_kinds(pool);
-    pool_find_groups(pool);
-    text = print(pool, options);
-    if (!files_write(options->output, text, &error)) {
-        return cli_fail(error);
-    }
-    return status_of(pool);
+    return cli_print(options->output, print(pool, options), status_of(pool));
 }
 
 /* A host that is counted twice would be interchangeable with itself. */

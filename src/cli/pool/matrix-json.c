@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pool for programs. */
-#include "cli/check-json.h"
+#include "cli/check-print.h"
 #include "matrix.h"
 
 static CfJson *hosts_to_json(const Pool *pool)

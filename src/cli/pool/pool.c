@@ -4,7 +4,7 @@
 #include "text/printable.h"
 #include "cli/cli.h"
 #include "cli/hosts.h"
-#include "cli/progress.h"
+#include "cli/screen.h"
 #include "pool.h"
 
 static Pool *pool_alloc(guint n)
@@ -150,5 +150,7 @@ Pool *pool_read(char **files, const Wishes *wishes, GError **error)
         return NULL;
     }
     check_all(pool);
+    pool_find_kinds(pool);
+    pool_find_groups(pool);
     return g_steal_pointer(&pool);
 }

@@ -105,7 +105,7 @@ enum cf_verdict pool_kind_verdict(const Pool *pool, guint from, guint to);
  * Owned by the pool. */
 char **pool_group_names(const Pool *pool, guint group);
 
-/* pool-kinds.c and pool-groups.c: to be called in this order. */
+/* pool-kinds.c and pool-groups.c: for pool_read(), in this order. */
 void pool_find_kinds(Pool *pool);
 void pool_find_groups(Pool *pool);
 

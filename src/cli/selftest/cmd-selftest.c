@@ -3,7 +3,7 @@
 #include <time.h>
 #include "cli/cli.h"
 #include "cli/files.h"
-#include "cli/progress.h"
+#include "cli/screen.h"
 #include "results.h"
 #include "test-vm.h"
 
@@ -170,16 +170,11 @@ static gboolean run_rounds(const Options *options, const char *device,
 
 static int print(Results *results, const Options *options)
 {
-    g_autofree char *text =
-        options->json
-        ? results_to_json(results, options->rounds, options->vcpus)
-        : results_to_text(results, options->rounds, options->vcpus);
-    g_autoptr(GError) error = NULL;
-
-    if (!files_write(options->output, text, &error)) {
-        return cli_fail(error);
-    }
-    return results_goal_met(results) ? CF_EXIT_FINE : CF_EXIT_INEXACT;
+    return cli_print(options->output,
+                     (options->json ? results_to_json : results_to_text)(
+                         results, options->rounds, options->vcpus),
+                     results_goal_met(results) ? CF_EXIT_FINE
+                                               : CF_EXIT_INEXACT);
 }
 
 static int selftest(const Options *options)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The selftest's own view of clocks, and statistics. */
 #include <stdlib.h>
-#include "measure.h"
+#include "results.h"
 
 /* As the guest's own code in tests/guest/guest.S does it: 32-bit halves. */
 static bool clock_at(const CfPvclockRecord *record, uint64_t guest_ticks,
