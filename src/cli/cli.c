@@ -16,7 +16,7 @@ int cli_print(const char *output, char *text, int status)
     return files_write(output, owned, &error) ? status : cli_fail(error);
 }
 
-int cli_check_inputs(const char *const *files)
+static int check_inputs(char **files)
 {
     guint n = 0;
 
@@ -40,20 +40,18 @@ static int check_device(const char *device)
 }
 
 /* What is wrong with values that any command may have. */
-static int check_values(const CliSyntax *syntax, char **arguments)
+static int check_values(const CliSyntax *syntax, const CliOptions *options,
+                        char **arguments)
 {
-    if (syntax->output && *syntax->output && !**syntax->output) {
+    int status = CLI_GO_ON;
+
+    if (options->output && !*options->output) {
         return cli_usage("--output needs the name of a file");
     }
     if (syntax->files && arguments) {
-        const int status =
-            cli_check_inputs((const char *const *)arguments);
-
-        if (status != CLI_GO_ON) {
-            return status;
-        }
+        status = check_inputs(arguments);
     }
-    return check_device(syntax->device ? *syntax->device : NULL);
+    return status == CLI_GO_ON ? check_device(options->device) : status;
 }
 
 static int check_count(const CliSyntax *syntax, char **arguments)
@@ -109,22 +107,22 @@ static char *description_of(const CliSyntax *syntax)
     return g_strdup_printf("Example%s:\n  %s", lines[1] ? "s" : "", examples);
 }
 
-static int parse(GOptionContext *context, const CliSyntax *syntax, int argc,
-                 char **argv, char ***ret_arguments)
+static int parse(GOptionContext *context, const CliSyntax *syntax,
+                 const CliOptions *options, int argc, char **argv,
+                 char ***ret_arguments)
 {
-    g_auto(GStrv) arguments = NULL;
     g_auto(GStrv) given = g_strdupv(argv);
     g_autoptr(GError) error = NULL;
     gboolean help = FALSE;
     const GOptionEntry common[] = {
         { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
-        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments,
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, ret_arguments,
           NULL, NULL },
         { 0 },
     };
     int status;
 
-    g_option_context_add_main_entries(context, syntax->options, NULL);
+    g_option_context_add_main_entries(context, syntax->entries, NULL);
     g_option_context_add_main_entries(context, common, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {
         return fail_options(given, error);
@@ -133,27 +131,40 @@ static int parse(GOptionContext *context, const CliSyntax *syntax, int argc,
         return cli_print(NULL, g_option_context_get_help(context, TRUE, NULL),
                          CF_EXIT_FINE);
     }
-    status = check_count(syntax, arguments);
-    if (status == CLI_GO_ON) {
-        status = check_values(syntax, arguments);
-    }
-    if (status == CLI_GO_ON && ret_arguments) {
-        *ret_arguments = g_steal_pointer(&arguments);
-    }
-    return status;
+    status = check_count(syntax, *ret_arguments);
+    return status == CLI_GO_ON ? check_values(syntax, options, *ret_arguments)
+                               : status;
 }
 
-int cli_parse(const CliSyntax *syntax, int argc, char **argv,
-              char ***ret_arguments)
+static void free_options(const GOptionEntry *entries)
+{
+    for (; entries->long_name; entries++) {
+        if (entries->arg == G_OPTION_ARG_STRING ||
+            entries->arg == G_OPTION_ARG_FILENAME) {
+            g_free(*(char **)entries->arg_data);
+        }
+    }
+}
+
+int cli_run(const CliSyntax *syntax, CliOptions *options, int argc,
+            char **argv)
 {
     g_autoptr(GOptionContext) context =
         g_option_context_new(syntax->arguments);
     g_autofree char *description = description_of(syntax);
+    g_auto(GStrv) arguments = NULL;
+    CliStep *const *step = syntax->steps;
+    int status;
 
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_summary(context, syntax->summary);
     g_option_context_set_description(context, description);
-    return parse(context, syntax, argc, argv, ret_arguments);
+    status = parse(context, syntax, options, argc, argv, &arguments);
+    while (status == CLI_GO_ON) {
+        status = (*step++)(options, arguments);
+    }
+    free_options(syntax->entries);
+    return status;
 }
 
 /* Names from the command line and from files are part of messages. */

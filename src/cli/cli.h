@@ -3,7 +3,7 @@
 #ifndef CF_CLI_H
 #define CF_CLI_H
 
-#include <glib.h>
+#include <clockferry/check.h>
 
 typedef enum CfExit {
     CF_EXIT_FINE = 0,
@@ -19,16 +19,85 @@ typedef enum CfExit {
 #define CLI_GO_ON (-1)
 
 /**
- * CliSyntax - what a subcommand takes
+ * Wishes - what a user asks of a move
+ * @policy_word: as given, or NULL
+ * @require_word: as given, or NULL
+ * @khz_word: as given, or NULL
+ * @promised: the guest has invtsc or a tsc-frequency
+ * @policy: what @policy_word means
+ * @require: what @require_word means
+ * @tsc_khz: the guest's tsc-frequency; 0: it has its host's
+ */
+typedef struct Wishes {
+    char *policy_word;
+    char *require_word;
+    char *khz_word;
+    gboolean promised;
+    int policy;
+    int require;
+    uint32_t tsc_khz;
+} Wishes;
+
+/**
+ * CliOptions - what the options of all commands are read into
+ * @json: print JSON
+ * @output: the file to write to, or NULL
+ * @device: the KVM device, or NULL
+ * @uri: which libvirt, or NULL
+ * @wishes: check, enable, matrix
+ * @destination_uri: check: the libvirt of the destination, or NULL
+ * @from: probe: a file to show, or NULL
+ * @format: probe: the form to print
+ * @rom: selftest: the guest's image, or NULL
+ * @rounds: selftest: how often
+ * @vcpus: selftest: how many
+ * @pairs: matrix: list every pair
+ * @svg: matrix: a picture
+ * @html: matrix: a page
+ * @socket: state: of QEMU's monitor, or NULL
+ * @watch: state: stay
+ * @enable: enable; otherwise disable
+ * @yes: enable: don't ask
+ * @all: annotate: all guests
+ * @follow: annotate: stay
+ */
+typedef struct CliOptions {
+    gboolean json;
+    char *output;
+    char *device;
+    char *uri;
+    Wishes wishes;
+    char *destination_uri;
+    char *from;
+    char *format;
+    char *rom;
+    int rounds;
+    int vcpus;
+    gboolean pairs;
+    gboolean svg;
+    gboolean html;
+    char *socket;
+    gboolean watch;
+    bool enable;
+    gboolean yes;
+    gboolean all;
+    gboolean follow;
+} CliOptions;
+
+/* Gets the arguments that aren't options, ending with NULL; NULL if there are
+ * none. Returns an exit status, or CLI_GO_ON. */
+typedef int CliStep(CliOptions *options, char **arguments);
+
+/**
+ * CliSyntax - what a subcommand takes, and does
  * @arguments: the arguments as --help shows them, "" if there are none
  * @summary: some sentences for --help
  * @examples: command lines for --help, one a line
  * @min: fewest arguments
  * @max: most arguments
- * @options: ends with an empty entry
- * @output: the member for OUTPUT_ENTRY(), or NULL
- * @device: the member for DEVICE_ENTRY(), or NULL
+ * @entries: its options; ends with an empty entry
  * @files: the arguments are files, of which one may be the standard input
+ * @steps: what it does, until one of them returns an exit status
  */
 typedef struct CliSyntax {
     const char *arguments;
@@ -36,10 +105,9 @@ typedef struct CliSyntax {
     const char *examples;
     int min;
     int max;
-    const GOptionEntry *options;
-    char *const *output;
-    char *const *device;
+    const GOptionEntry *entries;
     gboolean files;
+    CliStep *steps[3];
 } CliSyntax;
 
 /* Options that many commands have, for the members of these names. */
@@ -55,25 +123,30 @@ typedef struct CliSyntax {
     { "device", 0, 0, G_OPTION_ARG_FILENAME, &(options).device, \
       "The KVM device (" CF_CLI_DEVICE ")", "PATH" }
 
-/**
- * cli_parse - parse a subcommand's arguments
- * @syntax: what it takes
- * @argc: number of arguments; the first is the subcommand's name
- * @argv: the arguments
- * @ret_arguments: those that aren't options, ending with NULL; to be freed
- *                 with g_strfreev(); NULL if it takes none
- *
- * Return: CLI_GO_ON; otherwise the exit status, and the user has been told
- * why.
- */
-int cli_parse(const CliSyntax *syntax, int argc, char **argv,
-              char ***ret_arguments);
+#define WISHES_ENTRIES(wishes) \
+    { "policy", 'p', 0, G_OPTION_ARG_STRING, &(wishes).policy_word, \
+      "auto (default), strict or lax", "POLICY" }, \
+    { "require", 0, 0, G_OPTION_ARG_STRING, &(wishes).require_word, \
+      "The worst rung to accept (default: plain)", \
+      "RUNG" }, \
+    { "promised", 0, 0, G_OPTION_ARG_NONE, &(wishes).promised, \
+      "The guest was promised its TSC frequency (invtsc)", NULL }, \
+    { "tsc-khz", 0, 0, G_OPTION_ARG_STRING, &(wishes).khz_word, \
+      "The guest has this tsc-frequency: a promise, too", "KHZ" }
 
-/* CLI_GO_ON, unless two of these files are the standard input. */
-int cli_check_inputs(const char *const *files);
+/* Parses a subcommand's options, takes its steps, and frees the options. The
+ * first argument is the subcommand's name. Returns the exit status. */
+int cli_run(const CliSyntax *syntax, CliOptions *options, int argc,
+            char **argv);
 
-/* Writes a text, which it frees, as files_write() does. Returns @status, or says
- * why it can't. */
+/* A step: understands the words of the wishes. */
+CliStep wishes_parse;
+
+/* What the user asks for counts more than what a file says. */
+void wishes_apply(const Wishes *wishes, CfGuest *guest);
+
+/* Writes a text, which it frees, as files_write() does. Returns @status, or
+ * says why it can't. */
 int cli_print(const char *output, char *text, int status);
 
 /* Says in one sentence what is wrong; returns CF_EXIT_FAILURE. */

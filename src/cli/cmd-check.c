@@ -7,15 +7,6 @@
 #include "cli.h"
 #include "files.h"
 #include "hosts.h"
-#include "wishes.h"
-
-typedef struct Options {
-    Wishes wishes;
-    char *uri;
-    char *destination_uri;
-    gboolean json;
-    char *output;
-} Options;
 
 /**
  * Ends - the two ends of the move, as the user named them
@@ -63,7 +54,7 @@ static gboolean ask_guest(const Ends *ends, Move *move, GError **error)
     return TRUE;
 }
 
-static gboolean read_ends(const Options *options, const Ends *ends,
+static gboolean read_ends(const CliOptions *options, const Ends *ends,
                           Move *move, GError **error)
 {
     return (ends->domain ? ask_guest(ends, move, error)
@@ -75,18 +66,28 @@ static gboolean read_ends(const Options *options, const Ends *ends,
             : hosts_read(ends->destination, &move->destination, error));
 }
 
-static int check(const Options *options, const Ends *ends)
+static Ends ends_of(const CliOptions *options, char **arguments)
 {
+    return (Ends) {
+        .source = options->uri ? options->uri : arguments[0],
+        .domain = options->uri ? arguments[0] : NULL,
+        .destination = arguments[1] ? arguments[1] : options->destination_uri,
+    };
+}
+
+static int check(CliOptions *options, char **arguments)
+{
+    const Ends ends = ends_of(options, arguments);
     g_autoptr(GError) error = NULL;
     Move move = { .from = NULL };
     int status;
 
-    if (!read_ends(options, ends, &move, &error)) {
+    if (!read_ends(options, &ends, &move, &error)) {
         g_free(move.name);
         return cli_fail(error);
     }
     wishes_apply(&options->wishes, &move.guest);
-    name_hosts(&move, ends);
+    name_hosts(&move, &ends);
     cf_check(&move.guest, &move.destination, &move.check);
     status = cli_print(options->output,
                        options->json ? check_to_json(&move)
@@ -98,8 +99,7 @@ static int check(const Options *options, const Ends *ends)
     return status;
 }
 
-static int find_ends(const Options *options, char **arguments,
-                     Ends *ret_ends)
+static int check_ends(CliOptions *options, char **arguments)
 {
     const guint n = g_strv_length(arguments);
 
@@ -115,17 +115,12 @@ static int find_ends(const Options *options, char **arguments,
         return cli_usage("too few arguments: name the destination, by a file "
                          "or with --desturi");
     }
-    *ret_ends = (Ends) {
-        .source = options->uri ? options->uri : arguments[0],
-        .domain = options->uri ? arguments[0] : NULL,
-        .destination = n > 1 ? arguments[1] : options->destination_uri,
-    };
     return CLI_GO_ON;
 }
 
 int cli_check(int argc, char **argv)
 {
-    Options options = { .json = FALSE };
+    CliOptions options = { .json = FALSE };
     const GOptionEntry entries[] = {
         { "connect", 'c', 0, G_OPTION_ARG_STRING, &options.uri,
           "Ask this libvirt for the guest; SRC is then its name", "URI" },
@@ -149,26 +144,10 @@ int cli_check(int argc, char **argv)
                     "host-b.json",
         .min = 1,
         .max = 2,
-        .options = entries,
-        .output = &options.output,
+        .entries = entries,
         .files = TRUE,
+        .steps = { check_ends, wishes_parse, check },
     };
-    g_auto(GStrv) arguments = NULL;
-    Ends ends = { 0 };
-    int status = cli_parse(&syntax, argc, argv, &arguments);
 
-    if (status == CLI_GO_ON) {
-        status = find_ends(&options, arguments, &ends);
-    }
-    if (status == CLI_GO_ON) {
-        status = wishes_parse(&options.wishes);
-    }
-    if (status == CLI_GO_ON) {
-        status = check(&options, &ends);
-    }
-    wishes_clear(&options.wishes);
-    g_free(options.uri);
-    g_free(options.destination_uri);
-    g_free(options.output);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }

@@ -8,11 +8,6 @@
 #include "hosts.h"
 #include "screen.h"
 
-typedef struct Options {
-    gboolean json;
-    char *output;
-} Options;
-
 static void add_step(Screen *screen, const char *name, bool known,
                      int64_t step_ns)
 {
@@ -73,11 +68,12 @@ static char *to_json(const Difference *d)
     return cf_json_print(json);
 }
 
-static int diff(const Options *options, char **files)
+static int diff(CliOptions *options, char **files)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(CfState) before = hosts_read_state(files[0], &error);
-    g_autoptr(CfState) after = before ? hosts_read_state(files[1], &error) : NULL;
+    g_autoptr(CfState) after = before ? hosts_read_state(files[1], &error)
+                                      : NULL;
     Difference difference;
 
     if (!after || !difference_of(before, after, &difference, &error)) {
@@ -92,7 +88,7 @@ static int diff(const Options *options, char **files)
 
 int cli_diff(int argc, char **argv)
 {
-    Options options = { 0 };
+    CliOptions options = { 0 };
     const GOptionEntry entries[] = {
         JSON_ENTRY(options),
         OUTPUT_ENTRY(options),
@@ -108,16 +104,10 @@ int cli_diff(int argc, char **argv)
         .examples = "clockferry diff before.json after.json",
         .min = 2,
         .max = 2,
-        .options = entries,
-        .output = &options.output,
+        .entries = entries,
         .files = TRUE,
+        .steps = { diff },
     };
-    g_auto(GStrv) files = NULL;
-    int status = cli_parse(&syntax, argc, argv, &files);
 
-    if (status == CLI_GO_ON) {
-        status = diff(&options, files);
-    }
-    g_free(options.output);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }

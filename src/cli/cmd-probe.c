@@ -7,14 +7,7 @@
 #include "hosts.h"
 #include "probe.h"
 
-typedef struct Options {
-    char *device;
-    char *from;
-    char *output;
-    char *format;
-} Options;
-
-static char *print(const CfHost *host, const Options *options)
+static char *print(const CfHost *host, const CliOptions *options)
 {
     if (!strcmp(options->format, "json")) {
         return cf_host_to_json(host);
@@ -36,7 +29,7 @@ static int verdict(const CfHost *host)
            ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
-static gboolean get_facts(const Options *options, CfHost *ret_host,
+static gboolean get_facts(const CliOptions *options, CfHost *ret_host,
                           GError **error)
 {
     const char *device = options->device ? options->device : CF_CLI_DEVICE;
@@ -46,11 +39,12 @@ static gboolean get_facts(const Options *options, CfHost *ret_host,
            : cf_host_probe(cf_kvm_ops(), device, ret_host, error);
 }
 
-static int probe(const Options *options)
+static int probe(CliOptions *options, char **arguments)
 {
     g_autoptr(GError) error = NULL;
     CfHost facts;
 
+    (void)arguments;
     if (!get_facts(options, &facts, &error)) {
         if (!strcmp(options->format, "prometheus")) {
             /* The figures of better days would hide it. */
@@ -63,25 +57,24 @@ static int probe(const Options *options)
                      verdict(&facts));
 }
 
-static int check_options(const Options *options)
-{
-    return options->from && options->device
-           ? cli_usage("--from can't be combined with --device: nothing is "
-                       "probed then") : CLI_GO_ON;
-}
-
-static int choose_format(Options *options, gboolean json)
+static int choose_format(CliOptions *options, char **arguments)
 {
     static const char *const formats[] = {
         "text", "json", "prometheus", "kubevirt", NULL,
     };
 
-    if (json && options->format && strcmp(options->format, "json") != 0) {
+    (void)arguments;
+    if (options->from && options->device) {
+        return cli_usage("--from can't be combined with --device: nothing is "
+                         "probed then");
+    }
+    if (options->json && options->format &&
+        strcmp(options->format, "json") != 0) {
         return cli_usage("--json can't be combined with --format %s",
                          options->format);
     }
     if (!options->format) {
-        options->format = g_strdup(json ? "json" : "text");
+        options->format = g_strdup(options->json ? "json" : "text");
     }
     if (!g_strv_contains(formats, options->format)) {
         return cli_usage("no format '%s': choose text, json, prometheus or "
@@ -92,13 +85,12 @@ static int choose_format(Options *options, gboolean json)
 
 int cli_probe(int argc, char **argv)
 {
-    Options options = { 0 };
-    gboolean json = FALSE;
+    CliOptions options = { 0 };
     const GOptionEntry entries[] = {
         { "format", 'f', 0, G_OPTION_ARG_STRING, &options.format,
           "text (default), json, prometheus or kubevirt", "FORMAT" },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "The same as --format json",
-          NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
+          "The same as --format json", NULL },
         OUTPUT_ENTRY(options),
         DEVICE_ENTRY(options),
         { "from", 0, 0, G_OPTION_ARG_FILENAME, &options.from,
@@ -113,24 +105,9 @@ int cli_probe(int argc, char **argv)
                    "hosts can't keep exact clocks here.",
         .examples = "clockferry probe\n"
                     "clockferry probe --json -o host-a.json",
-        .options = entries,
-        .output = &options.output,
-        .device = &options.device,
+        .entries = entries,
+        .steps = { choose_format, probe },
     };
-    int status = cli_parse(&syntax, argc, argv, NULL);
 
-    if (status == CLI_GO_ON) {
-        status = check_options(&options);
-    }
-    if (status == CLI_GO_ON) {
-        status = choose_format(&options, json);
-    }
-    if (status == CLI_GO_ON) {
-        status = probe(&options);
-    }
-    g_free(options.format);
-    g_free(options.output);
-    g_free(options.device);
-    g_free(options.from);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }

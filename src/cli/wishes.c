@@ -2,7 +2,6 @@
 /* What a user asks of a move: options that check and matrix share. */
 #include "text/names.h"
 #include "cli.h"
-#include "wishes.h"
 
 #define NOT_SAID (-1)
 
@@ -14,10 +13,12 @@ static bool find_word(const CfNames *names, const char *word, int *ret_value)
     return !word || *ret_value >= 0;
 }
 
-int wishes_parse(Wishes *wishes)
+int wishes_parse(CliOptions *options, char **arguments)
 {
+    Wishes *wishes = &options->wishes;
     guint64 khz = 0;
 
+    (void)arguments;
     if (!find_word(&cf_policy_names, wishes->policy_word, &wishes->policy)) {
         return cli_usage("no policy '%s': choose auto, strict or lax",
                          wishes->policy_word);
@@ -48,11 +49,4 @@ void wishes_apply(const Wishes *wishes, CfGuest *guest)
     if (wishes->promised || wishes->tsc_khz) {
         guest->promised = true;
     }
-}
-
-void wishes_clear(Wishes *wishes)
-{
-    g_free(wishes->policy_word);
-    g_free(wishes->require_word);
-    g_free(wishes->khz_word);
 }

@@ -8,13 +8,6 @@
 #include "cli/cli.h"
 #include "cli/files.h"
 
-typedef struct Options {
-    char *uri;
-    gboolean all;
-    gboolean follow;
-    gboolean json;
-} Options;
-
 /**
  * Report - about all guests
  * @text: for people
@@ -129,7 +122,7 @@ static void annotate_named(virConnectPtr connection, const CfHost *host,
     }
 }
 
-static gboolean annotate_once(const Options *options, char **names,
+static gboolean annotate_once(const CliOptions *options, char **names,
                               Report *report, GError **error)
 {
     g_autoptr(virConnect) connection = libvirt_open(options->uri, error);
@@ -153,7 +146,7 @@ static char *to_json(Report *report)
     return cf_json_print(json);
 }
 
-static int once(const Options *options, char **names)
+static int once(const CliOptions *options, char **names)
 {
     Report report = { g_string_new(NULL), cf_json_array(), false };
     g_autoptr(GError) error = NULL;
@@ -174,15 +167,18 @@ static int once(const Options *options, char **names)
     return status;
 }
 
-static int follow(const Options *options, char **names)
+static int run_annotate(CliOptions *options, char **names)
 {
     g_autoptr(GError) error = NULL;
 
+    if (!options->follow) {
+        return once(options, names);
+    }
     annotate_follow(options->uri, names, &error);
     return cli_fail(error);
 }
 
-static int check_options(const Options *options, char **names)
+static int check_options(CliOptions *options, char **names)
 {
     if (options->all == (names != NULL)) {
         return cli_usage("name the guests, or give --all");
@@ -195,7 +191,7 @@ static int check_options(const Options *options, char **names)
 
 int cli_annotate(int argc, char **argv)
 {
-    Options options = { .uri = NULL };
+    CliOptions options = { .uri = NULL };
     const GOptionEntry entries[] = {
         CONNECT_ENTRY(options),
         { "all", 'a', 0, G_OPTION_ARG_NONE, &options.all,
@@ -213,18 +209,9 @@ int cli_annotate(int argc, char **argv)
         .examples = "clockferry annotate vm-7\n"
                     "clockferry annotate --all --follow",
         .max = G_MAXINT,
-        .options = entries,
+        .entries = entries,
+        .steps = { check_options, run_annotate },
     };
-    g_auto(GStrv) names = NULL;
-    int status = cli_parse(&syntax, argc, argv, &names);
 
-    if (status == CLI_GO_ON) {
-        status = check_options(&options, names);
-    }
-    if (status == CLI_GO_ON) {
-        status = options.follow ? follow(&options, names)
-                                : once(&options, names);
-    }
-    g_free(options.uri);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }

@@ -12,18 +12,9 @@
 #include "show-change.h"
 #include "cli/files.h"
 #include "connection.h"
-#include "cli/wishes.h"
 
 /* What virDomainDefineXML() can take back unchanged: with passwords. */
 #define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
-
-typedef struct Options {
-    Wishes wishes;
-    bool enable;
-    char *uri;
-    gboolean yes;
-    gboolean json;
-} Options;
 
 /**
  * Change - of a domain's definition
@@ -66,7 +57,7 @@ static gboolean check_persistent(virDomainPtr domain, const char *name,
     return TRUE;
 }
 
-static void edit(const Options *options, CfDomain *xml)
+static void edit(const CliOptions *options, CfDomain *xml)
 {
     const enum cf_policy policy = (enum cf_policy)options->wishes.policy;
     const enum cf_rung require = (enum cf_rung)options->wishes.require;
@@ -79,7 +70,7 @@ static void edit(const Options *options, CfDomain *xml)
     }
 }
 
-static gboolean plan(const Options *options, virDomainPtr domain,
+static gboolean plan(const CliOptions *options, virDomainPtr domain,
                      Change *change, GError **error)
 {
     g_autoptr(CfDomain) xml = NULL;
@@ -143,7 +134,7 @@ static gboolean check_unchanged(const Change *change, virDomainPtr domain,
 }
 
 /* Not every driver of libvirt keeps QEMU's arguments. */
-static gboolean check_kept(const Options *options, const Change *change,
+static gboolean check_kept(const CliOptions *options, const Change *change,
                            virDomainPtr domain, GError **error)
 {
     g_autoptr(CfDomain) xml = libvirt_read_domain(domain, DEFINITION, NULL,
@@ -163,7 +154,7 @@ static gboolean check_kept(const Options *options, const Change *change,
     return TRUE;
 }
 
-static gboolean apply(const Options *options, const Change *change,
+static gboolean apply(const CliOptions *options, const Change *change,
                       virDomainPtr domain, GError **error)
 {
     virConnectPtr connection = libvirt.virDomainGetConnect(domain);
@@ -181,7 +172,7 @@ static gboolean apply(const Options *options, const Change *change,
     return check_kept(options, change, domain, error);
 }
 
-static char *result_to_json(const Options *options, const Change *change)
+static char *result_to_json(const CliOptions *options, const Change *change)
 {
     g_autoptr(CfJson) json = cf_json_new_format("clockferry-enable", 1, 1);
 
@@ -192,7 +183,7 @@ static char *result_to_json(const Options *options, const Change *change)
     return cf_json_print(json);
 }
 
-static char *result_to_text(const Options *options, const Change *change)
+static char *result_to_text(const CliOptions *options, const Change *change)
 {
     const char *state = options->enable ? "carried" : "not carried";
 
@@ -218,7 +209,7 @@ static gboolean show_difference(const Change *change, GError **error)
 }
 
 /* CLI_GO_ON when the user wants it. */
-static int agree(const Options *options, const Change *change)
+static int agree(const CliOptions *options, const Change *change)
 {
     g_autoptr(GError) error = NULL;
 
@@ -232,11 +223,10 @@ static int agree(const Options *options, const Change *change)
     return CLI_GO_ON;
 }
 
-static int carry_out(const Options *options, virDomainPtr domain,
+static int carry_out(const CliOptions *options, virDomainPtr domain,
                      Change *change)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *result = NULL;
 
     if (!plan(options, domain, change, &error)) {
         return cli_fail(error);
@@ -251,12 +241,12 @@ static int carry_out(const Options *options, virDomainPtr domain,
             return cli_fail(error);
         }
     }
-    result = options->json ? result_to_json(options, change)
-                           : result_to_text(options, change);
-    return files_write(NULL, result, &error) ? CF_EXIT_FINE : cli_fail(error);
+    return cli_print(NULL, options->json ? result_to_json(options, change)
+                                         : result_to_text(options, change),
+                     CF_EXIT_FINE);
 }
 
-static int change_domain(const Options *options, const char *name)
+static int change_domain(CliOptions *options, char **domains)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(virConnect) connection = libvirt_open(options->uri, &error);
@@ -265,7 +255,7 @@ static int change_domain(const Options *options, const char *name)
     int status;
 
     if (connection) {
-        domain = libvirt_find_domain(connection, name, &error);
+        domain = libvirt_find_domain(connection, *domains, &error);
     }
     if (!domain) {
         return cli_fail(error);
@@ -275,31 +265,15 @@ static int change_domain(const Options *options, const char *name)
     return status;
 }
 
-static int check_options(Options *options)
+static int check_options(CliOptions *options, char **domains)
 {
+    (void)domains;
     if (!options->yes && (options->json || !isatty(STDIN_FILENO))) {
         return cli_usage("give --yes: %s",
                          options->json ? "with --json nothing is asked"
                                        : "there is no terminal to ask on");
     }
-    return wishes_parse(&options->wishes);
-}
-
-static int run(Options *options, const CliSyntax *syntax, int argc,
-               char **argv)
-{
-    g_auto(GStrv) domain = NULL;
-    int status = cli_parse(syntax, argc, argv, &domain);
-
-    if (status == CLI_GO_ON) {
-        status = check_options(options);
-    }
-    if (status == CLI_GO_ON) {
-        status = change_domain(options, domain[0]);
-    }
-    wishes_clear(&options->wishes);
-    g_free(options->uri);
-    return status;
+    return CLI_GO_ON;
 }
 
 #define COMMON_ENTRIES(options) \
@@ -312,7 +286,7 @@ static int run(Options *options, const CliSyntax *syntax, int argc,
 
 int cli_enable(int argc, char **argv)
 {
-    Options options = { .enable = true };
+    CliOptions options = { .enable = true };
     const GOptionEntry entries[] = {
         { "policy", 'p', 0, G_OPTION_ARG_STRING, &options.wishes.policy_word,
           "What a destination may take: auto, strict or lax", "POLICY" },
@@ -330,15 +304,16 @@ int cli_enable(int argc, char **argv)
                     "clockferry enable --yes --policy=strict vm-7",
         .min = 1,
         .max = 1,
-        .options = entries,
+        .entries = entries,
+        .steps = { check_options, wishes_parse, change_domain },
     };
 
-    return run(&options, &syntax, argc, argv);
+    return cli_run(&syntax, &options, argc, argv);
 }
 
 int cli_disable(int argc, char **argv)
 {
-    Options options = { .enable = false };
+    CliOptions options = { .enable = false };
     const GOptionEntry entries[] = { COMMON_ENTRIES(options) };
     const CliSyntax syntax = {
         .arguments = "DOMAIN",
@@ -348,8 +323,9 @@ int cli_disable(int argc, char **argv)
         .examples = "clockferry disable vm-7",
         .min = 1,
         .max = 1,
-        .options = entries,
+        .entries = entries,
+        .steps = { check_options, change_domain },
     };
 
-    return run(&options, &syntax, argc, argv);
+    return cli_run(&syntax, &options, argc, argv);
 }

@@ -4,16 +4,7 @@
 #include "cli/files.h"
 #include "matrix.h"
 
-typedef struct Options {
-    Wishes wishes;
-    gboolean json;
-    gboolean pairs;
-    gboolean svg;
-    gboolean html;
-    char *output;
-} Options;
-
-static char *print(const Pool *pool, const Options *options)
+static char *print(const Pool *pool, const CliOptions *options)
 {
     if (options->json) {
         return matrix_to_json(pool, options->pairs);
@@ -35,7 +26,7 @@ static int status_of(const Pool *pool)
            ? CF_EXIT_INEXACT : CF_EXIT_FINE;
 }
 
-static int matrix(const Options *options, char **files)
+static int matrix(CliOptions *options, char **files)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Pool) pool = pool_read(files, &options->wishes, &error);
@@ -61,7 +52,7 @@ static int check_twins(char **files)
     return CLI_GO_ON;
 }
 
-static int check_form(const Options *options, char **files)
+static int check_form(CliOptions *options, char **files)
 {
     if (options->json + options->svg + options->html > 1) {
         return cli_usage("only one of --json, --svg and --html can be chosen");
@@ -78,7 +69,7 @@ static int check_form(const Options *options, char **files)
 
 int cli_matrix(int argc, char **argv)
 {
-    Options options = { 0 };
+    CliOptions options = { 0 };
     const GOptionEntry entries[] = {
         WISHES_ENTRIES(options.wishes),
         JSON_ENTRY(options),
@@ -102,23 +93,10 @@ int cli_matrix(int argc, char **argv)
                     "clockferry matrix --html -o pool.html *.json",
         .min = 1,
         .max = G_MAXINT,
-        .options = entries,
-        .output = &options.output,
+        .entries = entries,
         .files = TRUE,
+        .steps = { wishes_parse, check_form, matrix },
     };
-    g_auto(GStrv) files = NULL;
-    int status = cli_parse(&syntax, argc, argv, &files);
 
-    if (status == CLI_GO_ON) {
-        status = wishes_parse(&options.wishes);
-    }
-    if (status == CLI_GO_ON) {
-        status = check_form(&options, files);
-    }
-    if (status == CLI_GO_ON) {
-        status = matrix(&options, files);
-    }
-    wishes_clear(&options.wishes);
-    g_free(options.output);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }

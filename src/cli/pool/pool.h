@@ -3,8 +3,7 @@
 #ifndef CF_POOL_H
 #define CF_POOL_H
 
-#include <clockferry/check.h>
-#include "cli/wishes.h"
+#include "cli/cli.h"
 
 #define NO_GROUP G_MAXUINT
 

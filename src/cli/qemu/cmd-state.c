@@ -12,16 +12,7 @@
 /* GDateTime ends with that year. */
 #define YEAR_9999_S INT64_C(253370764800)
 
-typedef struct Options {
-    char *socket;
-    char *uri;
-    char *domain;
-    char *output;
-    gboolean json;
-    gboolean watch;
-} Options;
-
-static gboolean show(const GuestClocks *clocks, const Options *options,
+static gboolean show(const GuestClocks *clocks, const CliOptions *options,
                      GError **error)
 {
     g_autofree char *text =
@@ -116,11 +107,11 @@ static int status_of(const GuestClocks *clocks)
 }
 
 /* A monitor, and what is known about the guest without it. */
-static Qmp *open_monitor(const Options *options, LibvirtGuest *ret_guest,
-                         GError **error)
+static Qmp *open_monitor(const CliOptions *options, char **domain,
+                         LibvirtGuest *ret_guest, GError **error)
 {
     if (options->uri) {
-        return libvirt_open_monitor(options->uri, options->domain,
+        return libvirt_open_monitor(options->uri, *domain,
                                     options->watch, ret_guest, error);
     }
     /* The socket is a file of this host, so QEMU runs here. */
@@ -129,11 +120,11 @@ static Qmp *open_monitor(const Options *options, LibvirtGuest *ret_guest,
     return qmp_open_socket(options->socket, error);
 }
 
-static int state(const Options *options)
+static int state(CliOptions *options, char **domain)
 {
     g_autoptr(GError) error = NULL;
     LibvirtGuest guest;
-    g_autoptr(Qmp) qmp = open_monitor(options, &guest, &error);
+    g_autoptr(Qmp) qmp = open_monitor(options, domain, &guest, &error);
     GuestClocks clocks;
 
     if (!qmp || !guest_clocks_ask(qmp, &guest.host, &clocks, &error)) {
@@ -146,13 +137,13 @@ static int state(const Options *options)
     return options->watch ? watch(qmp) : status_of(&clocks);
 }
 
-static int check_options(const Options *options)
+static int check_options(CliOptions *options, char **domain)
 {
     if (!options->socket == !options->uri) {
         return cli_usage("name the guest, by --qmp SOCKET or by --connect URI "
                          "DOMAIN");
     }
-    if (!options->uri != !options->domain) {
+    if (!options->uri != !domain) {
         return cli_usage(options->uri ? "name the guest: --connect URI DOMAIN"
                                       : "a DOMAIN needs --connect URI");
     }
@@ -165,7 +156,7 @@ static int check_options(const Options *options)
 
 int cli_state(int argc, char **argv)
 {
-    Options options = { 0 };
+    CliOptions options = { 0 };
     const GOptionEntry entries[] = {
         { "qmp", 0, 0, G_OPTION_ARG_FILENAME, &options.socket,
           "The guest's QMP socket", "SOCKET" },
@@ -186,21 +177,9 @@ int cli_state(int argc, char **argv)
         .examples = "clockferry state --connect=qemu:///system vm-7\n"
                     "clockferry state --watch --qmp=/run/vm-7/qmp",
         .max = 1,
-        .options = entries,
-        .output = &options.output,
+        .entries = entries,
+        .steps = { check_options, state },
     };
-    g_auto(GStrv) domain = NULL;
-    int status = cli_parse(&syntax, argc, argv, &domain);
 
-    if (status == CLI_GO_ON) {
-        options.domain = domain ? domain[0] : NULL;
-        status = check_options(&options);
-    }
-    if (status == CLI_GO_ON) {
-        status = state(&options);
-    }
-    g_free(options.socket);
-    g_free(options.uri);
-    g_free(options.output);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }

@@ -12,15 +12,6 @@
 extern const unsigned char guest_rom[];
 extern const size_t guest_rom_size;
 
-typedef struct Options {
-    char *device;
-    char *rom;
-    char *output;
-    int rounds;
-    int vcpus;
-    gboolean json;
-} Options;
-
 static int64_t now_ns(void)
 {
     struct timespec now;
@@ -143,7 +134,7 @@ static gboolean one_round(TestVm *from, TestVm *to, bool first,
     return TRUE;
 }
 
-static gboolean run_rounds(const Options *options, const char *device,
+static gboolean run_rounds(const CliOptions *options, const char *device,
                            const CfHost *host, const unsigned char *rom,
                            size_t rom_size, Results *results, GError **error)
 {
@@ -168,7 +159,7 @@ static gboolean run_rounds(const Options *options, const char *device,
     return done;
 }
 
-static int print(Results *results, const Options *options)
+static int print(Results *results, const CliOptions *options)
 {
     return cli_print(options->output,
                      (options->json ? results_to_json : results_to_text)(
@@ -177,7 +168,7 @@ static int print(Results *results, const Options *options)
                                                : CF_EXIT_INEXACT);
 }
 
-static int selftest(const Options *options)
+static int selftest(CliOptions *options, char **arguments)
 {
     const char *device = options->device ? options->device : CF_CLI_DEVICE;
     g_autofree char *rom = NULL;
@@ -187,6 +178,7 @@ static int selftest(const Options *options)
     gsize rom_size = guest_rom_size;
     int status;
 
+    (void)arguments;
     if (!files_check_writable(options->output, &error) ||
         !cf_host_probe(cf_kvm_ops(), device, &host, &error) ||
         (options->rom &&
@@ -205,8 +197,9 @@ static int selftest(const Options *options)
     return status;
 }
 
-static int check_numbers(const Options *options)
+static int check_numbers(CliOptions *options, char **arguments)
 {
+    (void)arguments;
     if (options->rounds < 1 || options->rounds > MAX_ROUNDS ||
         options->vcpus < 1 || options->vcpus > (int)TEST_VM_MAX_VCPUS) {
         return cli_usage("--rounds takes 1 to %d, --vcpus 1 to %u",
@@ -217,7 +210,7 @@ static int check_numbers(const Options *options)
 
 int cli_selftest(int argc, char **argv)
 {
-    Options options = { .rounds = 200, .vcpus = 1 };
+    CliOptions options = { .rounds = 200, .vcpus = 1 };
     const GOptionEntry entries[] = {
         { "rounds", 0, 0, G_OPTION_ARG_INT, &options.rounds,
           "How often to carry the clocks (200)", "N" },
@@ -236,20 +229,9 @@ int cli_selftest(int argc, char **argv)
                    "this host, there and back,\nand measures how far they "
                    "step. Exit status 4: by more than 3 ns.",
         .examples = "clockferry selftest --rounds=50",
-        .options = entries,
-        .output = &options.output,
-        .device = &options.device,
+        .entries = entries,
+        .steps = { check_numbers, selftest },
     };
-    int status = cli_parse(&syntax, argc, argv, NULL);
 
-    if (status == CLI_GO_ON) {
-        status = check_numbers(&options);
-    }
-    if (status == CLI_GO_ON) {
-        status = selftest(&options);
-    }
-    g_free(options.device);
-    g_free(options.rom);
-    g_free(options.output);
-    return status;
+    return cli_run(&syntax, &options, argc, argv);
 }
