@@ -6,6 +6,7 @@ import shutil
 
 from debian import VERSIONS, Debian, build, field, packages, run, scratch
 from harness import places
+from harness.tap import once
 
 
 def test_lintian():
@@ -26,6 +27,7 @@ def test_version():
         assert field(file, "Version") == version, file
 
 
+@once
 def copy_without_git():
     """The tree as a release has it."""
     copy = os.path.join(scratch(), "copy")
@@ -44,3 +46,13 @@ def test_same_bytes():
     for name, file in packages().items():
         with open(file, "rb") as one, open(again[name], "rb") as other:
             assert one.read() == other.read(), name
+
+
+def test_compiler_13():
+    """The tree builds without a warning on Debian 13, too"""
+    with open(places.top("debian/control"), encoding="utf-8") as stream:
+        wanted = re.findall(r"^ ([\w.+-]+)", stream.read().split("\n\n")[0], re.M)
+    with Debian("13", "build-essential", *wanted) as debian:
+        shutil.copytree(copy_without_git(), debian.path("/clockferry"), symlinks=True)
+        debian.must("meson", "setup", "/build", "/clockferry")
+        debian.must("ninja", "-C", "/build")
