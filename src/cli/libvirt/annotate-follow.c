@@ -153,7 +153,7 @@ static gboolean listen_to_events(Follower *follower, GError **error)
 {
     follower->life_id = libvirt.virConnectDomainEventRegisterAny(
         follower->connection, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-        VIR_DOMAIN_EVENT_CALLBACK(on_life_event), follower, NULL);
+        LIBVIRT_CALLBACK(on_life_event), follower, NULL);
     if (follower->life_id < 0) {
         libvirt_set_error(error, "can't listen to libvirt's events");
         return FALSE;

@@ -14,6 +14,10 @@
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
+/* An event's callback of any type, by a cast that compilers let pass. */
+#define LIBVIRT_CALLBACK(function) \
+    VIR_DOMAIN_EVENT_CALLBACK((void (*)(void))(function))
+
 #define LIBVIRT_CALLS(call) \
     call(virConnectAuthPtrDefault) \
     call(virConnectClose) \

@@ -179,7 +179,7 @@ static gboolean register_events(Peer *peer, GError **error)
 
     peer->life_id = libvirt.virConnectDomainEventRegisterAny(
         connection, peer->domain, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-        VIR_DOMAIN_EVENT_CALLBACK(on_life_event), peer, NULL);
+        LIBVIRT_CALLBACK(on_life_event), peer, NULL);
     if (peer->life_id >= 0) {
         peer->monitor_id = libvirt.virConnectDomainQemuMonitorEventRegister(
             connection, peer->domain, NULL, on_monitor_event, peer, NULL, 0);
