@@ -10,8 +10,7 @@
 
 static xmlDoc *fail(GError **error, const char *problem)
 {
-    g_set_error(error, CF_ERROR, CF_ERROR_INVALID,
-                "can't read the domain's XML: %s", problem);
+    g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID, problem);
     return NULL;
 }
 
@@ -52,12 +51,12 @@ static xmlDoc *parse_with(xmlParserCtxt *parser, const char *xml, size_t size,
                             XML_PARSE_NOWARNING);
     if (has_dtd) {
         xmlFreeDoc(doc);
-        return fail(error, "it has a document type, and no domain has one");
+        return fail(error, "it has a document type, and libvirt writes none");
     }
     return doc ? doc : fail_parse(parser, error);
 }
 
-static xmlDoc *parse(const char *xml, size_t size, GError **error)
+xmlDoc *cf_xml_parse(const char *xml, size_t size, GError **error)
 {
     xmlParserCtxt *parser;
     xmlDoc *doc;
@@ -78,17 +77,17 @@ static xmlDoc *parse(const char *xml, size_t size, GError **error)
 
 CfDomain *cf_domain_parse(const char *xml, size_t size, GError **error)
 {
-    xmlDoc *doc = parse(xml, size, error);
+    xmlDoc *doc = cf_xml_parse(xml, size, error);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     const xmlNode *name;
     CfDomain *domain;
 
-    if (!doc) {
-        return NULL;
-    }
-    if (cf_xml_child((const xmlNode *)doc, NULL, "domain") != root) {
-        fail(error, "its root isn't <domain>");
+    if (doc && cf_xml_child((const xmlNode *)doc, NULL, "domain") != root) {
         xmlFreeDoc(doc);
+        doc = fail(error, "its root isn't <domain>");
+    }
+    if (!doc) {
+        g_prefix_error(error, "can't read the domain's XML: ");
         return NULL;
     }
     name = cf_xml_child(root, NULL, "name");

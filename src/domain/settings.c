@@ -3,23 +3,12 @@
 #include "text/names.h"
 #include "xml.h"
 
-/* Of <clock><timer name='tsc' frequency='...'/>, in Hz; NULL if there is none.
- * To be freed with g_free(). */
-static char *timer_frequency(const xmlNode *root)
-{
-    const xmlNode *timer = cf_xml_child(cf_xml_child(root, NULL, "clock"),
-                                        NULL, "timer");
-
-    while (timer && !cf_xml_says(timer, "name", "tsc")) {
-        timer = cf_xml_next(timer, NULL, "timer");
-    }
-    return cf_xml_attribute(timer, "frequency");
-}
-
 /* QEMU drops what is less than a kHz. */
 static void get_frequency(const xmlNode *root, CfDomainSettings *settings)
 {
-    g_autofree char *text = timer_frequency(root);
+    const xmlNode *clock = cf_xml_child(root, NULL, "clock");
+    g_autofree char *text =
+        cf_xml_attribute(cf_xml_named(clock, "timer", "tsc"), "frequency");
     guint64 hz;
 
     /* libvirt takes 0 for none. */
@@ -37,11 +26,8 @@ static void get_frequency(const xmlNode *root, CfDomainSettings *settings)
 /* A feature that is optional may well be there. */
 static bool has_invtsc(const xmlNode *cpu)
 {
-    const xmlNode *feature = cf_xml_child(cpu, NULL, "feature");
+    const xmlNode *feature = cf_xml_named(cpu, "feature", "invtsc");
 
-    while (feature && !cf_xml_says(feature, "name", "invtsc")) {
-        feature = cf_xml_next(feature, NULL, "feature");
-    }
     if (feature) {
         return !cf_xml_says(feature, "policy", "disable") &&
                !cf_xml_says(feature, "policy", "forbid");

@@ -30,6 +30,17 @@ xmlNode *cf_xml_next(const xmlNode *node, const char *uri, const char *name)
     return find(node->next, uri, name);
 }
 
+xmlNode *cf_xml_named(const xmlNode *parent, const char *name,
+                      const char *value)
+{
+    xmlNode *node = cf_xml_child(parent, NULL, name);
+
+    while (node && !cf_xml_says(node, "name", value)) {
+        node = cf_xml_next(node, NULL, name);
+    }
+    return node;
+}
+
 /* libxml2 has its own free(). */
 static char *adopt(xmlChar *text)
 {

@@ -14,12 +14,21 @@ struct CfDomain {
     char *name;
 };
 
+/* Parses a text from anywhere, which must have no more than CF_DOMAIN_MAX_SIZE
+ * bytes and no document type. NULL on error. */
+xmlDoc *cf_xml_parse(const char *xml, size_t size, GError **error);
+
 /* The first such child element, with this namespace (NULL: none); or NULL. */
 xmlNode *cf_xml_child(const xmlNode *parent, const char *uri,
                       const char *name);
 
 /* The next such element after this one; or NULL. */
 xmlNode *cf_xml_next(const xmlNode *node, const char *uri, const char *name);
+
+/* The first such child element without a namespace whose attribute "name" has
+ * this value; or NULL. */
+xmlNode *cf_xml_named(const xmlNode *parent, const char *name,
+                      const char *value);
 
 /* An attribute without a namespace, to be freed with g_free(); or NULL. */
 char *cf_xml_attribute(const xmlNode *node, const char *name);

@@ -5,7 +5,16 @@
 
 #include <errno.h>
 #include <clockferry/vm.h>
-#include "text/error.h"
+
+/**
+ * cf_fail_call - report a failed call of the table
+ * @error: may be NULL
+ * @call: name of the ioctl
+ * @rc: what it returned, -errno
+ *
+ * Return: false, so that callers can return it.
+ */
+gboolean cf_fail_call(GError **error, const char *call, int rc);
 
 /* system.c: those members of the real table that aren't KVM's. */
 uint64_t cf_system_read_tsc(void);

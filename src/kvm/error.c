@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The GError domain, and sentences for failed calls. */
-#include "error.h"
+#include "calls.h"
 
 GQuark cf_error_quark(void)
 {
