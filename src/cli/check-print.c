@@ -2,7 +2,6 @@
 /* The answer of clockferry check, for people and for programs. */
 #include "text/units.h"
 #include "check-print.h"
-#include "screen.h"
 
 /* These never decide anything. */
 static bool is_note(CfFindingKind kind)
@@ -10,7 +9,7 @@ static bool is_note(CfFindingKind kind)
     return kind == CF_FINDING_TIME_UNKNOWN || kind >= CF_FINDING_SAME_HOST;
 }
 
-static Level level_of(const CfFinding *finding)
+Level check_level(enum cf_verdict verdict)
 {
     static const Level levels[] = {
         [CF_VERDICT_GO] = LEVEL_PASS,
@@ -19,7 +18,7 @@ static Level level_of(const CfFinding *finding)
         [CF_VERDICT_REFUSE] = LEVEL_FAIL,
     };
 
-    return is_note(finding->kind) ? LEVEL_NOTE : levels[finding->verdict];
+    return levels[verdict];
 }
 
 static const char *verdict_text(enum cf_verdict verdict)
@@ -112,7 +111,9 @@ char *check_to_text(const Move *move, const char *output)
         g_autofree char *text = cf_check_text(check, i);
         g_autofree char *cure = cf_check_cure(check, i);
 
-        screen_finding(&screen, level_of(&check->findings[i]), text, cure);
+        screen_finding(&screen, is_note(check->findings[i].kind)
+                       ? LEVEL_NOTE : check_level(check->findings[i].verdict),
+                       text, cure);
     }
     screen_add(&screen, "\n");
     add_figures(&screen, check);

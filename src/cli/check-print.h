@@ -5,6 +5,7 @@
 
 #include "text/codec.h"
 #include "cli/libvirt/libvirt.h"
+#include "cli/screen.h"
 
 /**
  * Move - a guest that is to go from one host to another, and the answer
@@ -30,6 +31,8 @@ typedef struct Move {
     CfHost destination;
     CfCheck check;
 } Move;
+
+Level check_level(enum cf_verdict verdict);
 
 /* To be freed with g_free(). The text is laid out for @output, as of
  * screen_begin(). */

@@ -39,12 +39,11 @@ static gboolean get_facts(const CliOptions *options, CfHost *ret_host,
            : cf_host_probe(cf_kvm_ops(), device, ret_host, error);
 }
 
-static int probe(CliOptions *options, char **arguments)
+static int probe(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
     CfHost facts;
 
-    (void)arguments;
     if (!get_facts(options, &facts, &error)) {
         if (!strcmp(options->format, "prometheus")) {
             /* The figures of better days would hide it. */
@@ -57,13 +56,12 @@ static int probe(CliOptions *options, char **arguments)
                      verdict(&facts));
 }
 
-static int choose_format(CliOptions *options, char **arguments)
+static int choose_format(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
     static const char *const formats[] = {
         "text", "json", "prometheus", "kubevirt", NULL,
     };
 
-    (void)arguments;
     if (options->from && options->device) {
         return cli_usage("--from can't be combined with --device: nothing is "
                          "probed then");

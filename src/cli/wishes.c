@@ -13,12 +13,11 @@ static bool find_word(const CfNames *names, const char *word, int *ret_value)
     return !word || *ret_value >= 0;
 }
 
-int wishes_parse(CliOptions *options, char **arguments)
+int wishes_parse(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
     Wishes *wishes = &options->wishes;
     guint64 khz = 0;
 
-    (void)arguments;
     if (!find_word(&cf_policy_names, wishes->policy_word, &wishes->policy)) {
         return cli_usage("no policy '%s': choose auto, strict or lax",
                          wishes->policy_word);

@@ -103,14 +103,16 @@ int cf_system_get_tolerance(uint32_t *ret_ppm)
     return 0;
 }
 
-/* SVM's ratios have 32 fraction bits, VMX's 48. */
-static uint32_t frac_bits_of_cpu(void)
-{
-    const unsigned int svm = 1u << 2;
-    unsigned int eax, ebx, ecx, edx;
+/* Registers of the CPUID instruction. */
+enum { ECX = 2, EDX = 3 };
 
-    return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) && ecx & svm
-           ? CF_FRAC_BITS_AMD : CF_FRAC_BITS_INTEL;
+/* A bit of a leaf; false for a processor that lacks the leaf. */
+static bool cpu_has(unsigned int leaf, int reg, unsigned int bit)
+{
+    unsigned int regs[4];
+
+    return __get_cpuid(leaf, &regs[0], &regs[1], &regs[2], &regs[3]) &&
+           regs[reg] & 1u << bit;
 }
 
 static CfAnswer answer(bool yes)
@@ -118,32 +120,16 @@ static CfAnswer answer(bool yes)
     return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
 }
 
-/* A processor without the leaf that says so doesn't have it. */
-static CfAnswer invariant_tsc(void)
-{
-    const unsigned int invariant = 1u << 8;
-    unsigned int eax, ebx, ecx, edx;
-
-    return answer(__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) &&
-                  edx & invariant);
-}
-
-static CfAnswer is_guest(void)
-{
-    const unsigned int hypervisor = 1u << 31;
-    unsigned int eax, ebx, ecx, edx;
-
-    return answer(__get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & hypervisor);
-}
-
 void cf_system_get_id(CfHostId *ret_id)
 {
     struct utsname names;
 
     *ret_id = (CfHostId) {
-        .frac_bits = frac_bits_of_cpu(),
-        .invariant_tsc = invariant_tsc(),
-        .is_guest = is_guest(),
+        /* SVM's ratios have 32 fraction bits, VMX's 48. */
+        .frac_bits = cpu_has(0x80000001, ECX, 2) ? CF_FRAC_BITS_AMD
+                                                 : CF_FRAC_BITS_INTEL,
+        .invariant_tsc = answer(cpu_has(0x80000007, EDX, 8)),
+        .is_guest = answer(cpu_has(1, ECX, 31)),
     };
     read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
               sizeof(ret_id->boot_id));

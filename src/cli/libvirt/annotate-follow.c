@@ -8,8 +8,7 @@
 #include <gio/gunixsocketaddress.h>
 #include <string.h>
 #include "text/printable.h"
-#include "annotate-follow.h"
-#include "annotate-guest.h"
+#include "annotate.h"
 #include "cli/cli.h"
 #include "cli/files.h"
 

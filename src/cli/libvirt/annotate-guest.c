@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Facts about a running guest in its libvirt metadata. */
 #include <string.h>
-#include "annotate-guest.h"
+#include "annotate.h"
 #include "monitor.h"
 
 /* It is leaving, or is being saved. */

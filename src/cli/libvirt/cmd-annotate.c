@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include "text/json.h"
 #include "text/printable.h"
-#include "annotate-follow.h"
-#include "annotate-guest.h"
+#include "annotate.h"
 #include "cli/cli.h"
 #include "cli/files.h"
 
@@ -20,38 +19,25 @@ typedef struct Report {
     bool failed;
 } Report;
 
-static const char *outcome_text(AnnotateOutcome outcome)
-{
-    static const char *const texts[] = {
-        [ANNOTATE_WRITTEN] = "facts written",
-        [ANNOTATE_UNCHANGED] = "facts unchanged",
-        [ANNOTATE_SKIPPED] =
-            "skipped (its clocks are neither carried nor promised)",
-    };
-
-    return texts[outcome];
-}
-
-static const char *outcome_word(AnnotateOutcome outcome)
-{
-    static const char *const words[] = {
-        [ANNOTATE_WRITTEN] = "written",
-        [ANNOTATE_UNCHANGED] = "unchanged",
-        [ANNOTATE_SKIPPED] = "skipped",
-    };
-
-    return words[outcome];
-}
-
 static void report_success(Report *report, const char *name,
                            AnnotateOutcome outcome)
 {
+    static const struct {
+        const char *word;
+        const char *text;
+    } outcomes[] = {
+        [ANNOTATE_WRITTEN] = { "written", "facts written" },
+        [ANNOTATE_UNCHANGED] = { "unchanged", "facts unchanged" },
+        [ANNOTATE_SKIPPED] = {
+            "skipped", "skipped (its clocks are neither carried nor promised)",
+        },
+    };
     CfJson *json = cf_json_object();
 
     g_string_append_printf(report->text, "%s: %s\n", name,
-                           outcome_text(outcome));
+                           outcomes[outcome].text);
     cf_json_add_text(json, "name", name);
-    cf_json_add_text(json, "outcome", outcome_word(outcome));
+    cf_json_add_text(json, "outcome", outcomes[outcome].word);
     cf_json_append(report->guests, json);
 }
 

@@ -265,9 +265,8 @@ static int change_domain(CliOptions *options, char **domains)
     return status;
 }
 
-static int check_options(CliOptions *options, char **domains)
+static int check_options(CliOptions *options, char **domains G_GNUC_UNUSED)
 {
-    (void)domains;
     if (!options->yes && (options->json || !isatty(STDIN_FILENO))) {
         return cli_usage("give --yes: %s",
                          options->json ? "with --json nothing is asked"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A pool for people: a table, groups, spoilers, a frequency. */
 #include <inttypes.h>
-#include "cli/screen.h"
+#include "cli/check-print.h"
 #include "matrix.h"
 
 /* A row's number and the spaces around it. */
@@ -81,16 +81,10 @@ char *matrix_frequency_text(const Pool *pool)
 
 static void add_cell(Screen *screen, enum cf_verdict verdict)
 {
-    static const Level levels[] = {
-        [CF_VERDICT_GO] = LEVEL_PASS,
-        [CF_VERDICT_REPORT] = LEVEL_WARN,
-        [CF_VERDICT_WARN] = LEVEL_WARN,
-        [CF_VERDICT_REFUSE] = LEVEL_FAIL,
-    };
     const char sign[] = { matrix_sign(verdict), '\0' };
 
     screen_add(screen, "  ");
-    screen_colour(screen, levels[verdict], sign);
+    screen_colour(screen, check_level(verdict), sign);
 }
 
 /* At least as wide as the corner of the table. */

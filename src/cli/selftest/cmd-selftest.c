@@ -168,7 +168,7 @@ static int print(Results *results, const CliOptions *options)
                                                : CF_EXIT_INEXACT);
 }
 
-static int selftest(CliOptions *options, char **arguments)
+static int selftest(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
     const char *device = options->device ? options->device : CF_CLI_DEVICE;
     g_autofree char *rom = NULL;
@@ -178,7 +178,6 @@ static int selftest(CliOptions *options, char **arguments)
     gsize rom_size = guest_rom_size;
     int status;
 
-    (void)arguments;
     if (!files_check_writable(options->output, &error) ||
         !cf_host_probe(cf_kvm_ops(), device, &host, &error) ||
         (options->rom &&
@@ -197,9 +196,8 @@ static int selftest(CliOptions *options, char **arguments)
     return status;
 }
 
-static int check_numbers(CliOptions *options, char **arguments)
+static int check_numbers(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
-    (void)arguments;
     if (options->rounds < 1 || options->rounds > MAX_ROUNDS ||
         options->vcpus < 1 || options->vcpus > (int)TEST_VM_MAX_VCPUS) {
         return cli_usage("--rounds takes 1 to %d, --vcpus 1 to %u",

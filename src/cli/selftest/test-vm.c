@@ -257,9 +257,8 @@ static void *vcpu_thread(void *opaque)
     return NULL;
 }
 
-static void ignore_signal(int number)
+static void ignore_signal(int number G_GNUC_UNUSED)
 {
-    (void)number;
 }
 
 /* immediate_exit is for the moment before KVM_RUN, the signal for the time in

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Facts about a running guest in its libvirt metadata. */
-#ifndef CF_ANNOTATE_GUEST_H
-#define CF_ANNOTATE_GUEST_H
+/* Facts about running guests in their libvirt metadata. */
+#ifndef CF_ANNOTATE_H
+#define CF_ANNOTATE_H
 
 #include "connection.h"
 
@@ -24,4 +24,15 @@ typedef enum AnnotateOutcome {
 gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         AnnotateOutcome *ret_outcome, GError **error);
 
-#endif /* CF_ANNOTATE_GUEST_H */
+/**
+ * annotate_follow - annotate guests as they start, arrive and change
+ * @uri: which libvirt; NULL for libvirt's own default
+ * @names: names or UUIDs of the guests; NULL for all that are concerned
+ * @error: why it can't go on
+ *
+ * Prints a line for each guest that it annotates, and reconnects after libvirt
+ * was away. Ends only if there is no libvirt library, or if it can't print.
+ */
+void annotate_follow(const char *uri, char **names, GError **error);
+
+#endif /* CF_ANNOTATE_H */
