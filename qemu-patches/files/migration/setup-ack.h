@@ -6,54 +6,50 @@
 #ifndef QEMU_MIGRATION_SETUP_ACK_H
 #define QEMU_MIGRATION_SETUP_ACK_H
 
-#include "qemu/thread.h"
+/* No other PING has this number. */
+#define QEMU_VM_PING_SETUP_ACK 5
 
 /*
- * Shared by the migration thread, which waits, and the return path thread,
- * which receives the answer or ends.
+ * Register a section with early_setup; no more than one.  On channels with a
+ * way back the source waits, after the set-up sections and before it sends
+ * anything else, until the destination has loaded them.  So the destination's
+ * .post_load can refuse a guest that still runs, untouched, on the source.
  */
-typedef struct MigrationSetupAck {
-    bool wanted;                /* in this migration */
-    bool only;                  /* nothing else needs the return path */
-    bool pending;
-    bool acked;
-    bool thread_ended;          /* that of the return path */
-    Error *err;                 /* with which it ended while @pending */
-    QEMUFile *rp;               /* a return path that has ended */
-    QemuSemaphore sem;
-} MigrationSetupAck;
+void migration_setup_ack_register(const VMStateDescription *vmsd,
+                                  void *opaque);
 
-void migration_setup_ack_init(MigrationSetupAck *ack);
-void migration_setup_ack_destroy(MigrationSetupAck *ack);
-
-/* The migration is over and its channel closed. */
-void migration_setup_ack_cleanup(MigrationSetupAck *ack);
+/* Can the migration that is about to be set up have such a section? */
+bool migration_setup_ack_allows(Error **errp);
 
 /*
- * The name of a section that will be sent at set-up and that the destination
- * may refuse, or NULL.  (In savevm.c, where the sections are.)
+ * A migration begins.  Returns true if it needs the return path for the
+ * answer; the CPR modes then stop the VM after it instead of before.
  */
-const char *qemu_savevm_state_setup_ack_section(void);
-
-/* Will one be sent, and can the destination answer? */
-bool migration_setup_ack_wanted(MigrationState *ms);
-
-/* The return path is about to be opened. */
-void migration_setup_ack_begin(MigrationSetupAck *ack);
+bool migration_setup_ack_begin(MigrationState *ms, bool resume);
+bool migration_setup_ack_stops_vm(void);
 
 /* Returns true if nobody else is to see this PONG. */
-bool migration_setup_ack_take_pong(MigrationSetupAck *ack, uint32_t number);
+bool migration_setup_ack_take_pong(uint32_t number);
 
 /* Has the return path served its purpose? */
-bool migration_setup_ack_done(MigrationSetupAck *ack);
+bool migration_setup_ack_done(void);
 
-/* The return path thread ends, without @err if that is NULL; takes it. */
-void migration_setup_ack_end(MigrationState *ms, Error *err);
+/*
+ * The return path thread ends, without @err if that is NULL.  Returns @err,
+ * or NULL if it is kept for migration_setup_acked().
+ */
+Error *migration_setup_ack_end(Error *err);
 
 /*
  * Make sure that the destination has taken the set-up sections.  Not under
  * the BQL: the guest runs on meanwhile.  Returns false if it refused.
  */
 bool migration_setup_acked(MigrationState *ms);
+
+/* The migration is over and its channel closed. */
+void migration_setup_ack_cleanup(void);
+
+/* In migration.c */
+int migration_stop_vm(MigrationState *s, RunState state);
 
 #endif

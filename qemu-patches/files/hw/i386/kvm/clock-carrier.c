@@ -11,7 +11,11 @@
 #include "qemu/main-loop.h"
 #include "cpu.h"
 #include "migration/misc.h"
+#include "migration/setup-ack.h"
+#include "system/kvm.h"
+#include "kvm/kvm_i386.h"
 #include "hw/i386/kvm/clock-carrier.h"
+#include "hw/i386/kvm/clock-compat.h"
 #include "hw/qdev-properties.h"
 #include "trace.h"
 
@@ -26,7 +30,7 @@ static bool kvmclock_stops_to_save(RunState state)
             migration_thread_is_self());
 }
 
-void kvmclock_carrier_drop(KVMClockCarrier *c)
+static void kvmclock_carrier_drop(KVMClockCarrier *c)
 {
     CPUState *cpu;
 
@@ -36,17 +40,40 @@ void kvmclock_carrier_drop(KVMClockCarrier *c)
     }
 }
 
+/* A vCPU's part is void once its state is loaded from a stream without it. */
+static bool kvmclock_has_carried(const KVMClockCarrier *c)
+{
+    return c->carried_from != CARRIED_NONE &&
+           cpu_env(first_cpu)->guest_tsc.valid;
+}
+
 /* Also does what kvm_synchronize_all_tsc() does. */
 void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
 {
     Error *err = NULL;
 
+    if (!c->config.enabled) {
+        kvm_synchronize_all_tsc();
+        return;
+    }
     c->keep_on_resume = kvmclock_stops_to_save(state);
     if (kvmclock_capture(&c->carried, !c->keep_on_resume, &err)) {
         c->carried_from = CARRIED_CAPTURED;
     } else {
         kvmclock_carrier_drop(c);
         warn_reportf_err(err, "the guest's clocks can't be carried exactly: ");
+    }
+}
+
+/* So that the guest's watchdogs don't bark. */
+static void kvmclock_tell_stopped(void)
+{
+    CPUState *cpu;
+
+    if (kvm_check_extension(kvm_state, KVM_CAP_KVMCLOCK_CTRL)) {
+        CPU_FOREACH(cpu) {
+            run_on_cpu(cpu, do_kvmclock_ctrl, RUN_ON_CPU_NULL);
+        }
     }
 }
 
@@ -64,7 +91,7 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
 {
     Error *err = NULL;
 
-    if (c->carried_from == CARRIED_NONE) {
+    if (!kvmclock_has_carried(c)) {
         return false;
     }
     if (c->carried_from == CARRIED_CAPTURED && c->keep_on_resume &&
@@ -95,25 +122,25 @@ static void kvmclock_learn_freq(KVMClockCarrier *c)
     c->freq = tsc.seen ? tsc.freq : (struct cf_tsc_freq) { 0 };
 }
 
-/*
- * Returns false if the plain clock value has still to be set.  The clock comes
- * last, after the guest was told that it was stopped: until it runs, kernels
- * without KVM_SET_CLOCK_GUEST let the clock drift from the guest TSC.
- */
 bool kvmclock_carrier_run(KVMClockCarrier *c)
 {
-    if (kvmclock_run_carried(c)) {
-        return true;
+    bool done;
+
+    if (!c->config.enabled) {
+        return false;
     }
-    kvmclock_tell_stopped();
-    kvmclock_learn_freq(c);
-    return false;
+    done = kvmclock_run_carried(c);
+    if (!done) {
+        kvmclock_learn_freq(c);
+    }
+    kvmclock_carrier_drop(c);
+    return done;
 }
 
 /* A guest that starts anew has no use for the clocks it was stopped with. */
 static void kvmclock_carrier_reset_hold(Object *obj, ResetType type)
 {
-    KVMClockCarrier *c = kvmclock_carrier(obj);
+    KVMClockCarrier *c = KVM_CLOCK_CARRIER(obj);
 
     if (c->carried_from != CARRIED_NONE) {
         trace_kvmclock_dropped();
@@ -128,7 +155,7 @@ static struct cf_tsc_freq kvmclock_offer_freq(KVMClockCarrier *c)
 {
     const X86GuestTSC *tsc = &cpu_env(first_cpu)->guest_tsc;
 
-    if (c->carried_from != CARRIED_NONE && tsc->valid) {
+    if (kvmclock_has_carried(c)) {
         return (struct cf_tsc_freq) {
             c->carried.host_khz, tsc->frac_bits, tsc->ratio
         };
@@ -143,8 +170,7 @@ static int kvmclock_offer_pre_save(void *opaque)
     Error *err = NULL;
 
     if (!kvmclock_make_offer(&c->offer, &freq,
-                             c->carried_from == CARRIED_NONE ? NULL
-                                                             : &c->carried,
+                             kvmclock_has_carried(c) ? &c->carried : NULL,
                              &c->config, &err)) {
         error_report_err(err);
         return -EIO;
@@ -168,7 +194,6 @@ static const VMStateDescription kvmclock_offer_vmsd = {
     .version_id = 1,
     .minimum_version_id = 1,
     .early_setup = true,
-    .early_setup_ack = true,
     .priority = MIG_PRI_MAX,
     .pre_save = kvmclock_offer_pre_save,
     .post_load = kvmclock_offer_post_load,
@@ -184,16 +209,16 @@ static const VMStateDescription kvmclock_offer_vmsd = {
     }
 };
 
-bool kvmclock_carrier_needed(void *opaque)
+static bool kvmclock_carried_needed(void *opaque)
 {
-    KVMClockCarrier *c = kvmclock_carrier(opaque);
+    KVMClockCarrier *c = opaque;
 
-    return c->config.enabled && c->carried_from != CARRIED_NONE;
+    return c->config.enabled && kvmclock_has_carried(c);
 }
 
-int kvmclock_carrier_post_load(void *opaque, int version_id)
+static int kvmclock_carried_post_load(void *opaque, int version_id)
 {
-    KVMClockCarrier *c = kvmclock_carrier(opaque);
+    KVMClockCarrier *c = opaque;
 
     if (!c->config.enabled) {
         error_report("kvmclock: the source carries the guest's clocks and "
@@ -205,27 +230,43 @@ int kvmclock_carrier_post_load(void *opaque, int version_id)
     return 0;
 }
 
-/* --- The device and its properties, but for those that need no code */
+const VMStateDescription vmstate_kvmclock_guest_clock = {
+    .name = "kvmclock/guest_clock",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_carried_needed,
+    .post_load = kvmclock_carried_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(carried, KVMClockCarrier, 1, vmstate_kvmclock_carried,
+                       KVMClockCarried),
+        VMSTATE_END_OF_LIST()
+    }
+};
 
-bool kvmclock_carrier_realize(KVMClockCarrier *c, Error **errp)
+/* --- The device and its properties */
+
+/* The clock is set last: until vCPUs run, it may drift from their TSC. */
+void kvmclock_carrier_realize(KVMClockCarrier *c,
+                              VMChangeStateHandler *handler, Error **errp)
 {
     if (!c->config.enabled) {
-        return true;
+        qemu_add_vm_change_state_handler(handler, c);
+        return;
     }
     kvmclock_learn_freq(c);
     if (!cf_tsc_freq_valid(&c->freq)) {
         error_setg(errp, "guest-clock=on: KVM doesn't tell the frequency "
                    "of the guest's TSC");
-        return false;
+        return;
     }
-    vmstate_register(NULL, 0, &kvmclock_offer_vmsd, c);
-    return true;
+    migration_setup_ack_register(&kvmclock_offer_vmsd, c);
+    qemu_add_vm_change_state_handler_prio(handler, c, INT_MAX);
 }
 
 #define KVMCLOCK_ENUM_PROPERTY(name) \
     static int kvmclock_get_ ## name(Object *obj, Error **errp) \
     { \
-        return kvmclock_carrier(obj)->config.name; \
+        return KVM_CLOCK_CARRIER(obj)->config.name; \
     } \
     static void kvmclock_set_ ## name(Object *obj, int value, Error **errp) \
     { \
@@ -233,21 +274,34 @@ bool kvmclock_carrier_realize(KVMClockCarrier *c, Error **errp)
             qdev_prop_set_after_realize(DEVICE(obj), #name, errp); \
             return; \
         } \
-        kvmclock_carrier(obj)->config.name = value; \
+        KVM_CLOCK_CARRIER(obj)->config.name = value; \
     }
 
 KVMCLOCK_ENUM_PROPERTY(policy)
 KVMCLOCK_ENUM_PROPERTY(require)
 KVMCLOCK_ENUM_PROPERTY(blackout)
 
-void kvmclock_carrier_instance_init(Object *obj)
+static void kvmclock_carrier_instance_init(Object *obj)
 {
-    kvmclock_carrier(obj)->config.require = KVM_CLOCK_RUNG_PLAIN;
+    KVM_CLOCK_CARRIER(obj)->config.require = KVM_CLOCK_RUNG_PLAIN;
 }
 
-void kvmclock_carrier_class_init(ObjectClass *klass)
+static const Property kvmclock_carrier_properties[] = {
+    DEFINE_PROP_BOOL("guest-clock", KVMClockCarrier, config.enabled, false),
+    DEFINE_PROP_UINT32("blackout-limit", KVMClockCarrier,
+                       config.blackout_limit_s, 600),
+    /* To try a refusal out: claim another host, or one that can't scale. */
+    DEFINE_PROP_BOOL("x-pretend-other-host", KVMClockCarrier,
+                     config.pretend_other_host, false),
+    DEFINE_PROP_UINT32("x-pretend-tsc-khz", KVMClockCarrier,
+                       config.pretend_tsc_khz, 0),
+};
+
+static void kvmclock_carrier_class_init(ObjectClass *klass,
+                                        CLASS_DATA *data)
 {
     RESETTABLE_CLASS(klass)->phases.hold = kvmclock_carrier_reset_hold;
+    device_class_set_props(DEVICE_CLASS(klass), kvmclock_carrier_properties);
 
     object_class_property_add_enum(klass, "policy", "KvmClockPolicy",
                                    &KvmClockPolicy_lookup,
@@ -268,12 +322,28 @@ void kvmclock_carrier_class_init(ObjectClass *klass)
         "whether the blackout counts for the guest (count, freeze)");
 }
 
-/* Old machine types have no such device unless the guest has kvmclock. */
-void kvmclock_carrier_warn_of_no_device(void)
-{
-    Object *obj = object_new(TYPE_KVM_CLOCK);
+static const TypeInfo kvmclock_carrier_info = {
+    .name          = TYPE_KVM_CLOCK_CARRIER,
+    .parent        = TYPE_SYS_BUS_DEVICE,
+    .instance_size = sizeof(KVMClockCarrier),
+    .instance_init = kvmclock_carrier_instance_init,
+    .class_init    = kvmclock_carrier_class_init,
+    .abstract      = true,
+};
 
-    if (kvmclock_carrier(obj)->config.enabled) {
+static void kvmclock_carrier_register_types(void)
+{
+    type_register_static(&kvmclock_carrier_info);
+}
+
+type_init(kvmclock_carrier_register_types)
+
+/* Old machine types have no such device unless the guest has kvmclock. */
+void kvmclock_carrier_warn_of_no_device(const char *type)
+{
+    Object *obj = object_new(type);
+
+    if (KVM_CLOCK_CARRIER(obj)->config.enabled) {
         warn_report("kvmclock.guest-clock=on has no effect: this machine "
                     "type has no kvmclock device for a CPU without kvmclock; "
                     "use a newer machine type or -cpu ...,+kvmclock");
@@ -283,7 +353,7 @@ void kvmclock_carrier_warn_of_no_device(void)
 
 KVMClockCarrier *kvmclock_find_carrier(void)
 {
-    Object *obj = object_resolve_path_type("", TYPE_KVM_CLOCK, NULL);
+    Object *obj = object_resolve_path_type("", TYPE_KVM_CLOCK_CARRIER, NULL);
 
-    return obj ? kvmclock_carrier(obj) : NULL;
+    return obj ? KVM_CLOCK_CARRIER(obj) : NULL;
 }

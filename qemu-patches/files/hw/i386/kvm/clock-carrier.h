@@ -1,18 +1,28 @@
 /*
- * The part of the kvmclock device that carries a guest's clocks
+ * The part of the kvmclock device that carries a guest's clocks: its parent,
+ * so that the device needs to know no more than what it calls
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HW_I386_KVM_CLOCK_CARRIER_H
 #define HW_I386_KVM_CLOCK_CARRIER_H
 
-#include "hw/i386/kvm/clock-carry.h"
+#include "hw/sysbus.h"
+#include "migration/vmstate.h"
+#include "qom/object.h"
 #include "system/runstate.h"
+#ifdef CONFIG_INT128_TYPE
+#include "hw/i386/kvm/clock-carry.h"
+#endif
 
-#define TYPE_KVM_CLOCK "kvmclock"
+#define TYPE_KVM_CLOCK_CARRIER "kvmclock-carrier"
+OBJECT_DECLARE_SIMPLE_TYPE(KVMClockCarrier, KVM_CLOCK_CARRIER)
 
-/* What the device has for it; all of it in use with guest-clock=on only. */
-typedef struct KVMClockCarrier {
+/* All but @config is in use with guest-clock=on only. */
+struct KVMClockCarrier {
+    SysBusDevice parent_obj;
+
+#ifdef CONFIG_INT128_TYPE       /* the arithmetic needs it: no 32-bit hosts */
     KVMClockConfig config;
 
     /* clocks of the stopped guest, and where they come from */
@@ -31,24 +41,25 @@ typedef struct KVMClockCarrier {
 
     KVMClockOffer offer;
     KVMClockReport report;
-} KVMClockCarrier;
+#endif
+};
 
-/* Called by the device.  Those with an Object or void * take the device. */
-void kvmclock_carrier_instance_init(Object *obj);
-void kvmclock_carrier_class_init(ObjectClass *klass);
-bool kvmclock_carrier_realize(KVMClockCarrier *c, Error **errp);
+/*
+ * Called by the device, which hands over its own handler of state changes.
+ * kvmclock_carrier_run() returns false if the plain clock value is to be set.
+ */
+void kvmclock_carrier_realize(KVMClockCarrier *c,
+                              VMChangeStateHandler *handler, Error **errp);
 void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state);
 bool kvmclock_carrier_run(KVMClockCarrier *c);
-void kvmclock_carrier_drop(KVMClockCarrier *c);
-bool kvmclock_carrier_needed(void *opaque);
-int kvmclock_carrier_post_load(void *opaque, int version_id);
-void kvmclock_carrier_warn_of_no_device(void);
+void kvmclock_carrier_warn_of_no_device(const char *type);
+
+extern const VMStateDescription vmstate_kvmclock_guest_clock;
 
 /* The device's part, if the machine has the device; else NULL. */
 KVMClockCarrier *kvmclock_find_carrier(void);
 
-/* Given by the device. */
-KVMClockCarrier *kvmclock_carrier(Object *obj);
-void kvmclock_tell_stopped(void);
+/* Given by the device: tells the guest that it was stopped. */
+void do_kvmclock_ctrl(CPUState *cpu, run_on_cpu_data data);
 
 #endif
