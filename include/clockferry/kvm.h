@@ -35,17 +35,21 @@ typedef enum CfAnswer {
 } CfAnswer;
 
 /**
- * CfKvmClock - what KVM_GET_CLOCK and KVM_SET_CLOCK exchange
+ * CfKvmClock - struct kvm_clock_data, for KVM_GET_CLOCK and KVM_SET_CLOCK
  * @clock_ns: kvmclock
- * @flags: CF_KVM_CLOCK_...: which of the others are valid
- * @realtime_ns: the host's CLOCK_REALTIME
- * @host_ticks: the host's TSC
+ * @flags: CF_KVM_CLOCK_...: which of the next two are valid
+ * @pad0: 0
+ * @realtime_ns: the host's CLOCK_REALTIME; padding before 5.16
+ * @host_ticks: the host's TSC; padding before 5.16
+ * @pad: 0
  */
 typedef struct CfKvmClock {
     uint64_t clock_ns;
+    uint32_t flags;
+    uint32_t pad0;
     uint64_t realtime_ns;
     uint64_t host_ticks;
-    uint32_t flags;
+    uint32_t pad[4];
 } CfKvmClock;
 
 /* CfPvclockRecord - a pvclock record as it lies in guest memory */

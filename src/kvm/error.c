@@ -2,10 +2,7 @@
 /* The GError domain, and sentences for failed calls. */
 #include "calls.h"
 
-GQuark cf_error_quark(void)
-{
-    return g_quark_from_static_string("cf-error-quark");
-}
+G_DEFINE_QUARK(cf-error-quark, cf_error)
 
 gboolean cf_fail_call(GError **error, const char *call, int rc)
 {

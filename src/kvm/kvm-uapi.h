@@ -20,22 +20,12 @@
 #define KVM_GET_CLOCK_GUEST _IOR(KVMIO, 0xd7, CfPvclockRecord)
 #endif
 
-/* Before 5.16 struct kvm_clock_data has padding for the last members. */
-struct cf_uapi_clock {
-    __u64 clock;
-    __u32 flags;
-    __u32 pad0;
-    __u64 realtime;
-    __u64 host_tsc;
-    __u32 pad[4];
-};
-
 struct cf_uapi_tsc_scale {
     __u64 ratio;
     __u64 frac_bits;
 };
 
-_Static_assert(sizeof(struct cf_uapi_clock) == sizeof(struct kvm_clock_data),
+_Static_assert(sizeof(CfKvmClock) == sizeof(struct kvm_clock_data),
                "the size is part of the ioctl's number");
 _Static_assert(sizeof(CfPvclockRecord) == 32, "layout of a pvclock record");
 _Static_assert(CF_KVM_CAP_ADJUST_CLOCK == KVM_CAP_ADJUST_CLOCK &&

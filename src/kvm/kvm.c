@@ -188,29 +188,14 @@ static int kvm_set_msr(int vcpu_fd, uint32_t index, uint64_t value)
 
 static int kvm_get_clock(int vm_fd, CfKvmClock *ret_clock)
 {
-    struct cf_uapi_clock data = { 0 };
-    const int rc = call(vm_fd, KVM_GET_CLOCK, &data);
-
-    if (rc < 0) {
-        return rc;
-    }
-    ret_clock->clock_ns = data.clock;
-    ret_clock->realtime_ns = data.realtime;
-    ret_clock->host_ticks = data.host_tsc;
-    ret_clock->flags = data.flags;
-    return 0;
+    return call(vm_fd, KVM_GET_CLOCK, ret_clock);
 }
 
 static int kvm_set_clock(int vm_fd, const CfKvmClock *clock)
 {
-    struct cf_uapi_clock data = {
-        .clock = clock->clock_ns,
-        .flags = clock->flags,
-        .realtime = clock->realtime_ns,
-        .host_tsc = clock->host_ticks,
-    };
+    CfKvmClock copy = *clock;
 
-    return call(vm_fd, KVM_SET_CLOCK, &data);
+    return call(vm_fd, KVM_SET_CLOCK, &copy);
 }
 
 static int kvm_get_clock_guest(int vcpu_fd, CfPvclockRecord *ret_record)

@@ -113,9 +113,9 @@ static int set_msr(uint32_t index, uint64_t value)
     return msr_call(KVM_SET_MSRS, index, &value);
 }
 
-static struct cf_uapi_clock get_clock(void)
+static CfKvmClock get_clock(void)
 {
-    struct cf_uapi_clock clock = { 0 };
+    CfKvmClock clock = { 0 };
 
     ioctl(vm, KVM_GET_CLOCK, &clock);
     return clock;
@@ -123,8 +123,8 @@ static struct cf_uapi_clock get_clock(void)
 
 static int set_clock(uint64_t ns, uint32_t flags, uint64_t realtime_ns)
 {
-    struct cf_uapi_clock clock = {
-        .clock = ns, .flags = flags, .realtime = realtime_ns,
+    CfKvmClock clock = {
+        .clock_ns = ns, .flags = flags, .realtime_ns = realtime_ns,
     };
 
     return ioctl(vm, KVM_SET_CLOCK, &clock);
@@ -242,7 +242,7 @@ static void ask_vm_frequency(void)
 
 static const char *seconds_on(uint64_t from_ns)
 {
-    const uint64_t ns = get_clock().clock - from_ns;
+    const uint64_t ns = get_clock().clock_ns - from_ns;
 
     return ns < SECOND_NS ? "goes on from there"
            : ns - HOUR_NS < SECOND_NS ? "is an hour further" : "is elsewhere";
@@ -254,7 +254,7 @@ static void ask_clock(void)
 
     begin(1);
     set_clock(SECOND_NS, 0, 0);
-    realtime_ns = get_clock().realtime;
+    realtime_ns = get_clock().realtime_ns;
     say("the clock that was set", seconds_on(SECOND_NS));
     say("unknown flag", outcome(set_clock(SECOND_NS, 0x10, 0)));
     say("all flags", outcome(set_clock(SECOND_NS, 0xe, realtime_ns)));

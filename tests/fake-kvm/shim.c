@@ -93,7 +93,7 @@ static int check_extension(uint32_t capability)
                                                                 : SHIM_PASS;
 }
 
-static int get_clock(ShimHandle *handle, struct cf_uapi_clock *data)
+static int get_clock(ShimHandle *handle, CfKvmClock *data)
 {
     ShimCall call = shim_call(handle, "KVM_GET_CLOCK", NULL);
     CfKvmClock clock = { 0 };
@@ -101,28 +101,22 @@ static int get_clock(ShimHandle *handle, struct cf_uapi_clock *data)
                               : fake_get_clock(&handle->vm->model, &clock);
 
     if (rc == 0) {
-        *data = (struct cf_uapi_clock) {
-            .clock = clock.clock_ns, .flags = clock.flags,
-            .realtime = clock.realtime_ns, .host_tsc = clock.host_ticks,
-        };
+        *data = clock;
     }
     return shim_done(&call, rc, "clock=%" PRIu64 " flags=0x%x realtime=%"
                      PRIu64 " host_tsc=%" PRIu64, clock.clock_ns, clock.flags,
                      clock.realtime_ns, clock.host_ticks);
 }
 
-static int set_clock(ShimHandle *handle, const struct cf_uapi_clock *data)
+static int set_clock(ShimHandle *handle, const CfKvmClock *clock)
 {
     ShimCall call = shim_call(handle, "KVM_SET_CLOCK", NULL);
-    const CfKvmClock clock = {
-        .clock_ns = data->clock, .flags = data->flags,
-        .realtime_ns = data->realtime, .host_ticks = data->host_tsc,
-    };
     const int rc = call.fault ? -call.fault
-                              : fake_set_clock(&handle->vm->model, &clock);
+                              : fake_set_clock(&handle->vm->model, clock);
 
     return shim_done(&call, rc, "clock=%" PRIu64 " flags=0x%x realtime=%"
-                     PRIu64, clock.clock_ns, clock.flags, clock.realtime_ns);
+                     PRIu64, clock->clock_ns, clock->flags,
+                     clock->realtime_ns);
 }
 
 static int vm_set_khz(ShimHandle *handle, uint32_t khz)
