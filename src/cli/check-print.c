@@ -21,17 +21,12 @@ Level check_level(enum cf_verdict verdict)
     return levels[verdict];
 }
 
-static const char *verdict_text(enum cf_verdict verdict)
-{
-    static const char *const texts[] = {
-        [CF_VERDICT_GO] = "go",
-        [CF_VERDICT_REPORT] = "go, but not exactly",
-        [CF_VERDICT_WARN] = "go, with a warning",
-        [CF_VERDICT_REFUSE] = "refused",
-    };
-
-    return texts[verdict];
-}
+static const char *const verdict_texts[] = {
+    [CF_VERDICT_GO] = "go",
+    [CF_VERDICT_REPORT] = "go, but not exactly",
+    [CF_VERDICT_WARN] = "go, with a warning",
+    [CF_VERDICT_REFUSE] = "refused",
+};
 
 /* Is it refused only because of what isn't known? */
 static bool is_undecided(const CfCheck *check)
@@ -79,7 +74,7 @@ static void add_figures(Screen *screen, const CfCheck *check)
 
     screen_fact(screen, "Verdict", "%s",
                 is_undecided(check) ? "refused, for lack of facts"
-                                    : verdict_text(check->verdict));
+                                    : verdict_texts[check->verdict]);
     add_rung(screen, check);
     add_rate(screen, check);
     screen_known(screen, "Clocks step", check->time_known, "up to %s", step);

@@ -42,17 +42,11 @@ static void add_tsc(Screen *screen, const CfHost *host)
                  cf_offset_name(host->offset));
 }
 
-static const char *style(const CfHost *host)
-{
-    switch (host->clock_guest_style) {
-    case CF_CLOCK_GUEST_STYLE_V6:
-        return ", as in version 6 of the series";
-    case CF_CLOCK_GUEST_STYLE_CAPABILITY:
-        return ", with a capability";
-    default:
-        return "";
-    }
-}
+static const char *const styles[] = {
+    [CF_CLOCK_GUEST_STYLE_UNKNOWN] = "",
+    [CF_CLOCK_GUEST_STYLE_V6] = ", as in version 6 of the series",
+    [CF_CLOCK_GUEST_STYLE_CAPABILITY] = ", with a capability",
+};
 
 static void add_time(Screen *screen, const CfHost *host)
 {
@@ -78,7 +72,7 @@ static void add_facts(Screen *screen, const CfHost *host)
     screen_fact(screen, "Master clock", "%s", on_or_off(host->master_clock));
     screen_fact(screen, "CLOCK_GUEST", "%s%s",
                 cf_name_of(&cf_clock_guest_names, host->clock_guest),
-                style(host));
+                styles[host->clock_guest_style]);
     add_time(screen, host);
     screen_known(screen, "Best rung", host->rung_known, "%s",
                  cf_rung_name(host->best_rung));

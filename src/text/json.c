@@ -115,34 +115,16 @@ bool cf_json_fail(CfJsonReader *reader, const char *format, ...)
     return false;
 }
 
-static CfJson *parse_object(CfJsonReader *reader, json_tokener *tokener,
-                            const char *text, size_t size)
-{
-    CfJson *json;
-
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
-                                    JSON_TOKENER_VALIDATE_UTF8);
-    json = json_tokener_parse_ex(tokener, text, (int)size);
-    if (!json || json_tokener_get_error(tokener) != json_tokener_success) {
-        cf_json_fail(reader, "it isn't JSON: %s at byte %zu",
-                     json_tokener_get_error(tokener) == json_tokener_continue
-                     ? "it ends too early"
-                     : json_tokener_error_desc(json_tokener_get_error(tokener)),
-                     json_tokener_get_parse_end(tokener));
-    } else if (!json_object_is_type(json, json_type_object)) {
-        cf_json_fail(reader, "it isn't a JSON object");
-    } else {
-        return json;
-    }
-    json_object_put(json);
-    return NULL;
-}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_tokener, json_tokener_free)
 
 CfJson *cf_json_parse(CfJsonReader *reader, const char *text, size_t size)
 {
-    json_tokener *tokener;
-    CfJson *json;
+    g_autoptr(json_tokener) tokener = json_tokener_new_ex(MAX_DEPTH);
+    g_autoptr(CfJson) json = NULL;
+    enum json_tokener_error result;
 
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
+                                    JSON_TOKENER_VALIDATE_UTF8);
     if (size > CF_JSON_MAX_SIZE) {
         cf_json_fail(reader, "it has more than %u bytes", CF_JSON_MAX_SIZE);
         return NULL;
@@ -151,10 +133,20 @@ CfJson *cf_json_parse(CfJsonReader *reader, const char *text, size_t size)
         cf_json_fail(reader, "it isn't UTF-8 text");
         return NULL;
     }
-    tokener = json_tokener_new_ex(MAX_DEPTH);
-    json = parse_object(reader, tokener, text, size);
-    json_tokener_free(tokener);
-    return json;
+    json = json_tokener_parse_ex(tokener, text, (int)size);
+    result = json_tokener_get_error(tokener);
+    if (!json || result != json_tokener_success) {
+        cf_json_fail(reader, "it isn't JSON: %s at byte %zu",
+                     result == json_tokener_continue
+                     ? "it ends too early" : json_tokener_error_desc(result),
+                     json_tokener_get_parse_end(tokener));
+        return NULL;
+    }
+    if (!json_object_is_type(json, json_type_object)) {
+        cf_json_fail(reader, "it isn't a JSON object");
+        return NULL;
+    }
+    return g_steal_pointer(&json);
 }
 
 const char *cf_json_get_format(const CfJson *object)

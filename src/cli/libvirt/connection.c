@@ -15,10 +15,7 @@
 #define KEEP_ALIVE_S 10
 #define KEEP_ALIVE_MISSES 2
 
-GQuark libvirt_error_quark(void)
-{
-    return g_quark_from_static_string("libvirt-error-quark");
-}
+G_DEFINE_QUARK(libvirt-error-quark, libvirt_error)
 
 void libvirt_set_error(GError **error, const char *format, ...)
 {

@@ -89,7 +89,8 @@ static void add_spoilers(GString *out, const Pool *pool)
         const Spoiler *spoiler = &g_array_index(spoilers, Spoiler, i);
         g_autofree char *name = matrix_kind_name(pool, spoiler->kind);
         g_autofree char *text = matrix_spoiler_text(pool, spoiler);
-        g_autofree char *cure = matrix_spoiler_cure(spoiler);
+        g_autofree char *cure = cf_check_cure(&spoiler->check,
+                                              spoiler->finding);
 
         add(out, "<tr><td>%s</td><td>%s</td><td>%s</td></tr>\n", name, text,
             cure ? cure : "");

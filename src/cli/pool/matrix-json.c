@@ -76,7 +76,8 @@ static CfJson *spoilers_to_json(const Pool *pool)
     for (i = 0; i < spoilers->len; i++) {
         const Spoiler *spoiler = &g_array_index(spoilers, Spoiler, i);
         g_autofree char *text = matrix_spoiler_text(pool, spoiler);
-        g_autofree char *cure = matrix_spoiler_cure(spoiler);
+        g_autofree char *cure = cf_check_cure(&spoiler->check,
+                                              spoiler->finding);
         CfJson *json = cf_json_object();
 
         cf_json_add_int(json, "kind", spoiler->kind);

@@ -63,11 +63,6 @@ char *matrix_spoiler_text(const Pool *pool, const Spoiler *spoiler)
            : g_strdup_printf("its guests %s on %s: %s", result, other, text);
 }
 
-char *matrix_spoiler_cure(const Spoiler *spoiler)
-{
-    return cf_check_cure(&spoiler->check, spoiler->finding);
-}
-
 char *matrix_frequency_text(const Pool *pool)
 {
     const CommonFrequency common = pool_common_frequency(pool);
@@ -237,7 +232,8 @@ static void add_spoiler(Screen *screen, const Pool *pool,
 {
     g_autofree char *name = matrix_kind_name(pool, spoiler->kind);
     g_autofree char *text = matrix_spoiler_text(pool, spoiler);
-    g_autofree char *cure = matrix_spoiler_cure(spoiler);
+    g_autofree char *cure = cf_check_cure(&spoiler->check,
+                                          spoiler->finding);
     g_autofree char *item = g_strdup_printf("%s: %s", name, text);
 
     add_item(screen, item);

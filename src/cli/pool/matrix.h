@@ -24,9 +24,8 @@ char *matrix_to_json(const Pool *pool, bool pairs);
 /* "host-a", or "host-a and 11 like it". */
 char *matrix_kind_name(const Pool *pool, guint kind);
 
-/* What spoils it, in a sentence, and the cure (NULL if there is none). */
+/* What spoils it, in a sentence. */
 char *matrix_spoiler_text(const Pool *pool, const Spoiler *spoiler);
-char *matrix_spoiler_cure(const Spoiler *spoiler);
 
 /* "2500000 kHz, exact on 12 of 14 hosts"; NULL if none is known. */
 char *matrix_frequency_text(const Pool *pool);

@@ -8,10 +8,7 @@ struct Qmp {
     void *peer;
 };
 
-GQuark qmp_error_quark(void)
-{
-    return g_quark_from_static_string("qmp-error-quark");
-}
+G_DEFINE_QUARK(qmp-error-quark, qmp_error)
 
 Qmp *qmp_new(const QmpWay *way, void *peer)
 {

@@ -144,16 +144,6 @@ static gboolean create_vcpu(TestVm *vm, GError **error)
     return set_cpuid(vm, fd, error);
 }
 
-static gboolean create_vcpus(TestVm *vm, uint32_t n_vcpus, GError **error)
-{
-    while (vm->n_vcpus < n_vcpus) {
-        if (!create_vcpu(vm, error)) {
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
 TestVm *test_vm_new(const char *device, const unsigned char *rom,
                     size_t rom_size, uint32_t n_vcpus, GError **error)
 {
@@ -167,9 +157,13 @@ TestVm *test_vm_new(const char *device, const unsigned char *rom,
                     CF_ROM_SIZE, TEST_VM_MAX_VCPUS);
         return NULL;
     }
-    if (!create_vm(vm, device, error) || !create_memory(vm, rom, error) ||
-        !create_vcpus(vm, n_vcpus, error)) {
+    if (!create_vm(vm, device, error) || !create_memory(vm, rom, error)) {
         return NULL;
+    }
+    while (vm->n_vcpus < n_vcpus) {
+        if (!create_vcpu(vm, error)) {
+            return NULL;
+        }
     }
     return g_steal_pointer(&vm);
 }
