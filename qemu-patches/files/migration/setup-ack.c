@@ -76,18 +76,26 @@ bool migration_setup_ack_allows(Error **errp)
  * Can the other end answer?  A file can't, and a command may never: exec:
  * with a return path waits for ever at the end of the migration.
  */
-static bool migration_channel_answers(MigrationState *ms)
+static bool migration_channel_answers(QEMUFile *file)
 {
-    Object *ioc = OBJECT(qemu_file_get_ioc(ms->to_dst_file));
+    Object *ioc = OBJECT(qemu_file_get_ioc(file));
 
     return object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_SOCKET) ||
            object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_TLS);
 }
 
+bool migration_refusal_is_heard(void)
+{
+    QEMUFile *file = migration_incoming_get_current()->from_src_file;
+
+    return file && migration_channel_answers(file);
+}
+
 bool migration_setup_ack_begin(MigrationState *ms, bool resume)
 {
     ack.wanted = !resume && !migrate_background_snapshot() &&
-                 migration_setup_ack_needed() && migration_channel_answers(ms);
+                 migration_setup_ack_needed() &&
+                 migration_channel_answers(ms->to_dst_file);
     ack.only = ack.wanted && !migrate_postcopy_ram() && !migrate_return_path();
     ack.pending = ack.wanted;
     ack.acked = false;

@@ -46,6 +46,12 @@ Error *migration_setup_ack_end(Error *err);
  */
 bool migration_setup_acked(MigrationState *ms);
 
+/*
+ * Does anybody hear it when this side refuses the guest that is being loaded?
+ * A snapshot or a file is no guest that could run on.
+ */
+bool migration_refusal_is_heard(void);
+
 /* The migration is over and its channel closed. */
 void migration_setup_ack_cleanup(void);
 

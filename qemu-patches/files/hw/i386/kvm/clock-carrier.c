@@ -10,6 +10,7 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "cpu.h"
+#include "migration/global_state.h"
 #include "migration/misc.h"
 #include "migration/setup-ack.h"
 #include "system/kvm.h"
@@ -35,6 +36,8 @@ static void kvmclock_carrier_drop(KVMClockCarrier *c)
     CPUState *cpu;
 
     c->carried_from = CARRIED_NONE;
+    c->offered = false;
+    c->failed = false;
     CPU_FOREACH(cpu) {
         cpu_env(cpu)->guest_tsc.valid = false;
     }
@@ -61,6 +64,7 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
         c->carried_from = CARRIED_CAPTURED;
     } else {
         kvmclock_carrier_drop(c);
+        c->failed = true;
         warn_reportf_err(err, "the guest's clocks can't be carried exactly: ");
     }
 }
@@ -80,7 +84,31 @@ static void kvmclock_tell_stopped(void)
 /* Not between setting the clock and running the guest: it takes time. */
 static void kvmclock_tell_later(void *opaque)
 {
-    kvmclock_tell_restored(&((KVMClockCarrier *)opaque)->report);
+    KVMClockCarrier *c = opaque;
+    KvmClockRung required = MIN(c->offer.require, c->config.require);
+
+    kvmclock_tell_restored(&c->report);
+    if ((KvmClockRung)c->report.result.rung > required) {
+        warn_report("kvmclock: '%s' is required, and this host seemed to be "
+                    "able to do that; see above what it achieved",
+                    KvmClockRung_str(required));
+    }
+}
+
+/* Stopped to be saved, it goes on as if it hadn't been, captured or not. */
+static bool kvmclock_keeps_going(const KVMClockCarrier *c)
+{
+    return c->keep_on_resume &&
+           (c->failed || (c->carried_from == CARRIED_CAPTURED &&
+                          kvmclock_has_carried(c) &&
+                          kvmclock_within_limit(&c->carried, &c->config)));
+}
+
+/* A guest that arrives before its first start has no clocks to carry. */
+static bool kvmclock_never_ran(void)
+{
+    return global_state_received() &&
+           global_state_get_runstate() == RUN_STATE_PRELAUNCH;
 }
 
 /*
@@ -91,14 +119,18 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
 {
     Error *err = NULL;
 
-    if (!kvmclock_has_carried(c)) {
-        return false;
-    }
-    if (c->carried_from == CARRIED_CAPTURED && c->keep_on_resume &&
-        kvmclock_within_limit(&c->carried, &c->config)) {
+    if (kvmclock_keeps_going(c)) {
         kvmclock_tell_stopped();
         trace_kvmclock_kept();
         return true;
+    }
+    if (!kvmclock_has_carried(c)) {
+        if (c->offered && !kvmclock_never_ran()) {
+            warn_report("kvmclock: the source couldn't capture the guest's "
+                        "clocks; they are restored as if guest-clock was off: "
+                        "kvmclock and TSC jump; the source's log says why");
+        }
+        return false;
     }
     if (!kvmclock_restore(&c->carried, c->carried_from == CARRIED_CAPTURED,
                           &c->config, &c->report, &err)) {
@@ -135,6 +167,45 @@ bool kvmclock_carrier_run(KVMClockCarrier *c)
     }
     kvmclock_carrier_drop(c);
     return done;
+}
+
+static void kvmclock_ask_tsc(CPUState *cpu, run_on_cpu_data data)
+{
+    kvmclock_get_tsc(cpu->kvm_fd, kvmclock_this_host(), data.host_ptr);
+}
+
+/* KVM gave it the host's frequency, and an offset that goes with that. */
+static void kvmclock_follow_boot(CPUState *cpu, run_on_cpu_data data)
+{
+    const KVMClockHost *host = kvmclock_this_host();
+    struct cf_vcpu vcpu = { .src = *(struct cf_tsc *)data.host_ptr };
+    uint32_t khz;
+
+    kvmclock_ask_tsc(cpu, RUN_ON_CPU_HOST_PTR(&vcpu.dst));
+    if (!vcpu.src.known || !vcpu.dst.known) {
+        return;
+    }
+    if (cf_tsc_wants_khz(&vcpu, host->tsc_control, &khz)) {
+        kvm_vcpu_ioctl(cpu, KVM_SET_TSC_KHZ, (unsigned long)khz);
+        kvmclock_ask_tsc(cpu, RUN_ON_CPU_HOST_PTR(&vcpu.dst));
+    }
+    if (host->offset == CF_OFFSET_STICKS &&
+        vcpu.dst.offset_ticks != vcpu.src.offset_ticks) {
+        kvmclock_set_tsc_offset(cpu->kvm_fd, &vcpu.dst,
+                                vcpu.src.offset_ticks);
+    }
+    cpu_env(cpu)->tsc_khz = cpu_env(first_cpu)->tsc_khz;
+}
+
+/* A vCPU that is plugged in has the boot vCPU's TSC before it runs. */
+static void kvmclock_plugged(DeviceListener *listener, DeviceState *dev)
+{
+    struct cf_tsc boot;
+
+    if (dev->hotplugged && object_dynamic_cast(OBJECT(dev), TYPE_X86_CPU)) {
+        run_on_cpu(first_cpu, kvmclock_ask_tsc, RUN_ON_CPU_HOST_PTR(&boot));
+        run_on_cpu(CPU(dev), kvmclock_follow_boot, RUN_ON_CPU_HOST_PTR(&boot));
+    }
 }
 
 /* A guest that starts anew has no use for the clocks it was stopped with. */
@@ -182,6 +253,12 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
 {
     KVMClockCarrier *c = opaque;
 
+    if (c->offered) {
+        error_report("kvmclock: refusing the guest: the stream offers it more "
+                     "than once, so it is corrupt");
+        return -EINVAL;
+    }
+    c->offered = true;
     return kvmclock_check_offer(&c->offer, &c->config) ? 0 : -EPERM;
 }
 
@@ -213,7 +290,25 @@ static bool kvmclock_carried_needed(void *opaque)
 {
     KVMClockCarrier *c = opaque;
 
-    return c->config.enabled && kvmclock_has_carried(c);
+    return c->config.enabled &&
+           (kvmclock_has_carried(c) ||
+            (c->failed && !kvmclock_tolerates_plain(&c->config)));
+}
+
+/* The guest goes on here, where it doesn't have to be content with that. */
+static int kvmclock_carried_pre_save(void *opaque)
+{
+    KVMClockCarrier *c = opaque;
+
+    if (!kvmclock_has_carried(c)) {
+        error_report("kvmclock: the guest stays here, for its clocks couldn't "
+                     "be captured and policy=%s, require=%s don't allow to "
+                     "send it without",
+                     KvmClockPolicy_str(c->config.policy),
+                     KvmClockRung_str(c->config.require));
+        return -EIO;
+    }
+    return 0;
 }
 
 static int kvmclock_carried_post_load(void *opaque, int version_id)
@@ -235,6 +330,7 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
     .version_id = 1,
     .minimum_version_id = 1,
     .needed = kvmclock_carried_needed,
+    .pre_save = kvmclock_carried_pre_save,
     .post_load = kvmclock_carried_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_STRUCT(carried, KVMClockCarrier, 1, vmstate_kvmclock_carried,
@@ -249,8 +345,15 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
 void kvmclock_carrier_realize(KVMClockCarrier *c,
                               VMChangeStateHandler *handler, Error **errp)
 {
+    ERRP_GUARD();
+    KVMClockHost host;
+
     if (!c->config.enabled) {
         qemu_add_vm_change_state_handler(handler, c);
+        return;
+    }
+    if (!kvmclock_probe_host(0, &host, errp)) {
+        error_prepend(errp, "guest-clock=on: ");
         return;
     }
     kvmclock_learn_freq(c);
@@ -259,6 +362,8 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
                    "of the guest's TSC");
         return;
     }
+    c->listener.realize = kvmclock_plugged;
+    device_listener_register(&c->listener);
     migration_setup_ack_register(&kvmclock_offer_vmsd, c);
     qemu_add_vm_change_state_handler_prio(handler, c, INT_MAX);
 }

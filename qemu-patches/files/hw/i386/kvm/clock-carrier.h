@@ -24,6 +24,7 @@ struct KVMClockCarrier {
 
 #ifdef CONFIG_INT128_TYPE       /* the arithmetic needs it: no 32-bit hosts */
     KVMClockConfig config;
+    DeviceListener listener;    /* hears of vCPUs that are plugged in */
 
     /* clocks of the stopped guest, and where they come from */
     KVMClockCarried carried;
@@ -40,6 +41,8 @@ struct KVMClockCarrier {
     struct cf_tsc_freq freq;
 
     KVMClockOffer offer;
+    bool offered;               /* @offer was loaded: clocks are to come */
+    bool failed;                /* to capture the stopped guest's clocks */
     KVMClockReport report;
 #endif
 };

@@ -85,6 +85,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockConfig *config, Error **errp);
 bool kvmclock_check_offer(const KVMClockOffer *offer,
                           const KVMClockConfig *config);
+bool kvmclock_tolerates_plain(const KVMClockConfig *config);
 
 extern const VMStateDescription vmstate_kvmclock_carried;
 extern const VMStateDescription vmstate_kvmclock_freq;

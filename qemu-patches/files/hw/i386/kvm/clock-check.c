@@ -13,6 +13,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "cpu.h"
+#include "migration/setup-ack.h"
 #include "system/kvm.h"
 #include "hw/i386/kvm/clock-carry.h"
 #include "trace.h"
@@ -42,14 +43,17 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockConfig *config, Error **errp)
 {
     const CPUX86State *env = cpu_env(first_cpu);
+    KVMClockHost host;
 
     memset(offer, 0, sizeof(*offer));
+    kvmclock_probe_host(0, &host, NULL);
     if (!cf_tsc_freq_valid(freq)) {
         error_setg(errp, "kvmclock: the frequency of the guest's TSC is "
                    "unknown here, so no destination can keep it; migrate "
                    "with guest-clock=off");
         return false;
     }
+    offer->freq = *freq;
     if (stopped) {
         /* Where it ran last, which isn't here if it only passes through. */
         offer->from = *stopped;
@@ -57,14 +61,14 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
         return false;
     } else {
         kvmclock_boot_id(&offer->from.boot_id);
+        offer->freq.host_khz = kvmclock_this_host()->tsc_khz;
     }
-    offer->from.host_khz = freq->host_khz;
-    offer->freq = *freq;
+    offer->from.host_khz = offer->freq.host_khz;
     offer->promised = env->user_tsc_khz ||
                       env->features[FEAT_8000_0007_EDX] & CPUID_APM_INVTSC;
     offer->policy = config->policy;
     offer->require = config->require;
-    trace_kvmclock_offer(freq->host_khz, freq->ratio, freq->frac_bits,
+    trace_kvmclock_offer(offer->freq.host_khz, freq->ratio, freq->frac_bits,
                          offer->promised, offer->policy, offer->require);
     return true;
 }
@@ -79,6 +83,13 @@ static enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b)
                                                     : CF_POLICY_AUTO;
 }
 
+/* May the guest go on with the plain clock value alone? */
+bool kvmclock_tolerates_plain(const KVMClockConfig *config)
+{
+    return config->policy != KVM_CLOCK_POLICY_STRICT &&
+           config->require == KVM_CLOCK_RUNG_PLAIN;
+}
+
 static void kvmclock_pretend(KVMClockHost *host, const KVMClockConfig *config)
 {
     if (config->pretend_tsc_khz) {
@@ -86,6 +97,20 @@ static void kvmclock_pretend(KVMClockHost *host, const KVMClockConfig *config)
         host->tsc_control = false;
         host->guest = (struct cf_tsc_freq) { config->pretend_tsc_khz, 0, 1 };
     }
+}
+
+/* On the guest's own host its TSC wouldn't jump: is that what isn't seen? */
+static const char *kvmclock_blind(void)
+{
+    struct cf_anchor now;
+    QemuUUID boot_id;
+
+    return !kvmclock_boot_id(&boot_id)
+           ? " (or let QEMU read /proc/sys/kernel/random/boot_id, which would "
+             "tell whether this is the guest's own host)"
+           : !kvmclock_get_anchor(&now, NULL)
+           ? " (KVM_GET_CLOCK fails, so it can't be told whether this is the "
+             "guest's own host)" : "";
 }
 
 /* What is wrong, by how much, and what to do about it. */
@@ -110,8 +135,9 @@ static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
             host->tsc_control ? "choose a host with that TSC frequency"
             : "choose a host that can scale the TSC or has that frequency");
     case CF_REASON_OFFSET_IGNORED:
-        return g_strdup("this host's KVM ignores TSC offsets, so the guest's "
-                        "TSC would jump; choose a host whose KVM keeps them");
+        return g_strdup_printf(
+            "this host's KVM ignores TSC offsets, so the guest's TSC would "
+            "jump; choose a host whose KVM keeps them%s", kvmclock_blind());
     case CF_REASON_TSC_UNSTABLE:
         return g_strdup("this host's TSC is unstable, so the guest's would "
                         "be rewound again and again; choose a host with a "
@@ -148,15 +174,40 @@ static void kvmclock_facts(const KVMClockOffer *offer,
     facts->required_rung = (enum cf_rung)MIN(offer->require, config->require);
 }
 
+/*
+ * Says what was decided, and returns whether the guest is taken.  A snapshot
+ * or a file isn't refused: its disks may be those of the snapshot already, and
+ * no guest would run on elsewhere.
+ */
+static bool kvmclock_tell_verdict(enum cf_verdict verdict,
+                                  enum cf_policy policy, const char *why)
+{
+    const char *name = KvmClockPolicy_str((KvmClockPolicy)policy);
+
+    if (verdict == CF_VERDICT_REFUSE && migration_refusal_is_heard()) {
+        error_report("kvmclock: refusing the guest (policy %s): %s", name,
+                     why);
+        return false;
+    }
+    if (verdict == CF_VERDICT_REFUSE) {
+        warn_report("kvmclock: taking the guest all the same, for it runs "
+                    "nowhere else (policy %s would refuse it): %s", name, why);
+    } else if (verdict == CF_VERDICT_WARN) {
+        warn_report("kvmclock: taking the guest all the same (policy %s): %s",
+                    name, why);
+    }
+    return true;
+}
+
 /* Nothing is known of this host: only who takes everything takes that. */
 static bool kvmclock_unprobed(enum cf_policy policy, Error *err)
 {
-    if (policy == CF_POLICY_LAX) {
-        warn_reportf_err(err, "taking the guest all the same (policy lax): ");
-        return true;
-    }
-    error_reportf_err(err, "refusing the guest: ");
-    return false;
+    bool taken = kvmclock_tell_verdict(policy == CF_POLICY_LAX
+                                       ? CF_VERDICT_WARN : CF_VERDICT_REFUSE,
+                                       policy, error_get_pretty(err));
+
+    error_free(err);
+    return taken;
 }
 
 bool kvmclock_check_offer(const KVMClockOffer *offer,
@@ -189,18 +240,7 @@ bool kvmclock_check_offer(const KVMClockOffer *offer,
                          facts.same_host, facts.best_rung);
 
     sentence = kvmclock_reason(reason, offer, &host, &facts);
-    if (verdict == CF_VERDICT_REFUSE) {
-        error_report("kvmclock: refusing the guest (policy %s): %s",
-                     KvmClockPolicy_str((KvmClockPolicy)facts.policy),
-                     sentence);
-        return false;
-    }
-    if (verdict == CF_VERDICT_WARN) {
-        warn_report("kvmclock: taking the guest all the same (policy %s): %s",
-                    KvmClockPolicy_str((KvmClockPolicy)facts.policy),
-                    sentence);
-    }
-    return true;
+    return kvmclock_tell_verdict(verdict, facts.policy, sentence);
 }
 
 const VMStateDescription vmstate_kvmclock_freq = {

@@ -12,7 +12,6 @@
 #include <sys/timex.h>
 #include "qapi/error.h"
 #include "qemu/cutils.h"
-#include "qemu/thread.h"
 #include "qemu/timer.h"
 #include "cpu.h"
 #include "system/kvm.h"
@@ -476,20 +475,30 @@ static void *kvmclock_close_thread(void *opaque)
 
 static void kvmclock_drop_scratch(ScratchVM *scratch)
 {
-    QemuThread thread;
+    GThread *thread = NULL;
+    sigset_t all, old;
 
-    if (qatomic_fetch_inc(&kvmclock_closing) >= CLOSING_MAX) {
-        qatomic_dec(&kvmclock_closing);
-        kvmclock_close_fds(scratch);
-        return;
+    /* Not qemu_thread_create(), which aborts where no thread may be made. */
+    if (qatomic_fetch_inc(&kvmclock_closing) < CLOSING_MAX) {
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        thread = g_thread_try_new("kvmclock-close", kvmclock_close_thread,
+                                  scratch, NULL);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
     }
-    qemu_thread_create(&thread, "kvmclock-close", kvmclock_close_thread,
-                       scratch, QEMU_THREAD_DETACHED);
+    if (thread) {
+        g_thread_unref(thread);
+    } else {
+        kvmclock_close_thread(scratch);
+    }
 }
+
+static KVMClockHost kvmclock_probed;
 
 /*
  * Find out what a guest's clocks would get here, on a VM of its own: one
  * refused KVM_SET_TSC_KHZ can put a vCPU into catch-up mode for its life.
+ * Once for each migration, whose answer kvmclock_this_host() then repeats.
  * @wanted_khz: frequency that the guest's TSC needs; 0 for the host's.
  */
 bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
@@ -506,7 +515,7 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
         vm_fd = kvm_ioctl(kvm_state, KVM_CREATE_VM, 0);
     } while (vm_fd == -EINTR);
     if (vm_fd < 0) {
-        error_setg_errno(errp, -vm_fd, "kvmclock: can't create a scratch VM "
+        error_setg_errno(errp, -vm_fd, "can't create a scratch VM "
                          "to see what this host's TSC can do");
         return false;
     }
@@ -514,7 +523,7 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
     if (vcpu_fd >= 0) {
         kvmclock_probe_scratch(vm_fd, vcpu_fd, wanted_khz, host);
     } else {
-        error_setg_errno(errp, -vcpu_fd, "kvmclock: can't create a vCPU in a "
+        error_setg_errno(errp, -vcpu_fd, "can't create a vCPU in a "
                          "scratch VM to see what this host's TSC can do");
     }
     scratch = g_new(ScratchVM, 1);
@@ -525,16 +534,17 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
     }
     trace_kvmclock_host(host->tsc_khz, host->tsc_control, host->offset,
                         host->anchor_flags, host->has_clock_guest);
+    kvmclock_probed = *host;
     return true;
 }
 
-/* What this host can do doesn't change, so one scratch VM is enough. */
+/* As it was found last: a TSC may become unstable, or its frequency known. */
 const KVMClockHost *kvmclock_this_host(void)
 {
-    static KVMClockHost host;
+    KVMClockHost host;
 
-    if (!host.tsc_khz && !kvmclock_probe_host(0, &host, NULL)) {
-        host.offset = CF_OFFSET_STICKS;         /* unknown: try */
+    if (!kvmclock_probed.tsc_khz && !kvmclock_probe_host(0, &host, NULL)) {
+        kvmclock_probed.offset = CF_OFFSET_STICKS;      /* unknown: try */
     }
-    return &host;
+    return &kvmclock_probed;
 }

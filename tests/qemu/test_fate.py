@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""No guest is lost, or goes on with wrong clocks unannounced."""
+import contextlib
+import os
+
+from harness import fakehost, measure
+from harness.binaries import start
+from harness.check import patched
+from harness.migrate import (arrive, cross, go, incoming, load, wait_loaded,
+                             wait_running)
+from harness.tap import Missing, note
+import hotplug
+from snapshot import add_disk, monitor
+from test_refused import FAR_KHZ
+from test_snapshot import saved
+from test_table_calls import faulty
+
+NOWHERE_ELSE = "taking the guest all the same, for it runs nowhere else"
+REFUSING = {"kvmclock": {"x-pretend-tsc-khz": FAR_KHZ}}
+
+
+def test_snapshot_taken():
+    """loadvm of what a policy would refuse: it is taken, with a warning."""
+    with start(patched(), **REFUSING) as guest:
+        add_disk(guest)
+        guest.wait_up()
+        monitor(guest, "savevm here")
+        words = monitor(guest, "loadvm here")
+        wait_running(guest)
+        guest.wait_beating()
+        assert measure.own_report(guest), guest.stderr()
+        assert NOWHERE_ELSE in words, words
+
+
+def test_file_taken():
+    """The same for a saved guest from file: and from exec:."""
+    with start(patched()) as source:
+        source.wait_up()
+        path = source.path("stream")
+        saved(source, path)
+        for uri in "file:" + path, "exec:cat " + path:
+            with load(patched(), uri, **REFUSING) as guest:
+                assert wait_loaded(guest), guest.stderr()
+                arrive(guest)
+                assert measure.own_report(guest), guest.stderr()
+                assert NOWHERE_ELSE in guest.stderr(), guest.stderr()
+
+
+# -- A source that can't capture its guest's clocks --
+
+def unable(host):
+    """That host, where no TSC can be read once the guest has stopped."""
+    with start(fakehost.side(host)) as source:
+        source.wait_up()
+        with incoming(fakehost.side("newest-amd"))[0] as destination:
+            uri = "unix:" + destination.path("migration")
+            assert go(source, uri)["status"] == "completed"
+        calls = fakehost.log(host, source.pid)
+    name = "KVM_GET_DEVICE_ATTR(TSC_OFFSET)"
+    number = max(call.number for call in calls if call.name == name)
+    return faulty(host, "%s#%d+" % (name, number))
+
+
+def test_not_captured():
+    """It arrives, and the destination says what happened to its clocks."""
+    with start(fakehost.side(unable("newest"))) as source:
+        source.wait_up()
+        destination, uri = incoming(fakehost.side("newest-amd"))
+        with destination:
+            assert go(source, uri)["status"] == "completed", source.stderr()
+            arrive(destination)
+            words = destination.stderr()
+            assert "couldn't capture the guest's clocks" in words, words
+
+
+def test_not_captured_strict():
+    """With policy=strict, or require=exact, it goes on at the source."""
+    host = unable("newest")
+    for wish in {"policy": "strict"}, {"require": "exact"}:
+        with start(fakehost.side(host, **wish)) as source:
+            source.wait_up()
+            destination, uri = incoming(fakehost.side("newest-amd"))
+            with destination:
+                assert go(source, uri)["status"] == "failed", source.stderr()
+            wait_running(source)
+            source.wait_beating()
+            calls = fakehost.log(host, source.pid)
+            step = fakehost.clock_step(fakehost.clocks(calls, which=0),
+                                       fakehost.clocks(calls))
+            assert step == 0, "kvmclock stepped %d ns" % step
+            assert "the guest stays here" in source.stderr(), source.stderr()
+
+
+def test_required():
+    """A rung below what is required is a warning when it comes to that."""
+    host = faulty("newest-amd", "KVM_SET_CLOCK_GUEST#1+")
+    with start(fakehost.side("newest")) as source:
+        source.wait_up()
+        crossing = cross(source, fakehost.side(host, require="exact"),
+                         brackets=False)
+        with crossing.destination as destination:
+            assert measure.own_report(destination)["rung"] != "exact"
+            words = destination.stderr()
+            assert "'exact' is required" in words, words
+
+
+# -- The stream, and the host --
+
+def test_offered_twice():
+    """A guest that is offered again and again is refused at once."""
+    with start(patched()) as source:
+        source.wait_up()
+        path = source.path("stream")
+        saved(source, path)
+        with open(path, "rb") as file:
+            content = file.read()
+    at = content.index(b"\x0ekvmclock_offer") - 5
+    end = content.index(b"\x7e" + content[at + 1:at + 5], at) + 5
+    with start(patched()) as keeper:
+        again = keeper.path("again")
+        with open(again, "wb") as file:
+            file.write(content[:end] + content[at:end] * 9 + content[end:])
+        with load(patched(), "file:" + again) as guest:
+            assert not wait_loaded(guest), "it was taken"
+            words = guest.stderr()
+            assert words.count("more than once") == 1, words
+
+
+def write(path, value):
+    with open(path, "w", encoding="ascii") as file:
+        file.write("%s" % value)
+
+
+@contextlib.contextmanager
+def no_threads(guest):
+    """That QEMU may start no thread any more, as with systemd's TasksMax."""
+    group = "/sys/fs/cgroup/pids/clockferry-%d" % guest.pid
+    try:
+        os.mkdir(group)
+        write(group + "/cgroup.procs", guest.pid)
+        write(group + "/pids.max", 1)
+    except OSError as error:
+        raise Missing("cgroup", "can't limit threads: %s" % error) from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):      # it may have died
+            write("/sys/fs/cgroup/pids/cgroup.procs", guest.pid)
+            os.rmdir(group)
+
+
+def test_no_threads():
+    """A destination that may start no thread takes the guest, as stock does."""
+    with start(patched()) as source:
+        source.wait_up()
+        destination, uri = incoming(patched(), extra=["-S"])
+        with destination:
+            with no_threads(destination):
+                info = go(source, uri)
+            assert info["status"] == "completed", info
+            assert wait_loaded(destination), destination.stderr()
+            destination.qmp.execute("cont")     # KVM_RUN makes a thread
+            arrive(destination)
+            assert measure.own_report(destination), destination.stderr()
+
+
+def probes(calls):
+    """How many scratch VMs were made."""
+    return len({call.where.split(".")[0] for call in calls
+                if call.where.startswith("vm")} - {"vm0"})
+
+
+def test_asked_anew():
+    """Each migration asks the host what its clocks can do, on both sides."""
+    with start(fakehost.side("newest")) as source:
+        source.wait_up()
+        before = probes(fakehost.log("newest", source.pid))
+        crossing = cross(source, fakehost.side("newest-amd"), brackets=False)
+        with crossing.destination as destination:
+            assert probes(fakehost.log("newest", source.pid)) == before + 1
+            calls = fakehost.log("newest-amd", destination.pid)
+            note("%d on the destination" % probes(calls))
+
+
+def test_plugged_elsewhere():
+    """A vCPU that is plugged in after a move between frequencies."""
+    with start(fakehost.side("newest"), extra=hotplug.ROOM) as source:
+        source.wait_up()
+        crossing = cross(source, fakehost.side("fast"), brackets=False,
+                         extra=hotplug.ROOM)
+        with crossing.destination as destination:
+            hotplug.plug(destination)
+            calls = fakehost.log("fast", destination.pid)
+            boot, plugged = (fakehost.clocks(calls, vcpu)
+                             for vcpu in range(2))
+            assert plugged.frequency() == boot.frequency()
+            assert plugged.values["offset"] == boot.values["offset"]
