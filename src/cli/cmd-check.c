@@ -5,7 +5,6 @@
 #include "text/printable.h"
 #include "check-print.h"
 #include "cli.h"
-#include "files.h"
 #include "hosts.h"
 
 /**

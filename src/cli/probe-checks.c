@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which of a host's facts are good, which aren't, and what to do about it. */
 #include <errno.h>
-#include <string.h>
 #include "probe.h"
 
 typedef struct List {

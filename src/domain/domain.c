@@ -4,7 +4,6 @@
 #include <libxml/parser.h>
 #include <libxml/xmlreader.h>
 #include <libxml/xmlsave.h>
-#include <string.h>
 #include "text/printable.h"
 #include "xml.h"
 

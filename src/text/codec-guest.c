@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest that is to move, as JSON: format clockferry-guest. */
-#include <string.h>
 #include <clockferry/check.h>
 #include "codec.h"
 

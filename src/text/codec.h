@@ -4,7 +4,6 @@
 #define CF_CODEC_H
 
 #include <clockferry/check.h>
-#include <clockferry/state.h>
 #include "json.h"
 
 /**

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The names of enumerators, as users and files see them. */
 #include <clockferry/check.h>
-#include <clockferry/vm.h>
 #include "names.h"
 
 const CfNames cf_policy_names = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A guest and its host, as libvirt and QEMU know them. */
-#include <string.h>
 #include "monitor.h"
 
 gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,

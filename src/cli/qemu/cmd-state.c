@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* clockferry state: a running guest's clocks, and its last restore. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/files.h"

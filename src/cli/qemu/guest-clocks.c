@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Asks QEMU for a guest's clocks. */
-#include <string.h>
 #include "text/codec.h"
 #include "guest-clocks.h"
 

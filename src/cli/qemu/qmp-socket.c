@@ -115,13 +115,10 @@ static CfJson *receive_message(Peer *peer, GError **error)
 /* An answer without an id is to what wasn't understood. */
 static bool is_reply(const CfJson *message, const char *id)
 {
-    CfJsonReader reader = { NULL };
     char text[16] = "";
-    const bool has_id = cf_json_get_text(&reader, message, "id", text,
-                                         sizeof(text));
 
-    g_free(reader.problem);
-    return has_id ? !strcmp(text, id) : cf_json_has(message, "error");
+    return cf_json_get_text(NULL, message, "id", text, sizeof(text))
+           ? !strcmp(text, id) : cf_json_has(message, "error");
 }
 
 static void keep_event(Peer *peer, CfJson *event)
