@@ -44,15 +44,7 @@ typedef struct Difference {
     int64_t rate_error_ppt;
 } Difference;
 
-/**
- * difference_of - compare two captures of one guest
- * @before: the earlier one, valid
- * @after: the later one, valid
- * @ret_difference: what happened, written on success
- * @error: why they can't be compared
- *
- * Return: true on success.
- */
+/* Compares two captures of one guest, both valid. */
 gboolean difference_of(const CfState *before, const CfState *after,
                        Difference *ret_difference, GError **error);
 

@@ -6,31 +6,15 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/**
- * files_read - a whole file
- * @path: the file; "-" is the standard input
- * @ret_text: its content, to be freed with g_free()
- * @ret_size: how many bytes
- * @error: why it can't be read
- *
- * Return: true on success; false also for a file that is larger than any JSON
- * file of ours.
- */
+/* Reads a whole file; "-" is the standard input. The text is to be freed with
+ * g_free(). Fails for a file that is larger than any JSON file of ours. */
 gboolean files_read(const char *path, char **ret_text, gsize *ret_size,
                     GError **error);
 
-/**
- * files_write - write a text
- * @path: the file; NULL and "-" are the standard output
- * @text: the text
- * @error: why it can't be written
- *
- * A file has the whole text afterwards, or is as it was; it keeps its owner and
- * mode. What isn't a regular file (a device, a pipe) is written into. Symbolic
- * links of other users, except root's, aren't followed.
- *
- * Return: true on success.
- */
+/* Writes a text; NULL and "-" are the standard output. A file has the whole
+ * text afterwards, or is as it was; it keeps its owner and mode. What isn't a
+ * regular file (a device, a pipe) is written into. Symbolic links of other
+ * users, except root's, aren't followed. */
 gboolean files_write(const char *path, const char *text, GError **error);
 
 /* Will files_write() be able to write there, as far as can be known now? For

@@ -5,26 +5,13 @@
 
 #include <clockferry/check.h>
 
-/**
- * hosts_read - the facts about a host from a file
- * @path: what clockferry probe --json wrote; "-" is the standard input
- * @ret_host: the facts, written on success
- * @error: why it can't be read, with the file's name
- *
- * Return: true on success.
- */
+/* The facts about a host from what clockferry probe --json wrote; "-" is the
+ * standard input. Errors name the file. */
 gboolean hosts_read(const char *path, CfHost *ret_host, GError **error);
 
-/**
- * hosts_read_guest - a guest from a file
- * @path: a host, a running guest or captured clocks; "-" is the standard input
- * @tsc_khz: the guest's tsc-frequency on that host, for a file of a host; 0:
- *           as the file says
- * @ret_guest: the guest, written on success
- * @error: why it can't be read, with the file's name
- *
- * Return: true on success.
- */
+/* A guest from a file of a host, a running guest or captured clocks. With
+ * @tsc_khz it is the file of a host, on which the guest has that
+ * tsc-frequency; 0: as the file says. */
 gboolean hosts_read_guest(const char *path, uint32_t tsc_khz,
                           CfGuest *ret_guest, GError **error);
 

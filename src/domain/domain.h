@@ -48,122 +48,60 @@ typedef struct CfDomainSettings {
     enum cf_rung require;
 } CfDomainSettings;
 
-/**
- * cf_domain_parse - read a domain's XML
- * @xml: the XML, UTF-8; need not end in a zero byte
- * @size: its size in bytes
- * @error: what is wrong with it, without control characters
- *
- * Return: the domain, to be freed with cf_domain_free(); NULL on error.
- * Errors: CF_ERROR_INVALID.
- */
+/* Reads a domain's XML, UTF-8, which need not end in a zero byte. To be
+ * freed with cf_domain_free(). Errors: CF_ERROR_INVALID, without control
+ * characters. */
 CfDomain *cf_domain_parse(const char *xml, size_t size, GError **error);
 
-/**
- * cf_domain_free - free a domain
- * @domain: the domain, or NULL
- */
 void cf_domain_free(CfDomain *domain);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfDomain, cf_domain_free)
 
-/**
- * cf_domain_to_xml - a domain as XML
- * @domain: the domain
- *
- * Return: UTF-8 without an XML declaration, with a final newline; to be freed
- * with g_free(). NULL if that can't be written: then leave the XML alone.
- */
+/* UTF-8 without an XML declaration, with a final newline; to be freed with
+ * g_free(). NULL if that can't be written: then leave the XML alone. */
 char *cf_domain_to_xml(const CfDomain *domain);
 
-/**
- * cf_domain_name - the guest's name
- * @domain: the domain
- *
- * Return: the text of <name>, which may contain any character; empty if there
- * is none. Owned by @domain.
- */
+/* The text of <name>, which may contain any character; empty if there is none.
+ * Owned by the domain. */
 const char *cf_domain_name(const CfDomain *domain);
 
-/**
- * cf_domain_get_settings - what the XML itself sets
- * @domain: the domain
- * @ret_settings: the settings
- *
- * What can't be read counts as not set, with one exception: for a frequency
- * that no TSC can have, @promised is true and @tsc_khz is 0.
- */
+/* What the XML itself sets. What can't be read counts as not set, with one
+ * exception: for a frequency that no TSC can have, @promised is true and
+ * @tsc_khz is 0. */
 void cf_domain_get_settings(const CfDomain *domain,
                             CfDomainSettings *ret_settings);
 
-/**
- * cf_domain_guest - a guest about which nobody wrote facts
- * @settings: what its XML sets
- * @host: the facts about the host that it is on; NULL when unknown
- * @ret_guest: the guest
- */
+/* A guest about which nobody wrote facts; @host is what is known about the
+ * host that it is on, or NULL. */
 void cf_domain_guest(const CfDomainSettings *settings, const CfHost *host,
                      CfGuest *ret_guest);
 
-/**
- * cf_domain_tighten - apply what the XML sets to a guest with facts
- * @settings: what the XML sets
- * @guest: the guest; gets the promise, the stricter policy and the better
- *         rung of the two
- */
+/* Applies what the XML sets to a guest with facts: it gets the promise, the
+ * stricter policy and the better rung of the two. */
 void cf_domain_tighten(const CfDomainSettings *settings, CfGuest *guest);
 
-/**
- * cf_domain_get_facts - the facts in the metadata
- * @domain: the domain
- * @ret_guest: the facts, written if they are there
- * @ret_present: there are facts
- * @error: what is wrong with them: not JSON, a version that is too new, more
- *         than one element
- *
- * Return: true if there are none, or if they can be used.
- * Errors: CF_ERROR_INVALID.
- */
+/* The facts in the metadata; true if there are none, or if they can be used.
+ * Errors: CF_ERROR_INVALID: not JSON, a version that is too new, more than one
+ * element. */
 gboolean cf_domain_get_facts(const CfDomain *domain, CfGuest *ret_guest,
                              bool *ret_present, GError **error);
 
-/**
- * cf_domain_set_facts - put facts into the metadata
- * @domain: the domain
- * @guest: the facts; they replace the first ones there
- */
+/* Puts facts into the metadata; they replace the first ones there. */
 void cf_domain_set_facts(CfDomain *domain, const CfGuest *guest);
 
-/**
- * cf_domain_facts_to_xml - the element alone
- * @guest: the facts
- *
- * It has no namespace: virDomainSetMetadata() gives it the one in its
- * arguments, and fails if there is one already.
- *
- * Return: the XML, to be freed with g_free().
- */
+/* The element alone, to be freed with g_free(). It has no namespace:
+ * virDomainSetMetadata() gives it the one in its arguments, and fails if there
+ * is one already. */
 char *cf_domain_facts_to_xml(const CfGuest *guest);
 
-/**
- * cf_domain_enable - have QEMU carry the guest's clocks
- * @domain: the domain
- * @policy: NULL, or what a destination may take
- * @require: NULL, or the worst rung that is accepted
- *
- * Sets -global kvmclock.guest-clock=on, kvmclock.policy and kvmclock.require
- * in <qemu:commandline>. What is NULL stays as it is.
- */
+/* Has QEMU carry the guest's clocks: sets -global kvmclock.guest-clock=on,
+ * kvmclock.policy and kvmclock.require in <qemu:commandline>. What is NULL
+ * stays as it is. */
 void cf_domain_enable(CfDomain *domain, const enum cf_policy *policy,
                       const enum cf_rung *require);
 
-/**
- * cf_domain_disable - have QEMU leave the guest's clocks as it always did
- * @domain: the domain
- *
- * Removes what cf_domain_enable() adds, whatever its value, and then an empty
- * <qemu:commandline>.
- */
+/* Removes what cf_domain_enable() adds, whatever its value, and then an empty
+ * <qemu:commandline>. */
 void cf_domain_disable(CfDomain *domain);
 
 #endif /* CF_DOMAIN_H */

@@ -6,14 +6,7 @@
 #include <errno.h>
 #include <clockferry/vm.h>
 
-/**
- * cf_fail_call - report a failed call of the table
- * @error: may be NULL
- * @call: name of the ioctl
- * @rc: what it returned, -errno
- *
- * Return: false, so that callers can return it.
- */
+/* Reports that a call of this name failed with -errno; returns false. */
 gboolean cf_fail_call(GError **error, const char *call, int rc);
 
 /* system.c: those members of the real table that aren't KVM's. */
@@ -23,37 +16,18 @@ int cf_system_get_time(CfHostTime *ret_time);
 int cf_system_get_tolerance(uint32_t *ret_ppm);
 void cf_system_get_id(CfHostId *ret_id);
 
-/**
- * cf_get_clock_guest - KVM_GET_CLOCK_GUEST, repeated while the kernel is busy
- * @ops: the calls
- * @vcpu_fd: the vCPU
- * @ret_fn: its clock function
- *
- * Return: 0 or -errno; -EBADMSG if the kernel gave no valid function.
- */
+/* KVM_GET_CLOCK_GUEST, repeated while the kernel is busy. Returns 0 or -errno;
+ * -EBADMSG if the kernel gave no valid function. */
 int cf_get_clock_guest(const CfKvmOps *ops, int vcpu_fd,
                        struct cf_clock_fn *ret_fn);
 
-/**
- * cf_set_clock_guest - KVM_SET_CLOCK_GUEST, repeated while the kernel is busy
- * @ops: the calls
- * @vcpu_fd: the vCPU
- * @fn: a valid clock function
- *
- * Return: 0 or -errno.
- */
+/* KVM_SET_CLOCK_GUEST with a valid function, repeated while the kernel is
+ * busy. Returns 0 or -errno. */
 int cf_set_clock_guest(const CfKvmOps *ops, int vcpu_fd,
                        const struct cf_clock_fn *fn);
 
-/**
- * cf_take_anchor - one instant of a VM
- * @vm: the VM
- * @activate: turn the master clock on if it is off; this writes kvmclock
- * @ret_anchor: the instant
- * @error: why not
- *
- * Return: true on success. Errors: CF_ERROR_SYSTEM.
- */
+/* One instant of a VM. With @activate it turns the master clock on if that is
+ * off, which writes kvmclock. Errors: CF_ERROR_SYSTEM. */
 gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
                         GError **error);
 
@@ -69,16 +43,8 @@ int cf_read_clock(const CfVm *vm, CfAnchor *ret_anchor);
 int cf_read_guest_tsc(const CfKvmOps *ops, int vcpu_fd,
                       struct cf_tsc_reading *ret_reading);
 
-/**
- * cf_read_vcpu_tsc - frequency and offset of a vCPU
- * @ops: the calls
- * @host: probe of this host
- * @vcpu_fd: the vCPU
- * @ret_vcpu: what is known of it
- * @ret_error_ticks: the offset is known to within this
- *
- * Reads only.
- */
+/* What is known of a vCPU's frequency and offset, and to within how many ticks
+ * the offset is. Reads only. */
 void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
                       CfVcpuState *ret_vcpu, uint64_t *ret_error_ticks);
 

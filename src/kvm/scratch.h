@@ -21,17 +21,9 @@ typedef struct Scratch {
 
 #define SCRATCH_INIT(ops) { (ops), -1, -1, -1 }
 
-/**
- * cf_scratch_open - make the VM
- * @scratch: SCRATCH_INIT; to be closed on failure, too
- * @device: the KVM device
- * @error: why not
- *
- * A process that isn't allowed some call fails here: else a sandbox would look
- * like a host that can't do much.
- *
- * Return: true on success. Errors: CF_ERROR_NO_KVM.
- */
+/* Makes the VM; to be closed on failure, too. A process that isn't allowed
+ * some call fails here: else a sandbox would look like a host that can't do
+ * much. Errors: CF_ERROR_NO_KVM. */
 gboolean cf_scratch_open(Scratch *scratch, const char *device, GError **error);
 
 void cf_scratch_close(Scratch *scratch);

@@ -6,15 +6,9 @@
 #include <glib.h>
 #include <stddef.h>
 
-/**
- * cf_io_read - read to the end
- * @fd: what to read from
- * @max: how many bytes there may be
- * @ret_text: the text, with a zero byte after it; to be freed with g_free()
- * @ret_size: its size in bytes, without that zero byte
- *
- * Return: 0, or an errno; EFBIG if there are more than @max bytes.
- */
+/* Reads to the end, up to @max bytes; a zero byte is added, which isn't
+ * counted. The text is to be freed with g_free(). Return: 0, or an errno;
+ * EFBIG if there are more bytes. */
 int cf_io_read(int fd, size_t max, char **ret_text, size_t *ret_size);
 
 /* Writes a whole text. Return: 0, or an errno. */

@@ -62,14 +62,8 @@ typedef struct CfJsonReader {
 bool cf_json_fail(CfJsonReader *reader, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
-/**
- * cf_json_parse - one JSON object from a text of any origin
- * @reader: for what is wrong
- * @text: need not end in a zero byte
- * @size: in bytes
- *
- * Return: the object, or NULL.
- */
+/* One JSON object from a text of any origin, which need not end in a zero
+ * byte; NULL if it isn't one. */
 CfJson *cf_json_parse(CfJsonReader *reader, const char *text, size_t size);
 
 /* Does the object have this format, in a version that we can read? */

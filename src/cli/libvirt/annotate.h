@@ -11,28 +11,16 @@ typedef enum AnnotateOutcome {
     ANNOTATE_SKIPPED,   /* its clocks aren't our business */
 } AnnotateOutcome;
 
-/**
- * annotate_guest - write a running guest's facts into its metadata
- * @domain: the guest
- * @host: what is known about its host
- * @wanted: the user named this guest, so it isn't skipped
- * @ret_outcome: what became of it, written on success
- * @error: why it can't; VIR_ERR_OPERATION_TIMEOUT: libvirt is busy with it
- *
- * Return: true on success.
- */
+/* Writes a running guest's facts into its metadata. With @wanted the user
+ * named this guest, so it isn't skipped. VIR_ERR_OPERATION_TIMEOUT: libvirt is
+ * busy with it. */
 gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         AnnotateOutcome *ret_outcome, GError **error);
 
-/**
- * annotate_follow - annotate guests as they start, arrive and change
- * @uri: which libvirt; NULL for libvirt's own default
- * @names: names or UUIDs of the guests; NULL for all that are concerned
- * @error: why it can't go on
- *
- * Prints a line for each guest that it annotates, and reconnects after libvirt
- * was away. Ends only if there is no libvirt library, or if it can't print.
- */
+/* Annotates guests as they start, arrive and change: those of these names or
+ * UUIDs, or (NULL) all that are concerned. Prints a line for each, and
+ * reconnects after libvirt was away. Ends only if there is no libvirt library,
+ * or if it can't print. */
 void annotate_follow(const char *uri, char **names, GError **error);
 
 #endif /* CF_ANNOTATE_H */

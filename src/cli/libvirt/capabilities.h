@@ -5,15 +5,9 @@
 
 #include <clockferry/host.h>
 
-/**
- * libvirt_read_capabilities - the TSC in the capabilities
- * @xml: the capabilities, from anywhere
- * @host: gets the frequency of the TSC, whether KVM says that it can scale,
- *        and the fraction bits of a ratio, as far as they are there
- * @error: what is wrong with the XML
- *
- * Return: true on success, even if none of this is there.
- */
+/* Writes the frequency of the TSC, whether KVM says that it can scale, and the
+ * fraction bits of a ratio, as far as they are there. The XML may come from
+ * anywhere. */
 gboolean libvirt_read_capabilities(const char *xml, CfHost *host,
                                    GError **error);
 

@@ -31,58 +31,27 @@ static inline void libvirt_free_domain(virDomain *domain)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, libvirt_close)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, libvirt_free_domain)
 
-/**
- * libvirt_open - connect to a libvirt
- * @uri: where; NULL for libvirt's own default
- * @error: why it can't
- *
- * One that doesn't answer is given half a minute, also later on.
- *
- * Return: the connection, to be freed with libvirt_close(); NULL on failure.
- */
+/* Connects to a libvirt (NULL: libvirt's own default); to be freed with
+ * libvirt_close(). One that doesn't answer is given half a minute, also later
+ * on. */
 virConnectPtr libvirt_open(const char *uri, GError **error);
 
-/**
- * libvirt_is_here - does this libvirt run on this host?
- * @connection: the connection
- *
- * Only if its URI names neither a server nor a socket, which may be forwarded
- * from anywhere.
- */
+/* Does this libvirt run on this host? Only if its URI names neither a server
+ * nor a socket, which may be forwarded from anywhere. */
 bool libvirt_is_here(virConnectPtr connection);
 
-/**
- * libvirt_find_domain - a domain by its name or UUID
- * @connection: where
- * @name: the name or UUID
- * @error: why it can't be found
- *
- * Return: the domain, to be freed with libvirt_free_domain(); NULL on failure.
- */
+/* A domain by its name or UUID, to be freed with libvirt_free_domain(). */
 virDomainPtr libvirt_find_domain(virConnectPtr connection, const char *name,
                                  GError **error);
 
-/**
- * libvirt_read_domain - a domain's XML, parsed
- * @domain: the domain
- * @flags: those of virDomainGetXMLDesc()
- * @ret_xml: NULL, or where to put the XML, to be freed with g_free()
- * @error: why it can't be read
- *
- * Return: to be freed with cf_domain_free(); NULL on failure.
- */
+/* A domain's XML, parsed; to be freed with cf_domain_free(). The flags are
+ * those of virDomainGetXMLDesc(). @ret_xml is NULL or gets the XML, to be
+ * freed with g_free(). */
 CfDomain *libvirt_read_domain(virDomainPtr domain, unsigned int flags,
                               char **ret_xml, GError **error);
 
-/**
- * libvirt_get_host - what is known about a libvirt's host
- * @connection: the connection
- * @ret_host: what its capabilities say, and its name; all that can be found out
- *            if it is this host
- * @error: why libvirt doesn't say
- *
- * Return: true on success.
- */
+/* What a libvirt's capabilities say about its host, and its name; all that can
+ * be found out if it is this host. */
 gboolean libvirt_get_host(virConnectPtr connection, CfHost *ret_host,
                           GError **error);
 

@@ -36,42 +36,20 @@ typedef enum LibvirtSource {
     LIBVIRT_SOURCE_XML,
 } LibvirtSource;
 
-/**
- * libvirt_open_monitor - talk to a running guest's QEMU through libvirt
- * @uri: which libvirt
- * @domain: the guest's name or UUID
- * @events: qmp_wait_event() will be called
- * @ret_guest: what libvirt itself knows about it
- * @error: why it can't
- *
- * Return: the conversation, to be freed with qmp_close(); NULL on failure.
- */
+/* Talks to a running guest's QEMU through libvirt; to be freed with
+ * qmp_close(). @domain is a name or a UUID. With @events qmp_wait_event() will
+ * be called. */
 Qmp *libvirt_open_monitor(const char *uri, const char *domain, bool events,
                           LibvirtGuest *ret_guest, GError **error);
 
-/**
- * libvirt_ask_clocks - a guest's clocks, as well as they can be known
- * @qmp: its monitor
- * @guest: what libvirt knows about it
- * @ret_clocks: the clocks, written on success
- * @ret_source: where they are known from
- * @error: why they aren't known
- *
- * Return: true on success, which includes guests whose clocks aren't carried
- * and hypervisors other than QEMU.
- */
+/* A guest's clocks, as well as they can be known, also of guests whose clocks
+ * aren't carried and of hypervisors other than QEMU. */
 gboolean libvirt_ask_clocks(Qmp *qmp, const LibvirtGuest *guest,
                             GuestClocks *ret_clocks,
                             LibvirtSource *ret_source, GError **error);
 
-/**
- * libvirt_ask_destination - what is known about a host that is to get guests
- * @uri: its libvirt
- * @ret_host: what its capabilities say; all there is to know if it is this host
- * @error: why libvirt can't be asked
- *
- * Return: true on success.
- */
+/* What is known about a host that is to get guests: what its libvirt's
+ * capabilities say; all there is to know if it is this host. */
 gboolean libvirt_ask_destination(const char *uri, CfHost *ret_host,
                                  GError **error);
 

@@ -6,14 +6,8 @@
 #include "connection.h"
 #include "libvirt.h"
 
-/**
- * libvirt_new_monitor - talk to a domain's QEMU
- * @domain: the domain; a reference is taken
- * @events: qmp_wait_event() will be called
- * @error: why it can't
- *
- * Return: the conversation, to be freed with qmp_close(); NULL on failure.
- */
+/* Talks to a domain's QEMU, and holds a reference to the domain; to be freed
+ * with qmp_close(). With @events qmp_wait_event() will be called. */
 Qmp *libvirt_new_monitor(virDomainPtr domain, bool events, GError **error);
 
 /* Fills in what libvirt knows about a running guest on that host. */

@@ -5,16 +5,8 @@
 
 #include <glib.h>
 
-/**
- * show_change - the unified difference of two texts
- * @name: what they describe
- * @before: one text
- * @after: the other text
- * @error: why it can't be shown
- *
- * Return: what diff -u prints, without anything that could play tricks on a
- * terminal; to be freed with g_free(). NULL on failure.
- */
+/* What diff -u prints of two texts, which describe @name, without anything
+ * that could play tricks on a terminal; to be freed with g_free(). */
 char *show_change(const char *name, const char *before,
                   const char *after, GError **error);
 

@@ -61,14 +61,8 @@ typedef struct Pool {
     guint64 counts[CF_VERDICT_REFUSE + 1];
 } Pool;
 
-/**
- * pool_read - read the hosts and find out all about them
- * @files: their files, at least one
- * @wishes: what is asked of each move
- * @error: why they can't be read, with the file's name
- *
- * Return: the pool, to be freed with pool_free(); NULL on failure.
- */
+/* Reads the hosts, at least one, and finds out all about them; to be freed
+ * with pool_free(). Errors name the file. */
 Pool *pool_read(char **files, const Wishes *wishes, GError **error);
 
 void pool_free(Pool *pool);

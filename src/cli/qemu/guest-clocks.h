@@ -56,15 +56,8 @@ typedef struct GuestClocks {
     LastRestore restore;
 } GuestClocks;
 
-/**
- * guest_clocks_ask - ask QEMU
- * @qmp: its monitor
- * @host: what is known of the host that it runs on
- * @ret_clocks: the guest's clocks, written on success
- * @error: why it can't; QMP_ERROR_NO_COMMAND: QEMU lacks the Clockferry series
- *
- * Return: true on success.
- */
+/* Asks a guest's QEMU, on a host of which this is known. QMP_ERROR_NO_COMMAND:
+ * QEMU lacks the Clockferry series. */
 gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
                           GuestClocks *ret_clocks, GError **error);
 

@@ -51,39 +51,19 @@ typedef struct Qmp Qmp;
 /* A conversation on that way; takes over @peer. */
 Qmp *qmp_new(const QmpWay *way, void *peer);
 
-/**
- * qmp_open_socket - begin a conversation on a unix socket
- * @path: the socket
- * @error: why it can't be used
- *
- * Return: the conversation, to be freed with qmp_close(); NULL on failure.
- */
+/* Begins a conversation on a unix socket, to be freed with qmp_close(). */
 Qmp *qmp_open_socket(const char *path, GError **error);
 
 void qmp_close(Qmp *qmp);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_close)
 
-/**
- * qmp_execute - one command
- * @qmp: the conversation
- * @command: its name
- * @arguments: its arguments, taken over; NULL if it has none
- * @error: why it failed
- *
- * Return: an object with the member "return", to be freed with
- * cf_json_free(); NULL on failure.
- */
+/* One command; takes over its arguments (NULL: it has none). Returns an object
+ * with the member "return", to be freed with cf_json_free(). */
 CfJson *qmp_execute(Qmp *qmp, const char *command, CfJson *arguments,
                     GError **error);
 
-/**
- * qmp_wait_event - the next event, however long it takes
- * @qmp: the conversation
- * @error: why there is none
- *
- * Return: the event, to be freed with cf_json_free(); NULL on failure.
- */
+/* The next event, however long it takes; to be freed with cf_json_free(). */
 CfJson *qmp_wait_event(Qmp *qmp, GError **error);
 
 /* Parses one message from QEMU, for implementations of QmpWay; NULL if it isn't

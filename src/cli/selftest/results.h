@@ -10,15 +10,9 @@
  * what it checks.
  */
 
-/**
- * measure_step - how far a guest's clock stepped, as the guest sees it
- * @source: pvclock record on the source
- * @destination: pvclock record on the destination
- * @guest_ticks: guest TSC at which both are evaluated
- * @ret_step_ns: destination - source
- *
- * Return: false if a record is being written, or begins after @guest_ticks.
- */
+/* How far a guest's clock stepped, as the guest sees it: destination - source
+ * at a guest TSC, by the records of both. False if a record is being written,
+ * or begins after that TSC. */
 bool measure_step(const CfPvclockRecord *source,
                   const CfPvclockRecord *destination, uint64_t guest_ticks,
                   int64_t *ret_step_ns);
@@ -89,13 +83,8 @@ typedef struct Results {
 void results_init(Results *results);
 void results_deinit(Results *results);
 
-/**
- * results_goal_met - was the goal met?
- * @results: of all rounds, at least one; their values get sorted
- *
- * Return: true if no TSC stepped, and 99 % of residuals and steps are within
- * 3 ns.
- */
+/* True if no TSC stepped, and 99 % of residuals and steps are within 3 ns.
+ * There must be one round at least. Sorts the values. */
 bool results_goal_met(Results *results);
 
 /* For programs and for people; to be freed with g_free(). Sorts the values,

@@ -9,16 +9,9 @@
 
 typedef struct TestVm TestVm;
 
-/**
- * test_vm_new - create a VM with the test guest, which hasn't run yet
- * @device: the KVM device
- * @rom: the guest's image
- * @rom_size: its size, as tests/guest/layout.h says
- * @n_vcpus: 1 to TEST_VM_MAX_VCPUS
- * @error: why it can't
- *
- * Return: the VM, to be freed with test_vm_free(); NULL on failure.
- */
+/* A VM with the test guest, which hasn't run yet, of 1 to TEST_VM_MAX_VCPUS
+ * vCPUs; to be freed with test_vm_free(). The ROM has the size that
+ * tests/guest/layout.h says. */
 TestVm *test_vm_new(const char *device, const unsigned char *rom,
                     size_t rom_size, uint32_t n_vcpus, GError **error);
 
@@ -26,26 +19,14 @@ void test_vm_free(TestVm *vm);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TestVm, test_vm_free)
 
-/**
- * test_vm_run - run the guest until every vCPU has published again, then stop
- * @vm: the VM
- * @error: why it doesn't run
- *
- * Return: true on success.
- */
+/* Runs the guest until every vCPU has published again, and stops it. */
 gboolean test_vm_run(TestVm *vm, GError **error);
 
 /* The VM as the library wants it; valid as long as the VM. */
 CfVm test_vm_describe(TestVm *vm, const CfHost *host);
 
-/**
- * test_vm_record - the pvclock record of a vCPU in the guest's memory
- * @vm: the VM, stopped
- * @vcpu: index of the vCPU
- * @ret_record: the record
- *
- * Return: false if the guest hasn't turned kvmclock on.
- */
+/* The pvclock record of a vCPU of a stopped VM in its memory; false if the
+ * guest hasn't turned kvmclock on. */
 bool test_vm_record(TestVm *vm, uint32_t vcpu, CfPvclockRecord *ret_record);
 
 /* The latest TSC that any vCPU of the guest published. */
