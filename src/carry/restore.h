@@ -7,28 +7,18 @@
 #include "carry.h"
 #include "kvm/calls.h"
 
-/**
- * Restore - a restore under way
- * @vm: the destination
- * @state: what is restored, validated
- * @anchor: the destination's
- * @move: from the source's anchor to that
- * @vcpus: all vCPUs' TSCs
- * @before_khz: what KVM had been asked for where that was changed, else 0
- * @tsc_changed: a frequency or an offset was written
- * @ladder: how kvmclock is set
- * @report: what was achieved so far
- */
+/* Restore - a restore under way */
 typedef struct Restore {
-    const CfVm *vm;
-    const CfState *state;
-    CfAnchor anchor;
-    struct cf_move move;
-    struct cf_vcpu *vcpus;
+    const CfVm *vm;           /* the destination */
+    const CfState *state;     /* what is restored, validated */
+    CfAnchor anchor;          /* the destination's */
+    struct cf_move move;      /* from the source's anchor to that */
+    struct cf_vcpu *vcpus;    /* all vCPUs' TSCs */
+    /* what KVM had been asked for where that was changed, else 0 */
     uint32_t *before_khz;
-    bool tsc_changed;
-    struct cf_ladder ladder;
-    CfReport report;
+    bool tsc_changed;         /* a frequency or an offset was written */
+    struct cf_ladder ladder;  /* how kvmclock is set */
+    CfReport report;          /* what was achieved so far */
 } Restore;
 
 /* restore-tsc.c: what is there, and what is to be; frequencies, then offsets;

@@ -7,29 +7,19 @@
 #include "cli/libvirt/libvirt.h"
 #include "cli/screen.h"
 
-/**
- * Move - a guest that is to go from one host to another, and the answer
- * @from: name of the source
- * @to: name of the destination
- * @by_libvirt: libvirt was asked for the guest, so @name, @source and @carried
- *              are known
- * @name: the guest's name
- * @source: where the guest's clocks are known from
- * @carried: its QEMU would carry them
- * @guest: the guest
- * @destination: the host
- * @check: whether the guest may go there
- */
+/* Move - a guest that is to go from one host to another, and the answer */
 typedef struct Move {
-    char *from;
-    char *to;
+    char *from;            /* name of the source */
+    char *to;              /* name of the destination */
+    /* libvirt was asked for the guest, so @name, @source and @carried are
+     * known */
     bool by_libvirt;
-    char *name;
-    LibvirtSource source;
-    bool carried;
-    CfGuest guest;
-    CfHost destination;
-    CfCheck check;
+    char *name;            /* the guest's name */
+    LibvirtSource source;  /* where the guest's clocks are known from */
+    bool carried;          /* its QEMU would carry them */
+    CfGuest guest;         /* the guest */
+    CfHost destination;    /* the host */
+    CfCheck check;         /* whether the guest may go there */
 } Move;
 
 Level check_level(enum cf_verdict verdict);

@@ -18,95 +18,57 @@ typedef enum CfExit {
 /* What a step returns in place of an exit status if the command goes on. */
 #define CLI_GO_ON (-1)
 
-/**
- * Wishes - what a user asks of a move
- * @policy_word: as given, or NULL
- * @require_word: as given, or NULL
- * @khz_word: as given, or NULL
- * @promised: the guest has invtsc or a tsc-frequency
- * @policy: what @policy_word means
- * @require: what @require_word means
- * @tsc_khz: the guest's tsc-frequency; 0: it has its host's
- */
+/* Wishes - what a user asks of a move */
 typedef struct Wishes {
-    char *policy_word;
-    char *require_word;
-    char *khz_word;
-    gboolean promised;
-    int policy;
-    int require;
-    uint32_t tsc_khz;
+    char *policy_word;   /* as given, or NULL */
+    char *require_word;  /* as given, or NULL */
+    char *khz_word;      /* as given, or NULL */
+    gboolean promised;   /* the guest has invtsc or a tsc-frequency */
+    int policy;          /* what @policy_word means */
+    int require;         /* what @require_word means */
+    uint32_t tsc_khz;    /* the guest's tsc-frequency; 0: it has its host's */
 } Wishes;
 
-/**
- * CliOptions - what the options of all commands are read into
- * @json: print JSON
- * @output: the file to write to, or NULL
- * @device: the KVM device, or NULL
- * @uri: which libvirt, or NULL
- * @wishes: check, enable, matrix
- * @destination_uri: check: the libvirt of the destination, or NULL
- * @from: probe: a file to show, or NULL
- * @format: probe: the form to print
- * @rom: selftest: the guest's image, or NULL
- * @rounds: selftest: how often
- * @vcpus: selftest: how many
- * @pairs: matrix: list every pair
- * @svg: matrix: a picture
- * @html: matrix: a page
- * @socket: state: of QEMU's monitor, or NULL
- * @watch: state: stay
- * @enable: enable; otherwise disable
- * @yes: enable: don't ask
- * @all: annotate: all guests
- * @follow: annotate: stay
- */
+/* CliOptions - what the options of all commands are read into */
 typedef struct CliOptions {
-    gboolean json;
-    char *output;
-    char *device;
-    char *uri;
-    Wishes wishes;
-    char *destination_uri;
-    char *from;
-    char *format;
-    char *rom;
-    int rounds;
-    int vcpus;
-    gboolean pairs;
-    gboolean svg;
-    gboolean html;
-    char *socket;
-    gboolean watch;
-    bool enable;
-    gboolean yes;
-    gboolean all;
-    gboolean follow;
+    gboolean json;          /* print JSON */
+    char *output;           /* the file to write to, or NULL */
+    char *device;           /* the KVM device, or NULL */
+    char *uri;              /* which libvirt, or NULL */
+    Wishes wishes;          /* check, enable, matrix */
+    char *destination_uri;  /* check: the libvirt of the destination, or NULL */
+    char *from;             /* probe: a file to show, or NULL */
+    char *format;           /* probe: the form to print */
+    char *rom;              /* selftest: the guest's image, or NULL */
+    int rounds;             /* selftest: how often */
+    int vcpus;              /* selftest: how many */
+    gboolean pairs;         /* matrix: list every pair */
+    gboolean svg;           /* matrix: a picture */
+    gboolean html;          /* matrix: a page */
+    char *socket;           /* state: of QEMU's monitor, or NULL */
+    gboolean watch;         /* state: stay */
+    bool enable;            /* enable; otherwise disable */
+    gboolean yes;           /* enable: don't ask */
+    gboolean all;           /* annotate: all guests */
+    gboolean follow;        /* annotate: stay */
 } CliOptions;
 
 /* Gets the arguments that aren't options, ending with NULL; NULL if there are
  * none. Returns an exit status, or CLI_GO_ON. */
 typedef int CliStep(CliOptions *options, char **arguments);
 
-/**
- * CliSyntax - what a subcommand takes, and does
- * @arguments: the arguments as --help shows them, "" if there are none
- * @summary: some sentences for --help
- * @examples: command lines for --help, one a line
- * @min: fewest arguments
- * @max: most arguments
- * @entries: its options; ends with an empty entry
- * @files: the arguments are files, of which one may be the standard input
- * @steps: what it does, until one of them returns an exit status
- */
+/* CliSyntax - what a subcommand takes, and does */
 typedef struct CliSyntax {
+    /* the arguments as --help shows them, "" if there are none */
     const char *arguments;
-    const char *summary;
-    const char *examples;
-    int min;
-    int max;
-    const GOptionEntry *entries;
+    const char *summary;          /* some sentences for --help */
+    const char *examples;         /* command lines for --help, one a line */
+    int min;                      /* fewest arguments */
+    int max;                      /* most arguments */
+    const GOptionEntry *entries;  /* its options; ends with an empty entry */
+    /* the arguments are files, of which one may be the standard input */
     gboolean files;
+    /* what it does, until one of them returns an exit status */
     CliStep *steps[3];
 } CliSyntax;
 

@@ -7,16 +7,11 @@
 #include "cli.h"
 #include "hosts.h"
 
-/**
- * Ends - the two ends of the move, as the user named them
- * @source: a file; or a libvirt, if @domain isn't NULL
- * @domain: a guest of that libvirt, or NULL
- * @destination: a file or a libvirt
- */
+/* Ends - the two ends of the move, as the user named them */
 typedef struct Ends {
-    const char *source;
-    const char *domain;
-    const char *destination;
+    const char *source;       /* a file; or a libvirt, if @domain isn't NULL */
+    const char *domain;       /* a guest of that libvirt, or NULL */
+    const char *destination;  /* a file or a libvirt */
 } Ends;
 
 static int status_of(enum cf_verdict verdict)

@@ -5,42 +5,30 @@
 
 #include <clockferry/state.h>
 
-/**
- * Difference - after minus before
- * @same_host: both were captured on the same host, and that is proven
- * @elapsed_ns: time between the captures: by the host's TSC on the same host,
- *              otherwise by the hosts' clocks
- * @elapsed_error_known: @elapsed_error_ns is known
- * @elapsed_error_ns: @elapsed_ns is right to within this
- * @tsc_known: the TSC steps are known
- * @tsc_step_ticks: the boot vCPU's TSC minus what it should be after
- *                  @elapsed_ns at its former rate
- * @tsc_step_ns: the same in time
- * @clock_known: @clock_step_ns is known
- * @clock_step_ns: kvmclock minus what it was and @elapsed_ns
- * @mismatch_known: @mismatch_ns is known
- * @mismatch_ns: kvmclock minus what it would be as the former function of the
- *               guest's TSC; no host's clock is involved
- * @skew_known: @skew_ticks is known
- * @skew_ticks: how far the vCPUs' TSCs moved apart
- * @rate_known: @rate_error_ppt is known
- * @rate_error_ppt: how much faster the boot vCPU's TSC runs, in 10^-12
- */
+/* Difference - after minus before */
 typedef struct Difference {
+    /* both were captured on the same host, and that is proven */
     bool same_host;
+    /* time between the captures: by the host's TSC on the same host,
+     * otherwise by the hosts' clocks */
     int64_t elapsed_ns;
-    bool elapsed_error_known;
-    uint64_t elapsed_error_ns;
-    bool tsc_known;
+    bool elapsed_error_known;   /* @elapsed_error_ns is known */
+    uint64_t elapsed_error_ns;  /* @elapsed_ns is right to within this */
+    bool tsc_known;             /* the TSC steps are known */
+    /* the boot vCPU's TSC minus what it should be after @elapsed_ns at its
+     * former rate */
     int64_t tsc_step_ticks;
-    int64_t tsc_step_ns;
-    bool clock_known;
-    int64_t clock_step_ns;
-    bool mismatch_known;
+    int64_t tsc_step_ns;        /* the same in time */
+    bool clock_known;           /* @clock_step_ns is known */
+    int64_t clock_step_ns;      /* kvmclock minus what it was and @elapsed_ns */
+    bool mismatch_known;        /* @mismatch_ns is known */
+    /* kvmclock minus what it would be as the former function of the guest's
+     * TSC; no host's clock is involved */
     int64_t mismatch_ns;
-    bool skew_known;
-    uint64_t skew_ticks;
-    bool rate_known;
+    bool skew_known;            /* @skew_ticks is known */
+    uint64_t skew_ticks;        /* how far the vCPUs' TSCs moved apart */
+    bool rate_known;            /* @rate_error_ppt is known */
+    /* how much faster the boot vCPU's TSC runs, in 10^-12 */
     int64_t rate_error_ppt;
 } Difference;
 

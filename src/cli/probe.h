@@ -6,17 +6,12 @@
 #include <clockferry/host.h>
 #include "screen.h"
 
-/**
- * Check - of one thing
- * @name: one word for programs
- * @level: LEVEL_PASS, or how bad it is
- * @text: what was found
- * @cure: what to do about it; NULL for LEVEL_PASS, or if nothing helps
- */
+/* Check - of one thing */
 typedef struct Check {
-    const char *name;
-    Level level;
-    const char *text;
+    const char *name;  /* one word for programs */
+    Level level;       /* LEVEL_PASS, or how bad it is */
+    const char *text;  /* what was found */
+    /* what to do about it; NULL for LEVEL_PASS, or if nothing helps */
     const char *cure;
 } Check;
 

@@ -7,30 +7,20 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/**
- * Level - how good something is
- * @LEVEL_PASS: as good as can be
- * @LEVEL_WARN: it works, but not exactly, or not for everybody
- * @LEVEL_FAIL: it doesn't work
- * @LEVEL_NOTE: nothing depends on it, but it is worth knowing
- */
+/* Level - how good something is */
 typedef enum Level {
-    LEVEL_PASS,
-    LEVEL_WARN,
-    LEVEL_FAIL,
-    LEVEL_NOTE,
+    LEVEL_PASS,     /* as good as can be */
+    LEVEL_WARN,     /* it works, but not exactly, or not for everybody */
+    LEVEL_FAIL,     /* it doesn't work */
+    LEVEL_NOTE,     /* nothing depends on it, but it is worth knowing */
 } Level;
 
-/**
- * Screen - a text, and what it is written for
- * @text: what was written so far
- * @columns: how wide the terminal is; 0 where nothing is to be wrapped
- * @colour: it shows colours
- */
+/* Screen - a text, and what it is written for */
 typedef struct Screen {
-    GString *text;
+    GString *text;  /* what was written so far */
+    /* how wide the terminal is; 0 where nothing is to be wrapped */
     guint columns;
-    bool colour;
+    bool colour;    /* it shows colours */
 } Screen;
 
 /**
@@ -77,16 +67,11 @@ guint screen_width(const char *text);
 /* Whatever takes less time than this is over before anybody wonders. */
 #define PROGRESS_US (G_USEC_PER_SEC / 2)
 
-/**
- * Progress - how far it is
- * @what: what is counted, such as "rounds"
- * @last_us: when that was shown last
- * @shown: it was shown at all
- */
+/* Progress - how far it is */
 typedef struct Progress {
-    const char *what;
-    gint64 last_us;
-    gboolean shown;
+    const char *what;  /* what is counted, such as "rounds" */
+    gint64 last_us;    /* when that was shown last */
+    gboolean shown;    /* it was shown at all */
 } Progress;
 
 Progress progress_begin(const char *what);

@@ -26,25 +26,18 @@
 
 typedef struct CfDomain CfDomain;
 
-/**
- * CfDomainSettings - what the XML itself sets, without any facts
- * @kvm: the guest runs in KVM
- * @tsc_khz: the TSC frequency that it was promised, as QEMU takes it; 0: none
- * @promised: it was given invtsc or a TSC frequency
- * @guest_clock: -global kvmclock.guest-clock=on
- * @policy_known: @policy was given, by -global kvmclock.policy
- * @policy: what a destination may take; CF_POLICY_AUTO if it wasn't given
- * @require_known: @require was given, by -global kvmclock.require
- * @require: the worst rung that is accepted; CF_RUNG_PLAIN if it wasn't given
- */
+/* CfDomainSettings - what the XML itself sets, without any facts */
 typedef struct CfDomainSettings {
-    bool kvm;
+    bool kvm;            /* the guest runs in KVM */
+    /* the TSC frequency that it was promised, as QEMU takes it; 0: none */
     uint32_t tsc_khz;
-    bool promised;
-    bool guest_clock;
-    bool policy_known;
+    bool promised;       /* it was given invtsc or a TSC frequency */
+    bool guest_clock;    /* -global kvmclock.guest-clock=on */
+    bool policy_known;   /* @policy was given, by -global kvmclock.policy */
+    /* what a destination may take; CF_POLICY_AUTO if it wasn't given */
     enum cf_policy policy;
-    bool require_known;
+    bool require_known;  /* @require was given, by -global kvmclock.require */
+    /* the worst rung that is accepted; CF_RUNG_PLAIN if it wasn't given */
     enum cf_rung require;
 } CfDomainSettings;
 

@@ -5,18 +5,12 @@
 
 #include <clockferry/kvm.h>
 
-/**
- * Scratch - the VM; descriptors that aren't open are -1
- * @ops: the calls
- * @kvm_fd: the device
- * @vm_fd: the VM
- * @vcpu_fd: its one vCPU
- */
+/* Scratch - the VM; descriptors that aren't open are -1 */
 typedef struct Scratch {
-    const CfKvmOps *ops;
-    int kvm_fd;
-    int vm_fd;
-    int vcpu_fd;
+    const CfKvmOps *ops;  /* the calls */
+    int kvm_fd;           /* the device */
+    int vm_fd;            /* the VM */
+    int vcpu_fd;          /* its one vCPU */
 } Scratch;
 
 #define SCRATCH_INIT(ops) { (ops), -1, -1, -1 }

@@ -6,58 +6,35 @@
 #include <clockferry/check.h>
 #include "json.h"
 
-/**
- * CfMemberKind - what a member is in JSON, and in a structure
- * @CF_MEMBER_TEXT: text; an array of characters, empty when unknown
- * @CF_MEMBER_BOOL: true or false; bool
- * @CF_MEMBER_ANSWER: true or false; CfAnswer
- * @CF_MEMBER_WORD: a word; an enumeration, unknown if it has no name
- * @CF_MEMBER_INT: a number; int64_t or uint32_t, or int32_t if it may be
- *                 negative
- * @CF_MEMBER_U64: a number in a string; uint64_t
- * @CF_MEMBER_S64: a number in a string; int64_t; only written
- * @CF_MEMBER_OBJECT: an object; a structure
- * @CF_MEMBER_INLINE: members of the same object; a structure
- */
+/* CfMemberKind - what a member is in JSON, and in a structure */
 typedef enum CfMemberKind {
-    CF_MEMBER_TEXT,
-    CF_MEMBER_BOOL,
-    CF_MEMBER_ANSWER,
-    CF_MEMBER_WORD,
+    CF_MEMBER_TEXT,    /* text; an array of characters, empty when unknown */
+    CF_MEMBER_BOOL,    /* true or false; bool */
+    CF_MEMBER_ANSWER,  /* true or false; CfAnswer */
+    CF_MEMBER_WORD,    /* a word; an enumeration, unknown if it has no name */
+    /* a number; int64_t or uint32_t, or int32_t if it may be negative */
     CF_MEMBER_INT,
-    CF_MEMBER_U64,
-    CF_MEMBER_S64,
-    CF_MEMBER_OBJECT,
-    CF_MEMBER_INLINE,
+    CF_MEMBER_U64,     /* a number in a string; uint64_t */
+    CF_MEMBER_S64,     /* a number in a string; int64_t; only written */
+    CF_MEMBER_OBJECT,  /* an object; a structure */
+    CF_MEMBER_INLINE,  /* members of the same object; a structure */
 } CfMemberKind;
 
-/**
- * CfMember - one member of an object; tables of them end with { 0 }
- * @name: its name in JSON
- * @kind: what it is
- * @at: its offset in the structure
- * @size: its size there
- * @known: offset of the bool that says whether it is known; 0: there is none
- * @needed: an object without it is refused
- * @optional: it is left out if its value is @unknown
- * @unknown: that value, 0 or all ones
- * @names: of a word
- * @min: the smallest number
- * @max: the largest number
- * @members: of an object
- */
+/* CfMember - one member of an object; tables of them end with { 0 } */
 typedef struct CfMember {
-    const char *name;
-    CfMemberKind kind;
-    size_t at;
-    size_t size;
+    const char *name;      /* its name in JSON */
+    CfMemberKind kind;     /* what it is */
+    size_t at;             /* its offset in the structure */
+    size_t size;           /* its size there */
+    /* offset of the bool that says whether it is known; 0: there is none */
     size_t known;
-    bool needed;
-    bool optional;
-    uint64_t unknown;
-    const CfNames *names;
-    int64_t min;
-    int64_t max;
+    bool needed;           /* an object without it is refused */
+    bool optional;         /* it is left out if its value is @unknown */
+    uint64_t unknown;      /* that value, 0 or all ones */
+    const CfNames *names;  /* of a word */
+    int64_t min;           /* the smallest number */
+    int64_t max;           /* the largest number */
+    /* of an object */
     const struct CfMember *members;
 } CfMember;
 

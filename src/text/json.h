@@ -49,13 +49,10 @@ void cf_json_add_name(CfJson *object, const char *name, const CfNames *names,
 /* Indented text, with a final newline; to be freed with g_free(). */
 char *cf_json_print(CfJson *json);
 
-/**
- * CfJsonReader - reads members, and keeps the first problem; NULL where nobody
- *                wants to know it
- * @problem: NULL, or what is wrong; to be freed with g_free()
- */
+/* CfJsonReader - reads members, and keeps the first problem; NULL where
+ * nobody wants to know it */
 typedef struct CfJsonReader {
-    char *problem;
+    char *problem;  /* NULL, or what is wrong; to be freed with g_free() */
 } CfJsonReader;
 
 /* Keeps a problem if it is the first one; returns false. */

@@ -11,8 +11,8 @@
  * those that end a line. */
 bool cf_is_tricky(gunichar character);
 
-/* Replaces what isn't UTF-8, isn't known to be printable, or plays tricks. To be
- * freed with g_free(). */
+/* Replaces what isn't UTF-8, isn't known to be printable, or plays tricks. To
+ * be freed with g_free(). */
 char *cf_printable(const char *text);
 
 #endif /* CF_PRINTABLE_H */

@@ -13,16 +13,11 @@
 /* From this many days on, hours don't matter. */
 #define MANY_DAYS 100
 
-/**
- * Unit - one size of a quantity
- * @from: values from here on are shown in this unit
- * @size: how much one of it is
- * @name: what it is called
- */
+/* Unit - one size of a quantity */
 typedef struct Unit {
-    double from;
-    double size;
-    const char *name;
+    double from;       /* values from here on are shown in this unit */
+    double size;       /* how much one of it is */
+    const char *name;  /* what it is called */
 } Unit;
 
 static const Unit times[] = {

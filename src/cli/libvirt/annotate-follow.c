@@ -25,34 +25,23 @@
 #define RECONNECT_MIN_S 1
 #define RECONNECT_MAX_S 60
 
-/**
- * Follower - what is going on
- * @names: of the guests, or NULL
- * @connection: to libvirt, while there is one
- * @life_id: the callback for guests' lives
- * @monitor_id: the callback for QEMU's events; negative if there is none
- * @look_timer: goes off for the next look at all guests
- * @retry_timer: goes off for the guests that are @busy
- * @look_at_all: a look at all guests is due
- * @due: UUIDs of single guests to look at
- * @busy: UUIDs of guests that couldn't be written to
- * @failure: why nothing can be printed any more
- */
+/* Follower - what is going on */
 typedef struct Follower {
-    char **names;
-    virConnectPtr connection;
-    int life_id;
+    char **names;              /* of the guests, or NULL */
+    virConnectPtr connection;  /* to libvirt, while there is one */
+    int life_id;               /* the callback for guests' lives */
+    /* the callback for QEMU's events; negative if there is none */
     int monitor_id;
-    int look_timer;
-    int retry_timer;
-    bool look_at_all;
-    GHashTable *due;
-    GHashTable *busy;
-    GError *failure;
+    int look_timer;            /* goes off for the next look at all guests */
+    int retry_timer;           /* goes off for the guests that are @busy */
+    bool look_at_all;          /* a look at all guests is due */
+    GHashTable *due;           /* UUIDs of single guests to look at */
+    GHashTable *busy;          /* UUIDs of guests that couldn't be written to */
+    GError *failure;           /* why nothing can be printed any more */
 } Follower;
 
-/* systemd starts the service again if it hears nothing of it for long: libvirt's
- * calls have no limit of their own. */
+/* systemd starts the service again if it hears nothing of it for long:
+ * libvirt's calls have no limit of their own. */
 static void give_sign_of_life(void)
 {
     const char *path = g_getenv("NOTIFY_SOCKET");

@@ -7,16 +7,11 @@
 #include "cli/cli.h"
 #include "cli/files.h"
 
-/**
- * Report - about all guests
- * @text: for people
- * @guests: for programs
- * @failed: the facts of at least one guest couldn't be written
- */
+/* Report - about all guests */
 typedef struct Report {
-    GString *text;
-    CfJson *guests;
-    bool failed;
+    GString *text;   /* for people */
+    CfJson *guests;  /* for programs */
+    bool failed;     /* the facts of at least one guest couldn't be written */
 } Report;
 
 static void report_success(Report *report, const char *name,

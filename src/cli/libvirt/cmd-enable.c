@@ -16,20 +16,13 @@
 /* What virDomainDefineXML() can take back unchanged: with passwords. */
 #define DEFINITION (VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE)
 
-/**
- * Change - of a domain's definition
- * @name: the domain's name, fit to be printed
- * @is_active: the domain runs
- * @definition: libvirt's XML of it as it was read
- * @before: the same, formatted like @after
- * @after: the XML as it will be
- */
+/* Change - of a domain's definition */
 typedef struct Change {
-    char *name;
-    bool is_active;
-    char *definition;
-    char *before;
-    char *after;
+    char *name;        /* the domain's name, fit to be printed */
+    bool is_active;    /* the domain runs */
+    char *definition;  /* libvirt's XML of it as it was read */
+    char *before;      /* the same, formatted like @after */
+    char *after;       /* the XML as it will be */
 } Change;
 
 static void clear_change(Change *change)

@@ -10,30 +10,20 @@
 #include "domain/domain.h"
 #include "cli/qemu/guest-clocks.h"
 
-/**
- * LibvirtGuest - what libvirt knows about a guest without asking QEMU
- * @name: the guest's name
- * @host: facts about the host that it is on
- * @settings: what its XML sets
- * @has_facts: there are @facts in its metadata
- * @facts: written when it started or came here, or before
- */
+/* LibvirtGuest - what libvirt knows about a guest without asking QEMU */
 typedef struct LibvirtGuest {
-    char name[256];
-    CfHost host;
+    char name[256];  /* the guest's name */
+    CfHost host;     /* facts about the host that it is on */
+    /* what its XML sets */
     CfDomainSettings settings;
-    bool has_facts;
-    CfGuest facts;
+    bool has_facts;  /* there are @facts in its metadata */
+    CfGuest facts;   /* written when it started or came here, or before */
 } LibvirtGuest;
 
-/**
- * LibvirtSource - where a guest's clocks are known from
- * @LIBVIRT_SOURCE_QEMU: its QEMU
- * @LIBVIRT_SOURCE_XML: only the domain's XML
- */
+/* LibvirtSource - where a guest's clocks are known from */
 typedef enum LibvirtSource {
-    LIBVIRT_SOURCE_QEMU,
-    LIBVIRT_SOURCE_XML,
+    LIBVIRT_SOURCE_QEMU,  /* its QEMU */
+    LIBVIRT_SOURCE_XML,   /* only the domain's XML */
 } LibvirtSource;
 
 /* Talks to a running guest's QEMU through libvirt; to be freed with

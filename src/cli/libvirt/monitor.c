@@ -9,20 +9,14 @@
 
 #define NO_CALLBACK (-1)
 
-/**
- * Peer - the other end
- * @domain: whose monitor it is
- * @events: events that weren't fetched yet
- * @gone: the domain has stopped
- * @monitor_id: the callback for QEMU's events, or NO_CALLBACK
- * @life_id: the callback for the domain's life, or NO_CALLBACK
- */
+/* Peer - the other end */
 typedef struct Peer {
+    /* whose monitor it is */
     virDomainPtr domain;
-    GQueue *events;
-    bool gone;
-    int monitor_id;
-    int life_id;
+    GQueue *events;  /* events that weren't fetched yet */
+    bool gone;       /* the domain has stopped */
+    int monitor_id;  /* the callback for QEMU's events, or NO_CALLBACK */
+    int life_id;     /* the callback for the domain's life, or NO_CALLBACK */
 } Peer;
 
 static void close_peer(void *opaque)

@@ -22,20 +22,13 @@ static const char *const colours[] = {
 
 #define BLANK "#e0e0e0"
 
-/**
- * Plan - how a picture is laid out
- * @kinds: how many kinds of hosts
- * @cells: how many squares in a row
- * @size: of a square
- * @left: where they begin
- * @top: where they begin
- */
+/* Plan - how a picture is laid out */
 typedef struct Plan {
-    guint kinds;
-    guint cells;
-    guint size;
-    guint left;
-    guint top;
+    guint kinds;    /* how many kinds of hosts */
+    guint cells;    /* how many squares in a row */
+    guint size;     /* of a square */
+    guint left;     /* where they begin */
+    guint top;      /* where they begin */
 } Plan;
 
 static Plan plan_of(const Pool *pool)

@@ -7,57 +7,38 @@
 
 #define NO_GROUP G_MAXUINT
 
-/**
- * Host - one host of the pool
- * @name: its own name, or its file's if its own is unknown or isn't unique
- * @facts: the facts about it
- * @guest: a guest on it
- * @kind: index of its kind
- */
+/* Host - one host of the pool */
 typedef struct Host {
+    /* its own name, or its file's if its own is unknown or isn't unique */
     char *name;
-    CfHost facts;
-    CfGuest guest;
-    guint kind;
+    CfHost facts;   /* the facts about it */
+    CfGuest guest;  /* a guest on it */
+    guint kind;     /* index of its kind */
 } Host;
 
-/**
- * Kind - hosts that are alike, towards all others and among each other
- * @members: indices of hosts (guint), at least one
- * @within: the verdict among them; CF_VERDICT_GO for a single host
- * @group: index of its group, or NO_GROUP
- */
+/* Kind - hosts that are alike, towards all others and among each other */
 typedef struct Kind {
-    GArray *members;
+    GArray *members;  /* indices of hosts (guint), at least one */
+    /* the verdict among them; CF_VERDICT_GO for a single host */
     enum cf_verdict within;
-    guint group;
+    guint group;      /* index of its group, or NO_GROUP */
 } Kind;
 
-/**
- * Group - two or more hosts that are fully interchangeable
- * @kinds: indices of kinds (guint), the largest first
- * @n_hosts: how many hosts
- */
+/* Group - two or more hosts that are fully interchangeable */
 typedef struct Group {
-    GArray *kinds;
-    guint n_hosts;
+    GArray *kinds;  /* indices of kinds (guint), the largest first */
+    guint n_hosts;  /* how many hosts */
 } Group;
 
-/**
- * Pool - all hosts, and what was found out about them
- * @n: how many hosts
- * @hosts: the hosts, @n of them
- * @verdicts: n x n, row by row: of guests of the row's host on the column's
- * @kinds: array of Kind, in the order of their groups
- * @groups: array of Group, the largest first
- * @counts: how many pairs of two hosts have each verdict
- */
+/* Pool - all hosts, and what was found out about them */
 typedef struct Pool {
-    guint n;
-    Host *hosts;
+    guint n;         /* how many hosts */
+    Host *hosts;     /* the hosts, @n of them */
+    /* n x n, row by row: of guests of the row's host on the column's */
     guint8 *verdicts;
-    GArray *kinds;
-    GArray *groups;
+    GArray *kinds;   /* array of Kind, in the order of their groups */
+    GArray *groups;  /* array of Group, the largest first */
+    /* how many pairs of two hosts have each verdict */
     guint64 counts[CF_VERDICT_REFUSE + 1];
 } Pool;
 
@@ -102,34 +83,24 @@ char **pool_group_names(const Pool *pool, guint group);
 void pool_find_kinds(Pool *pool);
 void pool_find_groups(Pool *pool);
 
-/**
- * Spoiler - a kind outside the largest group, and why
- * @kind: index of the kind
- * @toward: index of a host of the largest group
- * @arriving: the worst move is one to the kind, otherwise it is one from it
- * @check: that move
- * @finding: the worst finding of that check
- */
+/* Spoiler - a kind outside the largest group, and why */
 typedef struct Spoiler {
-    guint kind;
-    guint toward;
+    guint kind;            /* index of the kind */
+    guint toward;          /* index of a host of the largest group */
+    /* the worst move is one to the kind, otherwise it is one from it */
     bool arriving;
-    CfCheck check;
-    unsigned int finding;
+    CfCheck check;         /* that move */
+    unsigned int finding;  /* the worst finding of that check */
 } Spoiler;
 
 /* The spoilers of a pool (array of Spoiler), to be freed with
  * g_array_unref(); none without a group. */
 GArray *pool_spoilers(const Pool *pool);
 
-/**
- * CommonFrequency - a frequency that guests could have everywhere
- * @khz: the frequency; 0 if no host's is known
- * @n_exact: how many hosts run it exactly
- */
+/* CommonFrequency - a frequency that guests could have everywhere */
 typedef struct CommonFrequency {
-    uint32_t khz;
-    guint n_exact;
+    uint32_t khz;   /* the frequency; 0 if no host's is known */
+    guint n_exact;  /* how many hosts run it exactly */
 } CommonFrequency;
 
 /* The frequency that most hosts run exactly. Of several it is the one that most

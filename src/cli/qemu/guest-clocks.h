@@ -30,30 +30,19 @@ typedef struct LastRestore {
     int64_t duration_ns;
 } LastRestore;
 
-/**
- * GuestClocks - all that QEMU reports
- * @name: the guest's name, empty if it has none
- * @status: its run state, such as "running"
- * @enabled: its clocks are carried over migrations
- * @freeze: blackouts don't count
- * @blackout_limit_s: from this many seconds on a blackout doesn't count anyway
- * @host_khz: frequency of the host's TSC, 0 when unknown
- * @guest_khz: frequency of the guest's TSC, 0 when unknown
- * @guest: for cf_check()
- * @restored: @restore is known
- * @restore: the last restore
- */
+/* GuestClocks - all that QEMU reports */
 typedef struct GuestClocks {
-    char name[256];
-    char status[32];
-    bool enabled;
-    bool freeze;
+    char name[256];       /* the guest's name, empty if it has none */
+    char status[32];      /* its run state, such as "running" */
+    bool enabled;         /* its clocks are carried over migrations */
+    bool freeze;          /* blackouts don't count */
+    /* from this many seconds on a blackout doesn't count anyway */
     uint32_t blackout_limit_s;
-    uint32_t host_khz;
-    uint32_t guest_khz;
-    CfGuest guest;
-    bool restored;
-    LastRestore restore;
+    uint32_t host_khz;    /* frequency of the host's TSC, 0 when unknown */
+    uint32_t guest_khz;   /* frequency of the guest's TSC, 0 when unknown */
+    CfGuest guest;        /* for cf_check() */
+    bool restored;        /* @restore is known */
+    LastRestore restore;  /* the last restore */
 } GuestClocks;
 
 /* Asks a guest's QEMU, on a host of which this is known. QMP_ERROR_NO_COMMAND:

@@ -12,19 +12,13 @@
 /* Nobody waits for older ones; a guest can cause as many as it likes. */
 #define MAX_EVENTS 64
 
-/**
- * Peer - the other end
- * @socket: connected
- * @buffer: what was received and isn't a whole line yet
- * @events: events that came before an answer, the last few
- * @deadline_us: when it must have answered; 0: it need not
- * @n_requests: how many there were; the last one's id
- */
+/* Peer - the other end */
 typedef struct Peer {
-    GSocket *socket;
-    GByteArray *buffer;
-    GQueue *events;
-    gint64 deadline_us;
+    GSocket *socket;     /* connected */
+    GByteArray *buffer;  /* what was received and isn't a whole line yet */
+    GQueue *events;      /* events that came before an answer, the last few */
+    gint64 deadline_us;  /* when it must have answered; 0: it need not */
+    /* how many there were; the last one's id */
     unsigned int n_requests;
 } Peer;
 

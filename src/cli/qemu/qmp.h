@@ -9,22 +9,14 @@
 #include <glib.h>
 #include "text/json.h"
 
-/**
- * QmpError - codes of the domain QMP_ERROR
- * @QMP_ERROR_CONNECT: there is no monitor, or it doesn't answer
- * @QMP_ERROR_GONE: QEMU closed the conversation
- * @QMP_ERROR_PROTOCOL: what it said isn't QMP
- * @QMP_ERROR_NO_COMMAND: it doesn't know the command
- * @QMP_ERROR_REFUSED: it can't do that
- * @QMP_ERROR_NO_MONITOR: there can't be one: this isn't QEMU
- */
+/* QmpError - codes of the domain QMP_ERROR */
 typedef enum QmpError {
-    QMP_ERROR_CONNECT,
-    QMP_ERROR_GONE,
-    QMP_ERROR_PROTOCOL,
-    QMP_ERROR_NO_COMMAND,
-    QMP_ERROR_REFUSED,
-    QMP_ERROR_NO_MONITOR,
+    QMP_ERROR_CONNECT,     /* there is no monitor, or it doesn't answer */
+    QMP_ERROR_GONE,        /* QEMU closed the conversation */
+    QMP_ERROR_PROTOCOL,    /* what it said isn't QMP */
+    QMP_ERROR_NO_COMMAND,  /* it doesn't know the command */
+    QMP_ERROR_REFUSED,     /* it can't do that */
+    QMP_ERROR_NO_MONITOR,  /* there can't be one: this isn't QEMU */
 } QmpError;
 
 #define QMP_ERROR (qmp_error_quark())

@@ -17,17 +17,12 @@ bool measure_step(const CfPvclockRecord *source,
                   const CfPvclockRecord *destination, uint64_t guest_ticks,
                   int64_t *ret_step_ns);
 
-/**
- * Distribution - of signed values
- * @min: smallest
- * @median: middle one
- * @max: largest
- * @p99_size: 99 % of the values are no larger than this, regardless of sign
- */
+/* Distribution - of signed values */
 typedef struct Distribution {
-    int64_t min;
-    int64_t median;
-    int64_t max;
+    int64_t min;     /* smallest */
+    int64_t median;  /* middle one */
+    int64_t max;     /* largest */
+    /* 99 % of the values are no larger than this, regardless of sign */
     int64_t p99_size;
 } Distribution;
 
@@ -43,41 +38,28 @@ typedef struct Bin {
 
 #define HISTOGRAM_BINS 21
 
-/**
- * Histogram - of signed values: fine near 0, by powers of ten further out
- * @bins: from the lowest to the highest
- * @first: the first bin that isn't empty
- * @last: the last one
- */
+/* Histogram - of signed values: fine near 0, by powers of ten further out */
 typedef struct Histogram {
-    Bin bins[HISTOGRAM_BINS];
-    guint first;
-    guint last;
+    Bin bins[HISTOGRAM_BINS];  /* from the lowest to the highest */
+    guint first;               /* the first bin that isn't empty */
+    guint last;                /* the last one */
 } Histogram;
 
 /* Of the int64_t in @values, of which there is at least one. */
 Histogram measure_histogram(const GArray *values);
 
-/**
- * Results - of all rounds
- * @residuals_ns: as the restore reports them
- * @steps_ns: as the guests' pages show them, the worst vCPU of each round
- * @captures_ns: how long each capture took
- * @restores_ns: how long each restore took
- * @rungs: how often each rung was reached
- * @tsc_step_ticks: the largest change of an offset
- * @tsc: outcome for the TSCs of the last round
- * @tries: number of all tries
- */
+/* Results - of all rounds */
 typedef struct Results {
-    GArray *residuals_ns;
+    GArray *residuals_ns;     /* as the restore reports them */
+    /* as the guests' pages show them, the worst vCPU of each round */
     GArray *steps_ns;
-    GArray *captures_ns;
-    GArray *restores_ns;
+    GArray *captures_ns;      /* how long each capture took */
+    GArray *restores_ns;      /* how long each restore took */
+    /* how often each rung was reached */
     guint rungs[CF_RUNG_PLAIN + 1];
-    uint64_t tsc_step_ticks;
-    CfTscOutcome tsc;
-    int tries;
+    uint64_t tsc_step_ticks;  /* the largest change of an offset */
+    CfTscOutcome tsc;         /* outcome for the TSCs of the last round */
+    int tries;                /* number of all tries */
 } Results;
 
 void results_init(Results *results);
