@@ -83,6 +83,12 @@ static bool lacks_host(const Evidence *evidence, CfFindingKind kind)
     return kind == CF_FINDING_OFFSET_IGNORED && !evidence->guest.boot_id[0];
 }
 
+/* Nobody said anything about its host's clock, good or bad. */
+static bool lacks_time(const Evidence *evidence, CfFindingKind kind)
+{
+    return kind == CF_FINDING_TIME_UNKNOWN && !evidence->has_facts;
+}
+
 /* A QEMU that carries the clocks carries these facts as well, and refuses by
  * itself before it takes any RAM. With policy strict the hook refuses, with the
  * better sentence; but what was saved can't be given facts any more. */
@@ -128,7 +134,8 @@ static gboolean weigh(Arrival *arrival, const Evidence *evidence,
     for (i = 0; i < check->n_findings; i++) {
         const CfFinding *finding = &check->findings[i];
 
-        if (finding->verdict == CF_VERDICT_GO) {
+        if (finding->verdict == CF_VERDICT_GO ||
+            lacks_time(evidence, finding->kind)) {
             continue;
         }
         add_reason(finding->verdict == CF_VERDICT_REFUSE &&

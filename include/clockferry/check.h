@@ -59,12 +59,13 @@ typedef struct CfGuest {
  * @CF_FINDING_TIME_UNKNOWN: that is unknown
  *
  * Every check has one finding of each of these groups: rate, offset, rung and
- * time. It has the others only if they apply, and they don't decide anything:
+ * time. It has the others only if they apply, and of these only the first one
+ * decides anything:
+ * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, as far as
+ *                              is known
  * @CF_FINDING_SAME_HOST: source and destination are the same host
  * @CF_FINDING_UNPROVEN: the boot ids are the same, but the TSCs aren't
  * @CF_FINDING_TOLERANCE: kvm.tsc_tolerance_ppm is unknown; 250 is assumed
- * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, as far as
- *                              is known
  * @CF_FINDING_TAI: a leap second would count
  * @CF_FINDING_LEAP: a leap second is near
  */
@@ -111,7 +112,7 @@ typedef struct CfFinding {
  *                  from zero
  * @drift_ns: what that adds up to in a day, rounded away from zero; at most
  *            what 63 bits can hold
- * @rung: the expected rung; one worse than CF_RUNG_CLOSED_LOOP is reported
+ * @rung: the expected rung; one worse than CF_RUNG_CLOSED_LOOP isn't exact
  * @time_known: @time_bound_ns is known
  * @time_bound_ns: how far both clocks may step, together, because the hosts'
  *                 clocks differ

@@ -69,8 +69,13 @@ enum cf_reason {
     CF_REASON_RATE,            /* the guest TSC would run at another rate */
     CF_REASON_OFFSET_IGNORED,  /* the guest TSC would jump */
     CF_REASON_TSC_UNSTABLE,
-    CF_REASON_RUNG,            /* the required rung can't be reached */
+    CF_REASON_RUNG,            /* kvmclock wouldn't be as exact as it must */
+    CF_REASON_OFFSET_MEASURED, /* the guest TSC would be set inexactly */
+    CF_REASON_TIME,            /* both clocks may step, together */
 };
+
+/* Clocks farther off than this NTP's daemon steps: they count as wrong. */
+#define CF_TIME_LIMIT_NS 128000000ULL
 
 #define CF_RATE_EXACT_PPT 1000LL          /* 1 ppb */
 #define CF_RATE_CLOSE_PPT 1000000LL       /* 1 ppm */
@@ -90,6 +95,9 @@ static inline bool cf_rate_is_exact(int64_t error_ppt)
  * @rate_known: @rate_error_ppt could be computed
  * @rate_error_ppt: (destination - source) / source in 10^-12
  * @offset: what the destination does with a TSC offset
+ * @measured: it can't read one to the tick, as far as is known
+ * @time_bound_ns: how far both clocks may step, because the hosts' clocks
+ *                 differ; UINT64_MAX when unknown
  * @best_rung: the best rung that the destination's kernel can reach
  * @required_rung: the worst rung that the user accepts
  */
@@ -100,6 +108,8 @@ struct cf_policy_facts {
     bool rate_known;
     int64_t rate_error_ppt;
     enum cf_offset offset;
+    bool measured;
+    uint64_t time_bound_ns;
     enum cf_rung best_rung;
     enum cf_rung required_rung;
 };
@@ -142,30 +152,77 @@ static inline enum cf_verdict cf_policy_offset(const struct cf_policy_facts *f)
     return CF_VERDICT_REFUSE;
 }
 
+/* cf_policy_inexact - the verdict by what is inexact, but no worse than that */
+static inline enum cf_verdict cf_policy_inexact(const struct cf_policy_facts *f,
+                                                bool inexact)
+{
+    return !inexact ? CF_VERDICT_GO
+           : f->policy == CF_POLICY_STRICT ? CF_VERDICT_REFUSE
+           : CF_VERDICT_REPORT;
+}
+
+/* cf_policy_required - the worst rung that isn't refused */
+static inline enum cf_rung cf_policy_required(const struct cf_policy_facts *f)
+{
+    return f->policy == CF_POLICY_STRICT &&
+           f->required_rung > CF_RUNG_CLOSED_LOOP
+           ? CF_RUNG_CLOSED_LOOP : f->required_rung;
+}
+
+static inline enum cf_verdict cf_policy_rung(const struct cf_policy_facts *f)
+{
+    return f->best_rung > cf_policy_required(f) ? CF_VERDICT_REFUSE
+           : cf_policy_inexact(f, f->best_rung > CF_RUNG_CLOSED_LOOP);
+}
+
+static inline enum cf_verdict
+cf_policy_measured(const struct cf_policy_facts *f)
+{
+    return cf_policy_inexact(f, f->measured);
+}
+
+static inline enum cf_verdict cf_policy_time(const struct cf_policy_facts *f)
+{
+    return cf_policy_inexact(f, !f->same_host &&
+                             f->time_bound_ns > CF_TIME_LIMIT_NS);
+}
+
+static inline void cf_policy_worse(enum cf_verdict verdict,
+                                   enum cf_reason reason,
+                                   enum cf_verdict *worst,
+                                   enum cf_reason *worst_reason)
+{
+    if (verdict > *worst) {
+        *worst = verdict;
+        *worst_reason = reason;
+    }
+}
+
 /**
  * cf_policy_decide - the verdict of the whole table
  * @f: the facts
- * @ret_reason: the reason of the worst row; CF_REASON_NONE when all is well
+ * @ret_reason: the reason of the worst row, of the first of those that are
+ *              equally bad; CF_REASON_NONE when all is well
  *
  * Return: the worst verdict of all rows.
  */
 static inline enum cf_verdict cf_policy_decide(const struct cf_policy_facts *f,
                                                enum cf_reason *ret_reason)
 {
-    enum cf_verdict worst = cf_policy_rate(f);
-    const enum cf_verdict offset = cf_policy_offset(f);
+    enum cf_verdict worst = CF_VERDICT_GO;
 
-    *ret_reason = worst == CF_VERDICT_GO ? CF_REASON_NONE :
-                  f->rate_known ? CF_REASON_RATE : CF_REASON_RATE_UNKNOWN;
-    if (offset > worst) {
-        worst = offset;
-        *ret_reason = f->offset == CF_OFFSET_IGNORED
-                      ? CF_REASON_OFFSET_IGNORED : CF_REASON_TSC_UNSTABLE;
-    }
-    if (f->best_rung > f->required_rung && worst != CF_VERDICT_REFUSE) {
-        worst = CF_VERDICT_REFUSE;
-        *ret_reason = CF_REASON_RUNG;
-    }
+    *ret_reason = CF_REASON_NONE;
+    cf_policy_worse(cf_policy_rate(f),
+                    f->rate_known ? CF_REASON_RATE : CF_REASON_RATE_UNKNOWN,
+                    &worst, ret_reason);
+    cf_policy_worse(cf_policy_offset(f),
+                    f->offset == CF_OFFSET_IGNORED ? CF_REASON_OFFSET_IGNORED
+                                                   : CF_REASON_TSC_UNSTABLE,
+                    &worst, ret_reason);
+    cf_policy_worse(cf_policy_rung(f), CF_REASON_RUNG, &worst, ret_reason);
+    cf_policy_worse(cf_policy_measured(f), CF_REASON_OFFSET_MEASURED, &worst,
+                    ret_reason);
+    cf_policy_worse(cf_policy_time(f), CF_REASON_TIME, &worst, ret_reason);
     return worst;
 }
 

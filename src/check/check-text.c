@@ -54,15 +54,27 @@ static char *parts_text(const CfCheck *check)
                                     : "");
 }
 
+static enum cf_rung required_rung(const CfCheck *check)
+{
+    const struct cf_policy_facts facts = {
+        .policy = check->guest->policy,
+        .required_rung = check->guest->require,
+    };
+
+    return cf_policy_required(&facts);
+}
+
 static char *rung_text(const CfCheck *check)
 {
-    const enum cf_rung require = check->guest->require;
+    const enum cf_rung require = required_rung(check);
     const char *rung = cf_rung_name(check->rung);
     g_autofree char *bound = NULL, *parts = NULL;
 
     if (check->rung > require) {
         return g_strdup_printf("the destination restores kvmclock no better "
-                               "than by rung '%s', and '%s' is required", rung,
+                               "than by rung '%s', and %s'%s' is required",
+                               rung, check->rung > check->guest->require
+                                     ? "" : "by policy strict ",
                                cf_rung_name(require));
     }
     if (check->rung > CF_RUNG_CLOSED_LOOP) {
@@ -144,7 +156,8 @@ static const Words words[] = {
     },
     [CF_FINDING_OFFSET_MEASURED] = {
         "the destination isn't known to read TSC offsets exactly, so the "
-        "guest's TSC is set only to within microseconds", NULL,
+        "guest's TSC is set only to within microseconds",
+        "choose a destination with Linux 5.16 or later",
     },
     [CF_FINDING_TAI] = {
         "a leap second during the move would count as a second, because "
@@ -162,7 +175,8 @@ static const Words *words_of(const CfCheck *check, CfFindingKind kind)
     static const Words none = { "nothing is known about this", NULL };
     static const Words lost = {
         "the step of both clocks can't be predicted, because the TSC doesn't "
-        "end up where it should", NULL,
+        "end up where it should",
+        "choose a destination that keeps it",
     };
 
     return kind == CF_FINDING_TIME_UNKNOWN && loses_offset(check) ? &lost
@@ -211,7 +225,7 @@ static char *rate_cure(const CfCheck *check, enum cf_verdict verdict)
 
 static char *rung_cure(const CfCheck *check)
 {
-    const bool refused = check->rung > check->guest->require;
+    const bool refused = check->rung > required_rung(check);
 
     if (!refused && check->rung <= CF_RUNG_CLOSED_LOOP) {
         return NULL;
@@ -221,7 +235,8 @@ static char *rung_cure(const CfCheck *check)
         check->destination->master_clock == CF_ANSWER_YES
         ? "choose a destination with a newer kernel"
         : "make the TSC the destination's clocksource",
-        refused ? ", or require less" : "");
+        !refused ? "" : check->rung > check->guest->require
+        ? ", or require less" : ", or choose a policy that isn't strict");
 }
 
 char *cf_check_cure(const CfCheck *check, unsigned int i)
@@ -233,6 +248,9 @@ char *cf_check_cure(const CfCheck *check, unsigned int i)
         return rate_cure(check, finding->verdict);
     case CF_FINDING_RUNG:
         return rung_cure(check);
+    case CF_FINDING_TIME:
+        return finding->verdict == CF_VERDICT_GO
+               ? NULL : g_strdup(words[CF_FINDING_TIME_UNKNOWN].cure);
     default:
         return g_strdup(words_of(check, finding->kind)->cure);
     }

@@ -152,38 +152,6 @@ static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
     }
 }
 
-/* Whatever is accepted, what isn't exact to the nanosecond is reported. */
-static enum cf_verdict rung_verdict(const CfCheck *check)
-{
-    if (check->rung > check->guest->require) {
-        return CF_VERDICT_REFUSE;
-    }
-    return check->rung <= CF_RUNG_CLOSED_LOOP ? CF_VERDICT_GO
-                                              : CF_VERDICT_REPORT;
-}
-
-static void judge(CfCheck *check)
-{
-    const CfHost *host = check->destination;
-    const struct cf_policy_facts facts = {
-        .policy = check->guest->policy,
-        .promised = check->guest->promised,
-        .same_host = check->same_host,
-        .rate_known = check->rate_known,
-        .rate_error_ppt = check->rate_error_ppt,
-        /* what nobody tried is taken for what would be worst */
-        .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
-        .best_rung = check->rung,
-        .required_rung = check->guest->require,
-    };
-
-    find(check, check->rate_known ? CF_FINDING_RATE : CF_FINDING_RATE_UNKNOWN,
-         cf_policy_rate(&facts));
-    judge_offset(check, &facts);
-    find(check, host->rung_known ? CF_FINDING_RUNG : CF_FINDING_RUNG_UNKNOWN,
-         rung_verdict(check));
-}
-
 /* Does the guest's TSC arrive where it should be, as far as can be read? */
 static bool tsc_arrives(const CfCheck *check)
 {
@@ -235,11 +203,40 @@ static bool find_time_bound(const CfCheck *check, uint64_t *ret_ns)
     return bound_ns != UINT64_MAX;
 }
 
-static void bound_time(CfCheck *check)
+static struct cf_policy_facts facts_of(const CfCheck *check)
 {
-    check->time_known = find_time_bound(check, &check->time_bound_ns);
+    const CfHost *host = check->destination;
+
+    return (struct cf_policy_facts) {
+        .policy = check->guest->policy,
+        .promised = check->guest->promised,
+        .same_host = check->same_host,
+        .rate_known = check->rate_known,
+        .rate_error_ppt = check->rate_error_ppt,
+        /* what nobody tried is taken for what would be worst */
+        .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
+        .measured = host->has_offset != CF_ANSWER_YES,
+        .time_bound_ns = check->time_known ? check->time_bound_ns : UINT64_MAX,
+        .best_rung = check->rung,
+        .required_rung = check->guest->require,
+    };
+}
+
+static void judge(CfCheck *check)
+{
+    const struct cf_policy_facts facts = facts_of(check);
+
+    find(check, check->rate_known ? CF_FINDING_RATE : CF_FINDING_RATE_UNKNOWN,
+         cf_policy_rate(&facts));
+    judge_offset(check, &facts);
+    find(check, check->destination->rung_known ? CF_FINDING_RUNG
+                                               : CF_FINDING_RUNG_UNKNOWN,
+         cf_policy_rung(&facts));
     find(check, check->time_known ? CF_FINDING_TIME : CF_FINDING_TIME_UNKNOWN,
-         CF_VERDICT_GO);
+         cf_policy_time(&facts));
+    if (facts.measured) {
+        find(check, CF_FINDING_OFFSET_MEASURED, cf_policy_measured(&facts));
+    }
 }
 
 /* kvmclock against the guest's TSC, at the first run. */
@@ -280,9 +277,6 @@ static void note(CfCheck *check)
     if (host->scaling == CF_SCALING_WORKS && !host->tolerance_known) {
         find(check, CF_FINDING_TOLERANCE, CF_VERDICT_GO);
     }
-    if (host->has_offset != CF_ANSWER_YES) {
-        find(check, CF_FINDING_OFFSET_MEASURED, CF_VERDICT_GO);
-    }
     if (!check->same_host && (!guest->tai_offset_s || !knows_tai(host))) {
         find(check, CF_FINDING_TAI, CF_VERDICT_GO);
     }
@@ -306,8 +300,8 @@ void cf_check(const CfGuest *guest, const CfHost *destination,
                  ? cf_expected_rung(destination->best_rung, &check.freq,
                                     &guest->freq)
                  : CF_RUNG_PLAIN;
+    check.time_known = find_time_bound(&check, &check.time_bound_ns);
     judge(&check);
-    bound_time(&check);
     bound_kvmclock(&check);
     note(&check);
     *ret_check = check;

@@ -3,10 +3,12 @@
 #include "text/units.h"
 #include "check-print.h"
 
-/* These never decide anything. */
-static bool is_note(CfFindingKind kind)
+/* What is worth knowing, but decides nothing. */
+static bool is_note(const CfFinding *finding)
 {
-    return kind == CF_FINDING_TIME_UNKNOWN || kind >= CF_FINDING_SAME_HOST;
+    return finding->verdict == CF_VERDICT_GO &&
+           (finding->kind == CF_FINDING_TIME_UNKNOWN ||
+            finding->kind >= CF_FINDING_SAME_HOST);
 }
 
 Level check_level(enum cf_verdict verdict)
@@ -39,6 +41,8 @@ static bool is_undecided(const CfCheck *check)
         if (finding->verdict == CF_VERDICT_REFUSE &&
             finding->kind != CF_FINDING_RATE_UNKNOWN &&
             finding->kind != CF_FINDING_OFFSET_UNKNOWN &&
+            finding->kind != CF_FINDING_TIME_UNKNOWN &&
+            finding->kind != CF_FINDING_OFFSET_MEASURED &&
             finding->kind != CF_FINDING_RUNG_UNKNOWN) {
             return false;
         }
@@ -106,7 +110,7 @@ char *check_to_text(const Move *move, const char *output)
         g_autofree char *text = cf_check_text(check, i);
         g_autofree char *cure = cf_check_cure(check, i);
 
-        screen_finding(&screen, is_note(check->findings[i].kind)
+        screen_finding(&screen, is_note(&check->findings[i])
                        ? LEVEL_NOTE : check_level(check->findings[i].verdict),
                        text, cure);
     }

@@ -21,11 +21,21 @@ static char *print(const CfHost *host, const CliOptions *options)
     return probe_to_text(host, options->output);
 }
 
-/* Can guests come here by the default policy, and exactly? */
+/* Can guests come here exactly, as far as that is this host's doing? */
 static int verdict(const CfHost *host)
 {
-    return host->offset_known && host->offset == CF_OFFSET_STICKS &&
-           host->rung_known && host->best_rung <= CF_RUNG_CLOSED_LOOP
+    const struct cf_policy_facts facts = {
+        .rate_known = true,
+        .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
+        .measured = host->has_offset != CF_ANSWER_YES,
+        .time_bound_ns = host->time_known && host->time.synchronised
+                         ? host->time.max_error_ns : UINT64_MAX,
+        .best_rung = host->rung_known ? host->best_rung : CF_RUNG_PLAIN,
+        .required_rung = CF_RUNG_PLAIN,
+    };
+    enum cf_reason reason;
+
+    return cf_policy_decide(&facts, &reason) == CF_VERDICT_GO
            ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 

@@ -85,11 +85,19 @@ def offset_verdict(offset, same, policy, promised):
     return "refuse"
 
 
-def rung_verdict(rung, require):
+def inexact(so, policy):
+    return "go" if not so else "refuse" if policy == "strict" else "report"
+
+
+def rung_verdict(rung, require, policy):
     if RUNGS.index(rung) > RUNGS.index(require):
         return "refuse"
-    return "go" if RUNGS.index(rung) <= RUNGS.index("closed-loop") \
-        else "report"
+    return inexact(RUNGS.index(rung) > RUNGS.index("closed-loop"), policy)
+
+
+def time_verdict(said, same, policy):
+    far = int(said.get("time_bound_ns", U64)) > 128 * 10 ** 6
+    return inexact(far and not same, policy)
 
 
 def one_host(a, b):
@@ -129,11 +137,6 @@ def check(source, host, policy="auto", require="plain", promised=False,
             not there or abs(nearest(here.khz) - nearest(there.khz)) > 1):
         rung = "reanchored"
     said["rung"], said["same_host"] = rung, same
-    said["verdict"] = max(
-        rate_verdict(ppt, policy, promised),
-        offset_verdict(offset, same, policy, promised),
-        rung_verdict(rung, require),
-        key=["go", "report", "warn", "refuse"].index)
     if here:
         said["tsc_here"] = here.json()
     if there:
@@ -145,6 +148,13 @@ def check(source, host, policy="auto", require="plain", promised=False,
     arrives = "offset" in host and (offset == "sticks" or
                                     (offset == "ignored" and same))
     bounds(said, source, host, here, ppt, rung, same, arrives)
+    said["verdict"] = max(
+        rate_verdict(ppt, policy, promised),
+        offset_verdict(offset, same, policy, promised),
+        rung_verdict(rung, require, policy),
+        inexact(not host.get("has_offset"), policy),
+        time_verdict(said, same, policy),
+        key=["go", "report", "warn", "refuse"].index)
     return said
 
 

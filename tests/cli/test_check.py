@@ -82,6 +82,28 @@ def test_status():
         assert status == STATUS[verdict], status
 
 
+def test_inexact():
+    """What can't be exact to the nanosecond, or in time, isn't "go"; nor do
+    probe and matrix say so"""
+    for destination in (other(best_rung="realtime"), other(best_rung="plain"),
+                        other(has_offset=False), other(has_offset=None),
+                        other(synchronised=False), other(synchronised=None),
+                        other(max_error_ns="127000000")):
+        status, said = check(good(), destination)
+        assert (status, said["verdict"]) == (INEXACT, "report"), said
+        status, said = check(good(), destination, "--policy=strict")
+        assert (status, said["verdict"]) == (REFUSED, "refuse"), said
+        assert all(each.get("cure") for each in said["findings"]
+                   if each["verdict"] == "refuse"), said
+        with Files(good(), destination) as files:
+            assert output("matrix", *files, status=[INEXACT]).count(
+                "interchangeable") < 2
+            if "127" not in json.dumps(destination):
+                # the sum of both clocks' errors is too large, neither alone
+                output("probe", "--from", files[1], status=[INEXACT])
+    assert check(good(), other(max_error_ns="126000000"))[0] == FINE
+
+
 def test_text():
     """A line for each finding and each cure, then figures with units"""
     with Files(good(), other(host_khz=2500002, best_rung="closed-loop")) \
@@ -162,7 +184,7 @@ def test_guests():
     guest = {"format": "clockferry-guest", "version": 1, "min_version": 1,
              "host": "a", "host_khz": 2500000, "ratio": str(4 << 46),
              "frac_bits": 48, "promised": True, "policy": "auto",
-             "require": "exact"}
+             "require": "exact", "max_error_ns": "1000000"}
     assert check(guest, other())[0] == FINE
     slow = dict(guest, ratio=str(3 << 46))
     assert check(slow, other())[0] == FINE
@@ -176,7 +198,8 @@ def test_guests():
                  other(host_khz=2500002))[0] == REFUSED
     with open(places.top("tests/codec/golden/state-1-full.json"),
               encoding="utf-8") as stream:
-        status, said = check(json.load(stream), other(tolerance_ppm=0))
+        status, said = check(dict(json.load(stream), max_error_ns="1000000"),
+                             other(tolerance_ppm=0))
     assert status == FINE and said["tsc_here"]["ratio"] == "234562480592213"
 
 

@@ -139,7 +139,8 @@ def host(**changes):
               encoding="utf-8") as stream:
         known = json.load(stream)
     known.update({"clock_guest": "present", "best_rung": "exact",
-                  "tolerance_ppm": 0, "leap": "none"})
+                  "tolerance_ppm": 0, "leap": "none",
+                  "max_error_ns": "100000"})
     del known["clock_guest_errno"]
     known.update(changes)
     return json.dumps({name: value for name, value in known.items()
@@ -198,7 +199,7 @@ def test_old_kernel():
     text = output("probe", "--from", "-", input=host(**old), status=[INEXACT])
     assert "only to within about 1 us" in text and "2 ns" not in text, text
     new = dict(old, set_realtime=True, best_rung="closed-loop")
-    text = output("probe", "--from", "-", input=host(**new), status=[FINE])
+    text = output("probe", "--from", "-", input=host(**new), status=[INEXACT])
     assert "1 us" not in text and "2 ns instead of exactly" in text, text
 
 
@@ -209,6 +210,9 @@ def test_status():
                             (INEXACT, {"best_rung": None}),
                             (INEXACT, {"offset": "rewinds"}),
                             (INEXACT, {"offset": None}),
+                            (INEXACT, {"has_offset": False}),
+                            (INEXACT, {"synchronised": False}),
+                            (INEXACT, {"max_error_ns": "128000001"}),
                             (FINE, {"scaling": "none"})):
         for form in "text", "json", "prometheus", "kubevirt":
             output("probe", "--from", "-", "-f", form, status=[status],

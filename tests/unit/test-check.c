@@ -141,6 +141,16 @@ static void tolerance_unknown(CfHost *host)
     host->tolerance_known = false;
 }
 
+static void unsynchronised(CfHost *host)
+{
+    host->time.synchronised = false;
+}
+
+static void far_off(CfHost *host)
+{
+    host->time.max_error_ns = 200000000;
+}
+
 /* Verdicts: strict; auto, not promised and promised; lax. */
 #define GO CF_VERDICT_GO
 #define REPORT CF_VERDICT_REPORT
@@ -153,8 +163,8 @@ static void tolerance_unknown(CfHost *host)
 #define IGNORED { REFUSE, REFUSE, REFUSE, WARN }
 #define UNSTABLE { REFUSE, REPORT, REFUSE, WARN }
 
-/* A rung that is not exact is reported, whatever the policy. */
-#define PLAIN { REPORT, REPORT, REPORT, REPORT }
+/* A rung, an offset or a time that isn't exact. */
+#define PLAIN { REFUSE, REPORT, REPORT, REPORT }
 
 typedef struct Case {
     const char *name;
@@ -197,6 +207,12 @@ static const Case cases[] = {
       CF_FINDING_OFFSET },
     { "no master clock", none, no_master_clock, PLAIN, CF_RUNG_PLAIN,
       CF_FINDING_RUNG },
+    { "clock not synchronised", none, unsynchronised, PLAIN, CF_RUNG_EXACT,
+      CF_FINDING_TIME_UNKNOWN },
+    { "from a clock that isn't", unsynchronised, none, PLAIN, CF_RUNG_EXACT,
+      CF_FINDING_TIME_UNKNOWN },
+    { "clock 200 ms off", none, far_off, PLAIN, CF_RUNG_EXACT,
+      CF_FINDING_TIME },
     { "back to a master clock", no_master_clock, none, EXACT_RATE,
       CF_RUNG_EXACT, CF_FINDING_RUNG },
 
@@ -342,7 +358,9 @@ static void test_required(void)
                 cf_check(&guest, &to, &check);
                 g_assert_cmpint(check.verdict, ==,
                                 best > required ? REFUSE
-                                : best > CF_RUNG_CLOSED_LOOP ? REPORT : GO);
+                                : best <= CF_RUNG_CLOSED_LOOP ? GO
+                                : policy == CF_POLICY_STRICT ? REFUSE
+                                : REPORT);
                 assert_texts(&check);
             }
         }

@@ -86,6 +86,31 @@ static const char *const policies[] = {
     [CF_POLICY_LAX] = "lax",
 };
 
+/* Rungs below closed-loop, measured offsets, clocks that are far off */
+static const Columns exact = COLUMNS(GO, GO, GO, GO);
+static const Columns inexact = COLUMNS(REFUSE, REPORT, REPORT, REPORT);
+
+typedef struct {
+    const char *name;
+    bool measured;
+    bool same_host;
+    uint64_t time_bound_ns;
+    const Columns *wanted;
+    enum cf_reason reason;
+} OtherRow;
+
+static const OtherRow others[] = {
+    { "128 ms", false, false, 128000000, &exact, CF_REASON_NONE },
+    { "1 ns more", false, false, 128000001, &inexact, CF_REASON_TIME },
+    { "unknown", false, false, UINT64_MAX, &inexact, CF_REASON_TIME },
+    { "unknown, same host", false, true, UINT64_MAX, &exact, CF_REASON_NONE },
+    { "measured", true, false, 0, &inexact, CF_REASON_OFFSET_MEASURED },
+    { "measured, same host", true, true, 0, &inexact,
+      CF_REASON_OFFSET_MEASURED },
+    { "measured, unknown", true, false, UINT64_MAX, &inexact,
+      CF_REASON_OFFSET_MEASURED },
+};
+
 static unsigned n_cases;
 
 static void check(const RateRow *rate, const OffsetRow *offset,
@@ -104,7 +129,9 @@ static void check(const RateRow *rate, const OffsetRow *offset,
     };
     const enum cf_verdict by_rate = rate->wanted[policy][promised];
     const enum cf_verdict by_offset = offset->wanted[policy][promised];
-    const enum cf_verdict by_rung = best > required ? REFUSE : GO;
+    const enum cf_verdict by_rung =
+        best > required ? REFUSE
+        : best <= CF_RUNG_CLOSED_LOOP ? GO : inexact[policy][promised];
     const enum cf_verdict wanted = MAX(MAX(by_rate, by_offset), by_rung);
     enum cf_reason reason = (enum cf_reason)77, wanted_reason;
     enum cf_verdict got;
@@ -181,6 +208,40 @@ static void test_rung_rows(void)
     }
 }
 
+static void test_other_rows(void)
+{
+    size_t i;
+    int policy, promised;
+
+    for (i = 0; i < G_N_ELEMENTS(others) * 6; i++) {
+        const OtherRow *row = &others[i / 6];
+        struct cf_policy_facts facts = {
+            .rate_known = true,
+            .measured = row->measured,
+            .same_host = row->same_host,
+            .time_bound_ns = row->time_bound_ns,
+            .best_rung = CF_RUNG_CLOSED_LOOP,
+            .required_rung = CF_RUNG_PLAIN,
+        };
+        enum cf_reason reason;
+
+        policy = i % 3;
+        promised = i / 3 % 2;
+        facts.policy = (enum cf_policy)policy;
+        facts.promised = promised;
+        g_test_message("%s, %s", row->name, policies[policy]);
+        g_assert_cmpint(cf_policy_decide(&facts, &reason), ==,
+                        (*row->wanted)[policy][promised]);
+        g_assert_cmpint(reason, ==, row->reason);
+        /* a worse row counts, whatever these say */
+        facts.offset = CF_OFFSET_IGNORED;
+        facts.same_host = false;
+        g_assert_cmpint(cf_policy_decide(&facts, &reason), ==,
+                        policy == CF_POLICY_LAX ? WARN : REFUSE);
+        g_assert_cmpint(reason, ==, CF_REASON_OFFSET_IGNORED);
+    }
+}
+
 static void test_everything(void)
 {
     size_t rate, offset;
@@ -213,6 +274,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/clock-policy/rate", test_rate_rows);
+    g_test_add_func("/clock-policy/other", test_other_rows);
     g_test_add_func("/clock-policy/offset", test_offset_rows);
     g_test_add_func("/clock-policy/rung", test_rung_rows);
     g_test_add_func("/clock-policy/everything", test_everything);

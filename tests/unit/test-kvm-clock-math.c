@@ -438,6 +438,11 @@ static const struct {
     { { .rate_known = true, .best_rung = CF_RUNG_CLOSED_LOOP,
         .required_rung = CF_RUNG_REANCHORED },
       VERDICTS(REFUSE, REFUSE, REFUSE), CF_REASON_RUNG },
+    { { .rate_known = true, .best_rung = CF_RUNG_PLAIN,
+        .required_rung = CF_RUNG_PLAIN },
+      VERDICTS(REFUSE, REPORT, REPORT), CF_REASON_RUNG },
+    { { .rate_known = true, .measured = true },
+      VERDICTS(REFUSE, REPORT, REPORT), CF_REASON_OFFSET_MEASURED },
 };
 
 static void test_policy(void)

@@ -146,9 +146,13 @@ static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
         return g_strdup_printf(
             "its clock can be restored no better than '%s' here, and '%s' is "
             "required; choose a host whose kernel can, or lower "
-            "kvmclock.require",
+            "kvmclock.require or kvmclock.policy",
             KvmClockRung_str((KvmClockRung)facts->best_rung),
-            KvmClockRung_str((KvmClockRung)facts->required_rung));
+            KvmClockRung_str((KvmClockRung)cf_policy_required(facts)));
+    case CF_REASON_OFFSET_MEASURED:
+        return g_strdup("this host's kernel can set the guest's TSC only to "
+                        "within microseconds; choose a host with Linux 5.16 "
+                        "or later");
     default:
         return g_strdup("it fits");
     }
@@ -166,6 +170,9 @@ static void kvmclock_facts(const KVMClockOffer *offer,
     facts->rate_known = cf_tsc_rate_error_ppt(&host->guest, &offer->freq,
                                               &facts->rate_error_ppt);
     facts->offset = host->offset;
+    facts->measured = host->measured;
+    /* How far the source's clock is off isn't known here. */
+    facts->time_bound_ns = 0;
     facts->same_host = kvmclock_get_anchor(&now, NULL) &&
                        kvmclock_same_host(&offer->from, &now.instant,
                                           host->tsc_khz, config);

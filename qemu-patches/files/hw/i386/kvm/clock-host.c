@@ -403,13 +403,14 @@ int kvmclock_set_tsc_offset(int vcpu_fd, const struct cf_tsc *tsc,
 }
 
 /* Does a TSC offset that is written act?  Ask the MSR, not the call. */
-static enum cf_offset kvmclock_try_offset(int vcpu_fd,
-                                          const KVMClockHost *host)
+static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
 {
     struct cf_tsc old, back;
+    bool known = kvmclock_get_tsc(vcpu_fd, host, &old);
     uint64_t before, after;
 
-    if (!kvmclock_get_tsc(vcpu_fd, host, &old) ||
+    host->measured = old.error_ticks != 0;
+    if (!known ||
         kvm_fd_get_msr(vcpu_fd, TSC_MSR, &before) < 0 ||
         kvmclock_set_tsc_offset(vcpu_fd, &old,
                                 old.offset_ticks + CF_FAR_TICKS) < 0 ||

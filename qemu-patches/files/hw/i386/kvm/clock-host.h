@@ -17,6 +17,7 @@ typedef struct KVMClockHost {
     bool has_clock_guest;       /* KVM_GET_CLOCK_GUEST works */
     uint32_t anchor_flags;      /* of KVM_GET_CLOCK, once activated */
     enum cf_offset offset;
+    bool measured;              /* it can't be read to the tick */
     enum cf_rung best_rung;
     struct cf_tsc_freq guest;   /* what a guest's TSC would really do */
 } KVMClockHost;
