@@ -66,7 +66,7 @@ typedef struct CfGuest {
  * @CF_FINDING_SAME_HOST: source and destination are the same host
  * @CF_FINDING_UNPROVEN: the boot ids are the same, but the TSCs aren't
  * @CF_FINDING_TOLERANCE: kvm.tsc_tolerance_ppm is unknown; 250 is assumed
- * @CF_FINDING_TAI: a leap second would count
+ * @CF_FINDING_TAI: a leap second would count, or the TAI offsets differ
  * @CF_FINDING_LEAP: a leap second is near
  */
 typedef enum CfFindingKind {

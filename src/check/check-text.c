@@ -183,6 +183,20 @@ static const Words *words_of(const CfCheck *check, CfFindingKind kind)
            : kind < G_N_ELEMENTS(words) ? &words[kind] : &none;
 }
 
+/* Both may be right, but only around a leap second. */
+static char *tai_text(const CfCheck *check)
+{
+    const int32_t here_s = check->guest->tai_offset_s;
+    const CfHost *host = check->destination;
+    const int32_t there_s = host->time_known ? host->time.tai_offset_s : 0;
+
+    return here_s && there_s
+           ? g_strdup_printf("the hosts' TAI offsets, %d s and %d s, differ: "
+                             "both clocks step by the difference, unless a "
+                             "leap second has just passed", here_s, there_s)
+           : g_strdup(words[CF_FINDING_TAI].text);
+}
+
 char *cf_check_text(const CfCheck *check, unsigned int i)
 {
     const CfFindingKind kind = check->findings[i].kind;
@@ -196,6 +210,8 @@ char *cf_check_text(const CfCheck *check, unsigned int i)
         return rung_text(check);
     case CF_FINDING_TIME:
         return time_text(check);
+    case CF_FINDING_TAI:
+        return tai_text(check);
     default:
         return g_strdup(words_of(check, kind)->text);
     }

@@ -277,7 +277,9 @@ static void note(CfCheck *check)
     if (host->scaling == CF_SCALING_WORKS && !host->tolerance_known) {
         find(check, CF_FINDING_TOLERANCE, CF_VERDICT_GO);
     }
-    if (!check->same_host && (!guest->tai_offset_s || !knows_tai(host))) {
+    if (!check->same_host &&
+        (!guest->tai_offset_s || !knows_tai(host) ||
+         guest->tai_offset_s != host->time.tai_offset_s)) {
         find(check, CF_FINDING_TAI, CF_VERDICT_GO);
     }
     if (!check->same_host && leap) {

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include "probe.h"
 
+/* TAI - UTC; it only grows. */
+#define TAI_SINCE_2017_S 37
+
 typedef struct List {
     Check *checks;
     size_t n;
@@ -143,10 +146,14 @@ static void check_time(const CfHost *host, List *list)
         "the host's clock isn't synchronised: guests' clocks step by as much "
         "as the hosts' clocks differ",
         "run chronyd, or ptp4l and phc2sys");
-    add(list, "tai_offset", host->time_known && time->tai_offset_s,
+    add(list, "tai_offset",
+        host->time_known && time->tai_offset_s >= TAI_SINCE_2017_S,
         "the host knows its TAI offset", LEVEL_WARN,
-        "the host doesn't know its TAI offset, so a leap second during a "
-        "migration would count",
+        host->time_known && time->tai_offset_s
+        ? "the host's TAI offset is wrong: it has been 37 s since 2017, and "
+          "guests' clocks step by the difference"
+        : "the host doesn't know its TAI offset, so a leap second during a "
+          "migration would count",
         "have chronyd set it: leapsectz right/UTC");
     if (host->time_known && time->leap != CF_LEAP_NONE) {
         add(list, "leap", false, "", LEVEL_WARN, "a leap second is near",

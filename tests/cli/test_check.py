@@ -102,6 +102,8 @@ def test_inexact():
                 # the sum of both clocks' errors is too large, neither alone
                 output("probe", "--from", files[1], status=[INEXACT])
     assert check(good(), other(max_error_ns="126000000"))[0] == FINE
+    said = check(good(), other(tai_offset_s=36))[1]
+    assert "TAI offsets, 37 s and 36 s" in finding(said, "tai")["text"], said
 
 
 def test_text():

@@ -186,6 +186,7 @@ def test_levels():
              {"clock_guest": "unusable"}),
             ("isn't synchronised", "WARN", "chronyd", {"synchronised": False}),
             ("TAI", "WARN", "leapsectz", {"tai_offset_s": None}),
+            ("since 2017", "WARN", "leapsectz", {"tai_offset_s": 36}),
             ("leap second is near", "WARN", "has passed", {"leap": "insert"}),
             ("boot id", "WARN", "readable", {"boot_id": None})):
         found, cure = level_of(check, **changes)
