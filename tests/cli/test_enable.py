@@ -52,6 +52,15 @@ def test_difference():
     assert removed == ['-<domain type="test">'], removed
 
 
+def test_saved():
+    """A saved image starts as it was saved, whatever the definition says"""
+    with Driver(domain("off", state=OFF), domain("saved", state=OFF,
+                                                 saved=True)) as uri:
+        for name, told in ("off", False), ("saved", True):
+            said = output("disable", "--yes", "-c", uri, name)
+            assert ("has a saved image" in said) == told, said
+
+
 def test_not_kept():
     """What libvirt didn't keep isn't taken for done"""
     with Driver(VM) as uri:

@@ -32,10 +32,11 @@ def need():
             raise Missing(KEY, done.stderr.strip())
 
 
-def domain(name, more="", state=RUNNING, transient=False):
+def domain(name, more="", state=RUNNING, transient=False, saved=False):
     return DOMAIN.format(
         ns=NAMESPACE, name=name, more=more, state=state,
-        transient="<test:transient/>" if transient else "")
+        transient="<test:transient/>" if transient else
+        "<test:hasmanagedsave>1</test:hasmanagedsave>" if saved else "")
 
 
 class Driver:

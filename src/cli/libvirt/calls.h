@@ -38,6 +38,7 @@
     call(virDomainGetState) \
     call(virDomainGetUUIDString) \
     call(virDomainGetXMLDesc) \
+    call(virDomainHasManagedSaveImage) \
     call(virDomainIsActive) \
     call(virDomainIsPersistent) \
     call(virDomainLookupByName) \

@@ -20,6 +20,7 @@
 typedef struct Change {
     char *name;        /* the domain's name, fit to be printed */
     bool is_active;    /* the domain runs */
+    bool is_saved;     /* it has a saved image */
     char *definition;  /* libvirt's XML of it as it was read */
     char *before;      /* the same, formatted like @after */
     char *after;       /* the XML as it will be */
@@ -70,6 +71,7 @@ static gboolean plan(const CliOptions *options, virDomainPtr domain,
 
     change->name = cf_printable(libvirt.virDomainGetName(domain));
     change->is_active = libvirt.virDomainIsActive(domain) == 1;
+    change->is_saved = libvirt.virDomainHasManagedSaveImage(domain, 0) == 1;
     if (!check_persistent(domain, change->name, error)) {
         return FALSE;
     }
@@ -179,16 +181,20 @@ static char *result_to_json(const CliOptions *options, const Change *change)
 static char *result_to_text(const CliOptions *options, const Change *change)
 {
     const char *state = options->enable ? "carried" : "not carried";
+    const char *saved = change->is_saved
+                        ? "But it has a saved image, which starts as it was "
+                          "saved: start it, shut it down and start it again\n"
+                        : "";
 
     if (!is_needed(change)) {
         return g_strdup_printf("%s: nothing to change; its definition says "
-                               "already that its clocks are %s\n",
-                               change->name, state);
+                               "already that its clocks are %s\n%s",
+                               change->name, state, saved);
     }
     return g_strdup_printf(
-        "%s: its clocks are %s from its next start on%s\n%s", change->name,
+        "%s: its clocks are %s from its next start on%s\n%s%s", change->name,
         state, options->enable ? ", with a QEMU that has the Clockferry series"
-                               : "",
+                               : "", saved,
         change->is_active ? "It is running: shut it down and start it again (a "
                             "reboot from inside isn't enough)\n" : "");
 }
