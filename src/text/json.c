@@ -117,14 +117,34 @@ bool cf_json_fail(CfJsonReader *reader, const char *format, ...)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_tokener, json_tokener_free)
 
+/* json-c 0.18, if it is to be strict, takes all but ASCII for control
+ * characters. So it is strict about a copy with letters in their place. */
+static CfJson *parse_strictly(json_tokener *tokener, const char *text,
+                              size_t size)
+{
+    g_autofree char *ascii = g_malloc(size);
+    g_autoptr(CfJson) json = NULL;
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        ascii[i] = text[i] & 0x80 ? 'x' : text[i];
+    }
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+    json = json_tokener_parse_ex(tokener, ascii, (int)size);
+    if (!json) {
+        return NULL;
+    }
+    json_tokener_set_flags(tokener, 0);
+    json_tokener_reset(tokener);
+    return json_tokener_parse_ex(tokener, text, (int)size);
+}
+
 CfJson *cf_json_parse(CfJsonReader *reader, const char *text, size_t size)
 {
     g_autoptr(json_tokener) tokener = json_tokener_new_ex(MAX_DEPTH);
     g_autoptr(CfJson) json = NULL;
     enum json_tokener_error result;
 
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT |
-                                    JSON_TOKENER_VALIDATE_UTF8);
     if (size > CF_JSON_MAX_SIZE) {
         cf_json_fail(reader, "it has more than %u bytes", CF_JSON_MAX_SIZE);
         return NULL;
@@ -133,7 +153,7 @@ CfJson *cf_json_parse(CfJsonReader *reader, const char *text, size_t size)
         cf_json_fail(reader, "it isn't UTF-8 text");
         return NULL;
     }
-    json = json_tokener_parse_ex(tokener, text, (int)size);
+    json = parse_strictly(tokener, text, size);
     result = json_tokener_get_error(tokener);
     if (!json || result != json_tokener_success) {
         cf_json_fail(reader, "it isn't JSON: %s at byte %zu",

@@ -43,15 +43,17 @@ def test_probe_and_check():
             assert facts["format"] == "clockferry-probe", facts
             facts["host_khz"] *= 2
             facts["scaling"] = "none"
+            facts["host"] = "Bürorechner"
             with open(debian.path("/tmp/b.json"), "w",
                       encoding="utf-8") as stream:
-                json.dump(facts, stream)
+                json.dump(facts, stream, ensure_ascii=False)
             same = debian.run("clockferry", "check", "/tmp/a.json",
                               "/tmp/a.json")
             other = debian.run("clockferry", "check", "/tmp/a.json",
                                "/tmp/b.json")
         assert same.returncode in (0, 4), same
         assert other.returncode == 3 and "FAIL" in other.stdout, other
+        assert "Bürorechner" in other.stdout, other
 
 
 def test_pages():
