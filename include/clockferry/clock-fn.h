@@ -243,9 +243,9 @@ static inline bool cf_fn_build(const struct cf_tsc *boot,
  *
  * Where the host's TSC is unstable (CF_OFFSET_REWINDS), reading a vCPU's puts
  * it back to where it ran last. KVM lets it catch up with kvmclock when it
- * runs again, so that is where it is to be: one shift for all vCPUs. Returns
- * the ticks to add to each offset; 0 if it isn't known, or more than 10 s:
- * that is no stop, but a lie.
+ * runs again, so that is where it is to be. Returns the ticks to add to each
+ * offset, which cf_tsc_merge() made one; 0 if it isn't known, or more than
+ * 10 s: that is no stop, but a lie.
  */
 static inline uint64_t cf_catch_up_ticks(const struct cf_record *record,
                                          const struct cf_tsc *boot,

@@ -59,6 +59,7 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @now: the destination's
  * @host_khz: frequency of the source's host TSC
  * @same_host: both are one host, and that is proven
+ * @unstable: the source's TSC was, so the guest's is a guess
  * @behind_ns: by so much is real time there before the source's, if it is
  * @frozen: the time in between doesn't count for the guest
  * @passed_ns: the time in between
@@ -69,6 +70,7 @@ struct cf_move {
     struct cf_instant now;
     uint32_t host_khz;
     bool same_host;
+    bool unstable;
     bool frozen;
     uint64_t behind_ns;
     int64_t passed_ns;
@@ -244,19 +246,24 @@ static inline bool cf_tsc_is_at(const struct cf_tsc *tsc,
 }
 
 /**
- * cf_tsc_merge - give a measured offset the boot vCPU's if it may be that
+ * cf_tsc_merge - give a captured offset the boot vCPU's if it may be that
+ * @host: what this host does with an offset
  *
  * Before 5.16 KVM had one offset for all vCPUs whose TSCs were written within
  * a second; only the measurements differ, by no more than their errors. TSCs
- * that differ by more were meant to.
+ * that differ by more were meant to. On a host with an unstable TSC an offset
+ * only says when its vCPU ran last.
  */
-static inline void cf_tsc_merge(struct cf_tsc *tsc, const struct cf_tsc *boot)
+static inline void cf_tsc_merge(struct cf_tsc *tsc, const struct cf_tsc *boot,
+                                enum cf_offset host)
 {
+    const bool measured = tsc->error_ticks && boot->error_ticks;
     struct cf_tsc both = *tsc;
 
     both.error_ticks += boot->error_ticks;
-    if (tsc->known && boot->known && tsc->error_ticks && boot->error_ticks &&
-        cf_tsc_is_at(&both, boot->offset_ticks, 0)) {
+    if (tsc->known && boot->known && tsc->freq.ratio == boot->freq.ratio &&
+        (host == CF_OFFSET_REWINDS ||
+         (measured && cf_tsc_is_at(&both, boot->offset_ticks, 0)))) {
         tsc->offset_ticks = boot->offset_ticks;
     }
 }
@@ -308,7 +315,8 @@ static inline bool cf_tsc_is_tolerated(uint32_t khz, uint32_t host_khz,
  *
  * KVM scales by the frequency that was asked for, unless that is within its
  * tolerance: the guest's TSC tells which. Before 5.16 there is no offset to
- * compare it with, so there KVM's rule stands. False if no ratio gives @khz.
+ * compare it with, nor on a host whose TSC is unstable, where it changes with
+ * each call; there KVM's rule stands. False if no ratio gives @khz.
  */
 static inline bool cf_tsc_derive(uint32_t khz, uint32_t host_khz,
                                  uint32_t frac_bits, uint32_t ppm,
@@ -577,7 +585,8 @@ static inline bool cf_tsc_rate(const struct cf_vcpu *vcpus, uint32_t n,
  *             farthest: no two came apart by more
  *
  * Not the largest deviation from the boot vCPU: +5 and -5 are 10 for guests
- * that compare any two. False if an offset here isn't known to the tick.
+ * that compare any two. False if an offset here isn't known to the tick, or
+ * the source's TSC was unstable.
  */
 static inline bool cf_tsc_skew(const struct cf_move *move,
                                const struct cf_vcpu *vcpus, uint32_t n,
@@ -588,7 +597,7 @@ static inline bool cf_tsc_skew(const struct cf_move *move,
     uint32_t i;
 
     for (i = 0; i < n; i++) {
-        if (vcpus[i].dst.error_ticks ||
+        if (move->unstable || vcpus[i].dst.error_ticks ||
             !cf_tsc_at(&vcpus[i].src, move->then.host_ticks, &then_ticks) ||
             !cf_tsc_at(&vcpus[i].dst, move->now.host_ticks, &now_ticks)) {
             return false;

@@ -72,7 +72,7 @@ static void capture_vcpus(const CfVm *vm, CfState *state)
         if (i == 0) {
             boot = tsc;
         }
-        cf_tsc_merge(&tsc, &boot);
+        cf_tsc_merge(&tsc, &boot, vm->host->offset);
         vcpu->offset_ticks = tsc.offset_ticks;
     }
 }

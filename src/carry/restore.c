@@ -15,6 +15,7 @@ static gboolean plan_move(Restore *restore, bool freeze, GError **error)
                                                 host->id.boot_id),
                                    &move->now, host->host_khz, &move->then,
                                    state->host_khz);
+    move->unstable = state->unstable;
     if (!cf_move_plan(move, freeze, INT64_MAX)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the time since the capture can't be computed");
@@ -37,7 +38,7 @@ static gboolean plan_target(Restore *restore, CfTscOutcome tsc, GError **error)
                             "or the clock would leave its range");
         return FALSE;
     }
-    restore->report.function_carried = target->carried && !state->unstable;
+    restore->report.function_carried = target->carried && !restore->move.unstable;
     return TRUE;
 }
 

@@ -42,6 +42,7 @@ static bool find_elapsed(Pair *pair, Difference *d)
     move->then = before->anchor.instant;
     move->now = after->anchor.instant;
     move->host_khz = before->host_khz;
+    move->unstable = before->unstable || after->unstable;
     move->same_host = cf_same_host(cf_same_boot(before->boot_id,
                                                 after->boot_id),
                                    &move->now, after->host_khz, &move->then,

@@ -22,9 +22,9 @@ int cf_read_guest_tsc(const CfKvmOps *ops, int vcpu_fd,
     return 0;
 }
 
-/* @exact: the offset in @tsc is known to the tick. */
+/* @fixed: the offset in @tsc is known to the tick, and stays. */
 static CfFreqOrigin read_freq(const CfKvmOps *ops, const CfHost *host,
-                              int vcpu_fd, bool exact, struct cf_tsc *tsc)
+                              int vcpu_fd, bool fixed, struct cf_tsc *tsc)
 {
     struct cf_tsc_reading reading;
     uint64_t ratio, frac_bits;
@@ -43,13 +43,13 @@ static CfFreqOrigin read_freq(const CfKvmOps *ops, const CfHost *host,
         tsc->freq = cf_tsc_unscaled(host->host_khz, host->frac_bits);
         return CF_FREQ_UNSCALED;
     }
-    read = exact && cf_read_guest_tsc(ops, vcpu_fd, &reading) == 0;
+    read = fixed && cf_read_guest_tsc(ops, vcpu_fd, &reading) == 0;
     if (ops->get_tsc_khz(vcpu_fd, &khz) < 0 ||
         !cf_tsc_derive(khz, host->host_khz, host->frac_bits,
                        cf_tolerance_ppm(host), read ? &reading : NULL, tsc)) {
         return CF_FREQ_UNKNOWN;
     }
-    return tsc->seen && read == exact ? CF_FREQ_DERIVED : CF_FREQ_ASSUMED;
+    return tsc->seen && read == fixed ? CF_FREQ_DERIVED : CF_FREQ_ASSUMED;
 }
 
 void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
@@ -62,7 +62,9 @@ void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
     if (ops->get_tsc_offset(vcpu_fd, &tsc.offset_ticks) == 0) {
         vcpu.offset_origin = CF_OFFSET_ATTRIBUTE;
     }
-    vcpu.freq_origin = read_freq(ops, host, vcpu_fd, vcpu.offset_origin, &tsc);
+    vcpu.freq_origin = read_freq(ops, host, vcpu_fd,
+                                 vcpu.offset_origin &&
+                                 host->offset != CF_OFFSET_REWINDS, &tsc);
     if (vcpu.offset_origin == CF_OFFSET_UNKNOWN &&
         vcpu.freq_origin != CF_FREQ_UNKNOWN &&
         cf_read_guest_tsc(ops, vcpu_fd, &reading) == 0 &&

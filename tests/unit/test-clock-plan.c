@@ -220,7 +220,7 @@ static uint64_t skew_of(struct cf_vcpu *vcpus, uint32_t n)
 /* The spread: of any two, and not only against the boot vCPU */
 static void test_skew(void)
 {
-    const struct cf_move move = other_host();
+    struct cf_move move = other_host();
     struct cf_vcpu vcpus[3] = { { .src = tsc(5, 0), .dst = tsc(105, 0) },
                                 { .src = tsc(6, 0), .dst = tsc(106, 0) },
                                 { .src = tsc(9, 0), .dst = tsc(109, 0) } };
@@ -236,6 +236,8 @@ static void test_skew(void)
     g_assert_cmpuint(skew_of(vcpus, 3), ==, 25);
     vcpus[2].dst.error_ticks = 1;
     g_assert_false(cf_tsc_skew(&move, vcpus, 3, &ticks));
+    move.unstable = true;
+    g_assert_false(cf_tsc_skew(&move, vcpus, 1, &ticks));
 }
 
 static void test_rate(void)
@@ -265,8 +267,24 @@ static void test_rate(void)
 
 static uint64_t merged(struct cf_tsc other, struct cf_tsc boot)
 {
-    cf_tsc_merge(&other, &boot);
+    cf_tsc_merge(&other, &boot, CF_OFFSET_STICKS);
     return other.offset_ticks;
+}
+
+/* Where offsets rewind all get the boot vCPU's, but for other frequencies. */
+static void test_merge_unstable(void)
+{
+    struct cf_tsc boot = tsc(100, 0), other = tsc(1ULL << 40, 0);
+
+    cf_tsc_merge(&other, &boot, CF_OFFSET_REWINDS);
+    g_assert_cmpuint(other.offset_ticks, ==, 100);
+    other.freq = faster;
+    other.offset_ticks = 77;
+    cf_tsc_merge(&other, &boot, CF_OFFSET_REWINDS);
+    boot.known = false;
+    other.freq = boot.freq;
+    cf_tsc_merge(&other, &boot, CF_OFFSET_REWINDS);
+    g_assert_cmpuint(other.offset_ticks, ==, 77);
 }
 
 static void test_merge(void)
@@ -563,6 +581,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-plan/skew", test_skew);
     g_test_add_func("/clock-plan/rate", test_rate);
     g_test_add_func("/clock-plan/merge", test_merge);
+    g_test_add_func("/clock-plan/merge-unstable", test_merge_unstable);
     g_test_add_func("/clock-plan/behaviour", test_behaviour);
     g_test_add_func("/clock-fn/build", test_build);
     g_test_add_func("/clock-fn/contradicts", test_contradicts);

@@ -52,7 +52,7 @@ static void kvmclock_capture_vcpu(CPUState *cpu, run_on_cpu_data data)
     if (cpu != first_cpu && host->offset != CF_OFFSET_IGNORED) {
         /* else all have the host's TSC */
         kvmclock_get_tsc(cpu->kvm_fd, host, &tsc);
-        cf_tsc_merge(&tsc, &boot->tsc);
+        cf_tsc_merge(&tsc, &boot->tsc, host->offset);
     }
     cpu_env(cpu)->guest_tsc = (X86GuestTSC) {
         .valid = tsc.known && tsc.seen,
@@ -114,7 +114,7 @@ static void kvmclock_capture_fn(BootClock *boot, KVMClockCarried *carried)
 {
     KVMPvclockRecord record;
     bool page = boot->has_page && kvmclock_read_page(boot->page, &record);
-    const char *from = "nowhere";
+    const char *from = "none";
 
     if (page && carried->flags & KVMCLOCK_STATE_UNSTABLE) {
         kvmclock_catch_up(boot, &record, &carried->anchor);

@@ -46,7 +46,6 @@ typedef struct KVMClockReport {
     bool valid;
     struct cf_move move;        /* same host?  how much time? */
     struct cf_result result;    /* how well */
-    bool source_unstable;       /* its clock as a function is a guess */
     int tries;
     bool skew_known;
     uint64_t skew_ticks;

@@ -309,10 +309,10 @@ static uint32_t kvmclock_frac_bits(void)
  * The frequency at which a vCPU's TSC really runs: by the kernel's word, or
  * derived.  Without TSC control it is the host's, whatever KVM_GET_TSC_KHZ
  * says.
- * @exact: the offset in @tsc is known to the tick
+ * @fixed: the offset in @tsc is known to the tick, and stays
  */
 static bool kvmclock_get_freq(int vcpu_fd, const KVMClockHost *host,
-                              bool exact, struct cf_tsc *tsc)
+                              bool fixed, struct cf_tsc *tsc)
 {
     struct cf_tsc_reading reading;
     KVMTscScale scale;
@@ -334,13 +334,13 @@ static bool kvmclock_get_freq(int vcpu_fd, const KVMClockHost *host,
     if (khz <= 0 || khz == host->tsc_khz) {
         return cf_tsc_freq_valid(&tsc->freq);
     }
-    read = exact && kvmclock_read_tsc(vcpu_fd, &reading);
+    read = fixed && kvmclock_read_tsc(vcpu_fd, &reading);
     if (!cf_tsc_derive(khz, host->tsc_khz, kvmclock_frac_bits(),
                        kvmclock_tolerance_ppm(), read ? &reading : NULL,
                        tsc)) {
         return false;
     }
-    tsc->seen = tsc->seen && read == exact;
+    tsc->seen = tsc->seen && read == fixed;
     return true;
 }
 
@@ -349,7 +349,7 @@ bool kvmclock_get_tsc(int vcpu_fd, const KVMClockHost *host,
                       struct cf_tsc *tsc)
 {
     struct cf_tsc_reading reading;
-    bool exact;
+    bool exact, fixed;
 
     memset(tsc, 0, sizeof(*tsc));
     exact = kvm_tsc_attr(vcpu_fd, KVM_GET_DEVICE_ATTR, KVM_VCPU_TSC_OFFSET,
@@ -358,7 +358,8 @@ bool kvmclock_get_tsc(int vcpu_fd, const KVMClockHost *host,
                                KVM_VCPU_TSC_OFFSET, NULL) >= 0) {
         return false;
     }
-    tsc->known = kvmclock_get_freq(vcpu_fd, host, exact, tsc) &&
+    fixed = exact && host->offset != CF_OFFSET_REWINDS;
+    tsc->known = kvmclock_get_freq(vcpu_fd, host, fixed, tsc) &&
                  (exact || (kvmclock_read_tsc(vcpu_fd, &reading) &&
                             cf_tsc_measure(&reading, tsc)));
     return tsc->known;

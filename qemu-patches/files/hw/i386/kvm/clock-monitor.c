@@ -70,7 +70,7 @@ static void kvmclock_warn_of_tsc(const struct cf_result *result)
 
 static void kvmclock_warn_of_clock(const KVMClockReport *report)
 {
-    if (report->source_unstable) {
+    if (report->move.unstable) {
         warn_report_once("kvmclock: the source's TSC is unstable, so "
                          "kvmclock arrived as a value and not as a function "
                          "of the guest TSC");

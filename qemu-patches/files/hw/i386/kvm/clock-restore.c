@@ -71,6 +71,7 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
     move->then = r->src->anchor.instant;
     move->now = r->dst.instant;
     move->host_khz = r->src->host_khz;
+    move->unstable = r->src->flags & KVMCLOCK_STATE_UNSTABLE;
     move->same_host = r->here ||
                       kvmclock_same_host(r->src, &move->now,
                                          kvmclock_this_host()->tsc_khz,
@@ -138,9 +139,7 @@ static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
                    "from the captured values");
         return false;
     }
-    r->report->source_unstable = src->flags & KVMCLOCK_STATE_UNSTABLE;
-    r->report->result.carried = target->carried &&
-                                !r->report->source_unstable;
+    r->report->result.carried = target->carried && !r->report->move.unstable;
     return true;
 }
 
