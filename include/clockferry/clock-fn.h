@@ -9,6 +9,7 @@
 #ifndef CLOCKFERRY_CLOCK_FN_H
 #define CLOCKFERRY_CLOCK_FN_H
 
+#include <stddef.h>
 #include "clock-plan.h"
 
 /* How far a clock that was set may be off to count as right. */
@@ -156,18 +157,66 @@ static inline bool cf_fn_is_near(const struct cf_clock_fn *fn,
            near_ns + ((uint64_t)ns - fn->system_ns) / age_share;
 }
 
-/**
- * cf_fn_contradicts - can a function not be that of this clock?
- * @fn: kvmclock as a function of the boot vCPU's TSC; from anywhere
- *
- * A second and 1 per mille of the function's age is far more than any
- * kernel's arithmetic makes of it. True also where @fn can't be evaluated.
- */
-static inline bool cf_fn_contradicts(const struct cf_clock_fn *fn,
-                                     const struct cf_tsc *boot,
-                                     const struct cf_anchor *anchor)
+/* Does it run at this frequency, to within so many Hz? */
+static inline bool cf_fn_runs_at(const struct cf_clock_fn *fn,
+                                 const struct cf_tsc_freq *freq,
+                                 uint64_t near_hz)
 {
-    return !cf_fn_is_near(fn, boot, anchor, CF_NS_PER_SEC, 1000);
+    uint64_t hz, tsc_hz;
+    uint32_t khz;
+
+    if (!cf_clock_fn_hz(fn, &hz) || !cf_tsc_freq_khz(freq, &khz)) {
+        return false;
+    }
+    tsc_hz = khz * 1000ULL;
+    return (hz > tsc_hz ? hz - tsc_hz : tsc_hz - hz) <= near_hz;
+}
+
+/* A reading of the clock that took longer isn't one. */
+#define CF_SLACK_MAX_NS (3600 * CF_NS_PER_SEC)
+
+/**
+ * cf_clocks_fault - what can't be true of clocks that came from elsewhere
+ * @anchor: the source's
+ * @host_khz: frequency of the source's host TSC
+ * @fn: kvmclock as a function of the boot vCPU's TSC; NULL if unknown
+ * @boot: that TSC; what isn't known of it isn't looked at
+ *
+ * A second and 1 per mille, of the function's age and of its slope, is far
+ * more than any kernel's arithmetic makes of them. Returns words for a
+ * message; NULL if nothing contradicts.
+ */
+static inline const char *cf_clocks_fault(const struct cf_anchor *anchor,
+                                          uint32_t host_khz,
+                                          const struct cf_clock_fn *fn,
+                                          const struct cf_tsc *boot)
+{
+    const struct cf_instant *instant = &anchor->instant;
+    const bool has_freq = cf_tsc_freq_valid(&boot->freq);
+    uint32_t khz;
+    int64_t ns;
+
+    if (!host_khz) {
+        return "the frequency of the host's TSC is 0";
+    }
+    if (!instant->realtime_ns || !cf_elapsed_ns(instant, instant, &ns)) {
+        return "real time or TAI offset is impossible";
+    }
+    if (anchor->clock_ns > INT64_MAX || anchor->slack_ns > CF_SLACK_MAX_NS) {
+        return "kvmclock or its slack is impossible";
+    }
+    if (fn && !cf_clock_fn_valid(fn)) {
+        return "the clock function is impossible";
+    }
+    if (fn && has_freq && (!cf_tsc_freq_khz(&boot->freq, &khz) ||
+                           !cf_fn_runs_at(fn, &boot->freq, khz))) {
+        return "clock function and TSC frequency contradict each other";
+    }
+    if (fn && boot->known &&
+        !cf_fn_is_near(fn, boot, anchor, CF_NS_PER_SEC, 1000)) {
+        return "clock function and anchor contradict each other";
+    }
+    return NULL;
 }
 
 /**
@@ -185,17 +234,11 @@ static inline bool cf_page_to_fn(const struct cf_record *record,
 {
     const uint64_t near_hz = 2000, near_ns = 1000000, age_share = 500000;
     struct cf_clock_fn fn;
-    uint64_t hz, tsc_hz;
-    uint32_t khz;
 
     if (!(record->flags & CF_PVCLOCK_TSC_STABLE) ||
-        !cf_record_to_fn(record, &fn) || !cf_clock_fn_hz(&fn, &hz) ||
-        !cf_tsc_freq_khz(&boot->freq, &khz) ||
+        !cf_record_to_fn(record, &fn) ||
+        !cf_fn_runs_at(&fn, &boot->freq, near_hz) ||
         !cf_fn_is_near(&fn, boot, anchor, near_ns, age_share)) {
-        return false;
-    }
-    tsc_hz = khz * 1000ULL;
-    if ((hz > tsc_hz ? hz - tsc_hz : tsc_hz - hz) > near_hz) {
         return false;
     }
     *ret_fn = fn;

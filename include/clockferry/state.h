@@ -126,8 +126,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfState, cf_state_free)
  * @state: the state; may come from anywhere
  * @error: what is wrong with it
  *
- * Checks every range, and that function and anchor agree. It isn't an error if
- * something is unknown.
+ * Checks every range, and that the function agrees with anchor and TSC. It
+ * isn't an error if something is unknown.
  *
  * Return: true if it can be used. Errors: CF_ERROR_INVALID.
  */

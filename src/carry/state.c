@@ -59,49 +59,23 @@ static gboolean check_vcpus(const CfState *state, GError **error)
     return TRUE;
 }
 
-static gboolean check_anchor(const CfState *state, GError **error)
-{
-    const struct cf_instant *instant = &state->anchor.instant;
-    int64_t ns;
-
-    /* cf_elapsed_ns() checks the ranges of both. */
-    if (!instant->realtime_ns || !cf_elapsed_ns(instant, instant, &ns)) {
-        return invalid(error, "real time");
-    }
-    if (state->anchor.clock_ns > INT64_MAX) {
-        return invalid(error, "kvmclock");
-    }
-    if (!state->host_khz) {
-        return invalid(error, "frequency of the host's TSC");
-    }
-    if (!memchr(state->boot_id, '\0', sizeof(state->boot_id))) {
-        return invalid(error, "boot id");
-    }
-    return TRUE;
-}
-
-static gboolean check_fn(const CfState *state, GError **error)
+static gboolean check_clocks(const CfState *state, GError **error)
 {
     const struct cf_tsc boot = cf_tsc_of(&state->vcpus[0]);
+    const char *fault = cf_clocks_fault(&state->anchor, state->host_khz,
+                                        cf_fn_of(state), &boot);
 
-    if (state->fn_origin == CF_FN_NONE) {
-        return TRUE;
+    if (state->fn_origin < CF_FN_NONE || state->fn_origin > CF_FN_BUILT) {
+        fault = "origin of the clock function";
+    } else if (!memchr(state->boot_id, '\0', sizeof(state->boot_id))) {
+        fault = "boot id";
     }
-    if (state->fn_origin < CF_FN_NONE || state->fn_origin > CF_FN_BUILT ||
-        !cf_clock_fn_valid(&state->fn)) {
-        return invalid(error, "clock function");
-    }
-    if (boot.known &&
-        cf_fn_contradicts(&state->fn, &boot, &state->anchor)) {
-        return invalid(error, "clock function and anchor contradict");
-    }
-    return TRUE;
+    return fault ? invalid(error, fault) : TRUE;
 }
 
 gboolean cf_state_validate(const CfState *state, GError **error)
 {
-    return check_vcpus(state, error) && check_anchor(state, error) &&
-           check_fn(state, error);
+    return check_vcpus(state, error) && check_clocks(state, error);
 }
 
 const char *cf_policy_name(enum cf_policy policy)

@@ -14,6 +14,7 @@ from harness.check import crashed
 from harness.migrate import go, load, wait_loaded
 
 # vmstate_kvmclock_carried, and where the library's state has the same.
+RATIO = struct.Struct(">Q")
 CARRIED = struct.Struct(">II16sQQIiIQQQQi")
 Carried = namedtuple("Carried", "state_flags host_khz boot_id tsc_ticks "
                                 "system_ns mul shift flags clock_ns slack_ns "
@@ -32,7 +33,12 @@ def alter_json(text, change):
     members = {name: int(state[part][name])
                for part, names in PARTS.items() for name in names}
     members["host_khz"] = state["host_khz"]
+    members["slack_ns"] = 0
+    members["ratio"] = int(state["vcpus"][0]["ratio"])
     change(members)
+    for vcpu in state["vcpus"]:
+        vcpu["ratio"] = str(members["ratio"])
+    state["anchor"]["slack_ns"] = str(members["slack_ns"])
     for part, names in PARTS.items():
         for name in names:
             kind = type(state[part][name])
@@ -55,12 +61,19 @@ def by_library(case, change):
 # -- QEMU's --
 
 def alter_stream(data, change):
-    found = [at for path, at, size in stream.fields(data)
+    fields = stream.fields(data)
+    found = [at for path, at, size in fields
              if path[-2] == "kvmclock/guest_clock" and size == CARRIED.size]
-    assert len(found) == 1, "no carried clocks in the stream"
+    ratios = [at for path, at, size in fields
+              if path[-2] == "cpu/guest_tsc" and path[-1].endswith("ratio")]
+    assert len(found) == 1 and ratios, "no carried clocks in the stream"
     members = Carried(*CARRIED.unpack_from(data, found[0]))._asdict()
+    members["ratio"], = RATIO.unpack_from(data, ratios[0])
     change(members)
+    ratio = members.pop("ratio")
     data = bytearray(data)
+    for at in ratios:
+        RATIO.pack_into(data, at, ratio)
     CARRIED.pack_into(data, found[0], *members.values())
     return data
 

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Hosts of which nobody thought. CLOCKFERRY_PARITY says how many pairs."""
+"""Hosts of which nobody thought. CLOCKFERRY_PAIRS says how many pairs."""
 import os
 
 from compare import agree
 from harness import fakehost, places
 from harness.table import POLICIES
-from known import differs_still
 from outcome import Case
 
 PAIRS = 30
@@ -54,8 +53,7 @@ def case(rng, number):
 
 
 def test_pairs():
-    """30 pairs of random hosts, or as many as CLOCKFERRY_PARITY says."""
-    differs_still("some random pairs differ")
+    """30 pairs of random hosts, or as many as CLOCKFERRY_PAIRS says."""
     rng = places.chance()
-    wanted = int(os.environ.get("CLOCKFERRY_PARITY", PAIRS))
+    wanted = int(os.environ.get("CLOCKFERRY_PAIRS", PAIRS))
     agree([case(rng, number) for number in range(wanted)])

@@ -233,46 +233,75 @@ static void emit_offsets(uint64_t *r)
     printf("\n");
 }
 
-static void emit_page(uint64_t *r)
+/* A clock function, a TSC and an anchor: mostly within @near_ns, a share of the
+ * function's age and @near_hz of each other, or just beyond. */
+static void cases_clocks(uint64_t *r, uint64_t near_ns, uint64_t share,
+                         uint64_t near_hz, struct cf_clock_fn *fn,
+                         struct cf_tsc *boot, struct cf_anchor *anchor)
 {
-    static const int64_t apart_ns[] = {
-        0, 0, 1000000, -1000000, 1000001, -1000001, 3600000000000,
+    const uint64_t apart_ns[] = {
+        0, 0, near_ns, 0 - near_ns, near_ns + 1, 0 - near_ns - 1,
+        3600 * CF_NS_PER_SEC,
     };
-    struct cf_tsc boot = {
-        .known = true, .freq = cases_valid_freq(r),
-        .offset_ticks = cases_u64(r),
-    };
-    struct cf_anchor anchor = { .instant.host_ticks = cases_u64(r) };
-    struct cf_clock_fn fn = cases_fn(r), got;
-    struct cf_record record;
     uint64_t ticks = 0;
     uint32_t khz = 0;
     int64_t ns;
 
+    *boot = (struct cf_tsc) {
+        .known = true, .freq = cases_valid_freq(r),
+        .offset_ticks = cases_u64(r),
+    };
+    *anchor = (struct cf_anchor) {
+        .instant = { cases_u64(r), 1, 0 }, .clock_ns = cases_u64(r),
+    };
+    *fn = cases_fn(r);
     if (cases_below(r, 8)) {
-        (void)cf_tsc_at(&boot, anchor.instant.host_ticks, &ticks);
-        (void)cf_tsc_freq_khz(&boot.freq, &khz);
-        fn.tsc_ticks = ticks - (cases_next(r) >> (20 + cases_below(r, 40)));
-        fn.system_ns >>= 20;
-        (void)cf_clock_fn_set_hz(&fn, khz * 1000ULL - 3 +
-                                      (cases_below(r, 3) - 1) * 2000);
+        (void)cf_tsc_at(boot, anchor->instant.host_ticks, &ticks);
+        (void)cf_tsc_freq_khz(&boot->freq, &khz);
+        fn->tsc_ticks = ticks - (cases_next(r) >> (20 + cases_below(r, 40)));
+        fn->system_ns >>= 20;
+        (void)cf_clock_fn_set_hz(fn, khz * 1000ULL - 3 +
+                                     (cases_below(r, 3) - 1) *
+                                     (near_hz ? near_hz : khz));
     }
+    if (cf_clock_fn_eval(fn, ticks, &ns)) {
+        anchor->clock_ns = cases_about(r, (uint64_t)ns) + PICK(r, apart_ns) +
+                           (cases_below(r, 2) ? ((uint64_t)ns -
+                                                 fn->system_ns) / share : 0);
+    }
+}
+
+static inline void emit_clocks(const struct cf_clock_fn *fn,
+                               const struct cf_tsc *boot,
+                               const struct cf_anchor *anchor)
+{
+    emit_fn(fn);
+    emit_freq(&boot->freq);
+    emit_value(boot->offset_ticks);
+    emit_value(anchor->instant.host_ticks);
+    emit_value(anchor->clock_ns);
+}
+
+static void emit_page(uint64_t *r)
+{
+    struct cf_anchor anchor;
+    struct cf_clock_fn fn, got;
+    struct cf_record record;
+    struct cf_tsc boot;
+
+    cases_clocks(r, 1000000, 500000, 2000, &fn, &boot, &anchor);
     record = cf_record_from_fn(&fn);
     record.version = cases_below(r, 10) ? 2 : (uint32_t)cases_next(r);
     record.flags = cases_below(r, 10) ? 1 : (uint8_t)cases_next(r);
-    anchor.clock_ns = cases_u64(r);
-    if (cf_clock_fn_eval(&fn, ticks, &ns)) {
-        anchor.clock_ns = cases_about(r, (uint64_t)ns) +
-                          (uint64_t)PICK(r, apart_ns) +
-                          (cases_below(r, 2) ? ((uint64_t)ns - fn.system_ns) /
-                                               500000 : 0);
-    }
     printf("page %" PRIu32 " %d", record.version, record.flags);
-    emit_fn(&fn);
-    emit_freq(&boot.freq);
-    printf(" %" PRIu64 " %" PRIu64 " %" PRIu64, boot.offset_ticks,
-           anchor.instant.host_ticks, anchor.clock_ns);
+    emit_clocks(&fn, &boot, &anchor);
     printf(" = %d\n", cf_page_to_fn(&record, &boot, &anchor, &got));
+
+    cases_clocks(r, CF_NS_PER_SEC, 1000, 0, &fn, &boot, &anchor);
+    boot.known = cases_below(r, 4);
+    printf("clocks %d", boot.known);
+    emit_clocks(&fn, &boot, &anchor);
+    printf(" = %d\n", !cf_clocks_fault(&anchor, 1, &fn, &boot));
 }
 
 static void emit_bound(uint64_t *r)

@@ -355,21 +355,79 @@ static void test_build(void)
     g_assert_false(cf_fn_build(&boot, &anchor, &fn));
 }
 
-static void test_contradicts(void)
+static const char *fault(const struct cf_anchor *anchor,
+                         const struct cf_clock_fn *fn,
+                         const struct cf_tsc *boot)
 {
-    const struct cf_tsc boot = tsc(0, 0);
+    return cf_clocks_fault(anchor, KHZ, fn, boot);
+}
+
+static void test_fn_fault(void)
+{
+    const uint64_t limit_ns = CF_NS_PER_SEC + CF_NS_PER_SEC / 1000;
+    struct cf_tsc boot = tsc(0, 0);
     struct cf_anchor anchor = hour();
     struct cf_clock_fn fn = line(99 * SECOND_TICKS, 3599 * CF_NS_PER_SEC);
-    const uint64_t limit_ns = CF_NS_PER_SEC + CF_NS_PER_SEC / 1000;
 
     /* within two roundings */
     anchor.clock_ns += limit_ns - 2;
-    g_assert_false(cf_fn_contradicts(&fn, &boot, &anchor));
+    g_assert_null(fault(&anchor, &fn, &boot));
     anchor.clock_ns += 4;
-    g_assert_true(cf_fn_contradicts(&fn, &boot, &anchor));
+    g_assert_nonnull(fault(&anchor, &fn, &boot));
+    g_assert_null(fault(&anchor, NULL, &boot));
+    boot.known = false;
+    g_assert_null(fault(&anchor, &fn, &boot));
+
+    /* a slope of 1 per mille, and more */
+    g_assert_true(cf_clock_fn_set_hz(&fn, KHZ * 1001ULL));
+    g_assert_null(fault(&anchor, &fn, &boot));
+    g_assert_true(cf_clock_fn_set_hz(&fn, KHZ * 1001ULL + 2));
+    g_assert_nonnull(fault(&anchor, &fn, &boot));
+    boot.freq.ratio = 0;
+    g_assert_null(fault(&anchor, &fn, &boot));
+
+    boot = tsc(0, 0);
     anchor = hour();
-    fn.tsc_ticks = 101 * SECOND_TICKS;
-    g_assert_true(cf_fn_contradicts(&fn, &boot, &anchor));
+    fn = line(101 * SECOND_TICKS, 3599 * CF_NS_PER_SEC);
+    g_assert_nonnull(fault(&anchor, &fn, &boot));
+    fn.mul = 0;
+    boot = (struct cf_tsc) { 0 };
+    g_assert_nonnull(fault(&anchor, &fn, &boot));
+}
+
+static void anchor_fails(struct cf_anchor anchor)
+{
+    const struct cf_tsc boot = tsc(0, 0);
+
+    g_assert_nonnull(fault(&anchor, NULL, &boot));
+}
+
+static void test_anchor_fault(void)
+{
+    const struct cf_tsc boot = tsc(0, 0);
+    struct cf_anchor anchor = hour(), wrong = hour();
+
+    g_assert_nonnull(cf_clocks_fault(&anchor, 0, NULL, &boot));
+    anchor.slack_ns = CF_SLACK_MAX_NS;
+    anchor.clock_ns = INT64_MAX;
+    anchor.instant = (struct cf_instant) { 0, INT64_MAX, -1000 };
+    g_assert_null(fault(&anchor, NULL, &boot));
+    anchor.instant = (struct cf_instant) { UINT64_MAX, 1, 1000 };
+    g_assert_null(fault(&anchor, NULL, &boot));
+
+    wrong.slack_ns = CF_SLACK_MAX_NS + 1;
+    anchor_fails(wrong);
+    wrong = hour();
+    wrong.clock_ns = 1ULL << 63;
+    anchor_fails(wrong);
+    wrong = hour();
+    wrong.instant.realtime_ns = 0;
+    anchor_fails(wrong);
+    wrong.instant.realtime_ns = 1ULL << 63;
+    anchor_fails(wrong);
+    wrong = hour();
+    wrong.instant.tai_offset_s = 1001;
+    anchor_fails(wrong);
 }
 
 static struct cf_target target_after(enum cf_tsc_outcome outcome,
@@ -584,7 +642,8 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-plan/merge-unstable", test_merge_unstable);
     g_test_add_func("/clock-plan/behaviour", test_behaviour);
     g_test_add_func("/clock-fn/build", test_build);
-    g_test_add_func("/clock-fn/contradicts", test_contradicts);
+    g_test_add_func("/clock-fn/fn-fault", test_fn_fault);
+    g_test_add_func("/clock-fn/anchor-fault", test_anchor_fault);
     g_test_add_func("/clock-fn/target", test_target);
     g_test_add_func("/clock-fn/target-fails", test_target_fails);
     g_test_add_func("/clock-fn/catch-up", test_catch_up);

@@ -144,15 +144,11 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
 {
     const KVMClockHost *host = kvmclock_this_host();
     BootClock boot = { 0 };
+    const char *fault;
 
     memset(carried, 0, sizeof(*carried));
     carried->host_khz = host->tsc_khz;
     if (!kvmclock_capture_vcpus(&boot, errp)) {
-        return false;
-    }
-    if (!carried->host_khz) {
-        error_setg(errp, "kvmclock: KVM doesn't tell this host's TSC "
-                   "frequency");
         return false;
     }
     if (!kvmclock_get_anchor(&carried->anchor, errp)) {
@@ -169,39 +165,75 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
         carried->flags |= KVMCLOCK_STATE_UNSTABLE;
     }
     kvmclock_capture_fn(&boot, carried);
-    return true;
+    fault = kvmclock_carried_fault(carried);
+    if (fault) {
+        error_setg(errp, "kvmclock: %s", fault);
+    }
+    return !fault;
 }
 
-static bool kvmclock_carried_valid(const KVMClockCarried *c)
+/* All 0 if it wasn't carried. */
+struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu)
 {
-    const char *what = NULL;
+    const X86GuestTSC *tsc = &cpu_env(cpu)->guest_tsc;
 
-    if (c->flags & ~KVMCLOCK_STATE_FLAGS) {
-        what = "flags that this QEMU doesn't know";
-    } else if (!c->host_khz) {
-        what = "a host TSC of 0 kHz";
-    } else if (c->flags & KVMCLOCK_STATE_FN && !cf_clock_fn_valid(&c->fn)) {
-        what = "a pvclock record with an impossible multiplier or shift";
-    } else if (c->anchor.instant.realtime_ns > INT64_MAX ||
-               c->anchor.clock_ns > INT64_MAX ||
-               c->fn.system_ns > INT64_MAX) {
-        what = "a time of more than 292 years";
-    } else if (ABS((int64_t)c->anchor.instant.tai_offset_s) > 1000) {
-        what = "an absurd TAI offset";
-    } else if (c->anchor.slack_ns > 3600 * NANOSECONDS_PER_SECOND) {
-        what = "a clock reading that took hours";
-    }
-    if (what) {
+    return !tsc->valid ? (struct cf_tsc) { 0 } : (struct cf_tsc) {
+        .known = true, .seen = true, .offset_ticks = tsc->offset,
+        .freq = { c->host_khz, tsc->frac_bits, tsc->ratio },
+    };
+}
+
+static const char *kvmclock_fault(const KVMClockCarried *c,
+                                  const struct cf_tsc *boot)
+{
+    return c->flags & ~KVMCLOCK_STATE_FLAGS
+           ? "flags that this QEMU doesn't know"
+           : cf_clocks_fault(&c->anchor, c->host_khz,
+                             c->flags & KVMCLOCK_STATE_FN ? &c->fn : NULL,
+                             boot);
+}
+
+/* What can't be true of the clocks and the boot vCPU's TSC; NULL: nothing. */
+const char *kvmclock_carried_fault(const KVMClockCarried *c)
+{
+    const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
+
+    return kvmclock_fault(c, &boot);
+}
+
+static bool kvmclock_stream_good(const char *fault)
+{
+    if (fault) {
         error_report("kvmclock: the guest's clocks in the migration stream "
-                     "are corrupt (%s); the guest is not started here", what);
-        return false;
+                     "are corrupt (%s); the guest is not started here", fault);
     }
-    return true;
+    return !fault;
+}
+
+/* With the vCPUs' TSCs, which are loaded before, and what was @offered. */
+bool kvmclock_carried_fits(const KVMClockCarried *c,
+                           const struct cf_tsc_freq *offered)
+{
+    const char *fault = kvmclock_carried_fault(c);
+    CPUState *cpu;
+
+    CPU_FOREACH(cpu) {
+        const struct cf_tsc tsc = kvmclock_carried_tsc(c, cpu);
+
+        if (!fault && tsc.known && cf_tsc_freq_valid(offered) &&
+            !cf_freq_is_near(&tsc.freq, offered)) {
+            fault = "a TSC's frequency isn't the one that was announced";
+        }
+    }
+    return kvmclock_stream_good(fault);
 }
 
 static int kvmclock_carried_post_load(void *opaque, int version_id)
 {
-    return kvmclock_carried_valid(opaque) ? 0 : -EINVAL;
+    const struct cf_tsc unknown = { 0 };
+
+    return kvmclock_stream_good(kvmclock_fault(opaque, &unknown)) ? 0
+                                                                  : -EINVAL;
 }
 
 const VMStateDescription vmstate_kvmclock_carried = {

@@ -321,6 +321,9 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
                      "-global kvmclock.guest-clock=on");
         return -EINVAL;
     }
+    if (!kvmclock_carried_fits(&c->carried, &c->offer.freq)) {
+        return -EINVAL;
+    }
     c->carried_from = CARRIED_LOADED;
     return 0;
 }

@@ -65,6 +65,10 @@ typedef struct KVMClockOffer {
     uint8_t require;
 } KVMClockOffer;
 
+struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu);
+const char *kvmclock_carried_fault(const KVMClockCarried *c);
+bool kvmclock_carried_fits(const KVMClockCarried *c,
+                           const struct cf_tsc_freq *offered);
 bool kvmclock_read_page(hwaddr page, KVMPvclockRecord *record);
 bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp);
 bool kvmclock_restore(const KVMClockCarried *carried, bool here,

@@ -34,16 +34,11 @@ static int kvmclock_fd(const TscPlan *plan, int i)
 }
 
 /* A vCPU that the source didn't have goes with the boot vCPU. */
-static struct cf_tsc kvmclock_src_tsc(const TscPlan *plan,
-                                      const X86GuestTSC *tsc)
+static struct cf_tsc kvmclock_src_tsc(const TscPlan *plan, CPUState *cpu)
 {
-    if (!tsc->valid) {
-        return kvmclock_vcpu(plan, 0)->src;
-    }
-    return (struct cf_tsc) {
-        .known = true, .seen = true, .offset_ticks = tsc->offset,
-        .freq = { plan->r->src->host_khz, tsc->frac_bits, tsc->ratio },
-    };
+    const struct cf_tsc tsc = kvmclock_carried_tsc(plan->r->src, cpu);
+
+    return tsc.known ? tsc : kvmclock_vcpu(plan, 0)->src;
 }
 
 /* Its frequency is set here; the offset comes when those of all are known. */
@@ -89,8 +84,7 @@ static bool kvmclock_add_vcpus(TscPlan *plan, Error **errp)
 
     CPU_FOREACH(cpu) {
         if (!kvmclock_add_vcpu(plan, cpu->kvm_fd,
-                               kvmclock_src_tsc(plan,
-                                                &cpu_env(cpu)->guest_tsc))) {
+                               kvmclock_src_tsc(plan, cpu))) {
             error_setg(errp, "kvmclock: can't compute the TSC offset of "
                        "vCPU %d", cpu->cpu_index);
             return false;

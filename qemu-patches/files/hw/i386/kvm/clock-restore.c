@@ -146,10 +146,12 @@ static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
 static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
 {
     const struct cf_move *move = &r->report->move;
+    const char *fault = cpu_env(first_cpu)->guest_tsc.valid
+                        ? kvmclock_carried_fault(r->src)
+                        : "the source didn't send the TSC of the boot vCPU";
 
-    if (!cpu_env(first_cpu)->guest_tsc.valid) {
-        error_setg(errp, "kvmclock: the source didn't send the TSC of the "
-                   "boot vCPU");
+    if (fault) {
+        error_setg(errp, "kvmclock: %s", fault);
         return false;
     }
     /* A clock that only has to go on isn't set, not even to activate it. */
