@@ -341,13 +341,28 @@ static inline bool cf_tsc_derive(uint32_t khz, uint32_t host_khz,
     return true;
 }
 
+/* How long to wait between two readings that show whether a TSC runs. */
+#define CF_RUNS_US 100
+
+/*
+ * cf_tsc_stands - did an unscaled TSC advance by less than the host's between
+ * two readings? On a host with an unstable TSC each puts it back.
+ */
+static inline bool cf_tsc_stands(const struct cf_tsc_reading *first,
+                                 const struct cf_tsc_reading *second)
+{
+    return second->guest_ticks - first->guest_ticks <
+           second->before_ticks - first->after_ticks;
+}
+
 /**
  * cf_offset_behaviour - what a host does with a TSC offset
  * @old: the vCPU's TSC before CF_FAR_TICKS more were written, and
  * @back: as it is read back then
  * @before_ticks, @after_ticks: the guest TSC, likewise
  *
- * By what the TSC does, for hosts say success and ignore the offset.
+ * By what the TSC does, for hosts say success and ignore the offset. Where the
+ * offset is only measured, ask cf_tsc_stands() as well.
  */
 static inline enum cf_offset cf_offset_behaviour(const struct cf_tsc *old,
                                                  const struct cf_tsc *back,

@@ -111,6 +111,19 @@ static bool look(const Scratch *scratch, const CfHost *probe,
                                  ret_ticks) == 0;
 }
 
+/* Before 5.16 no offset shows that the TSC is rewound. */
+static bool stands(const Scratch *scratch)
+{
+    struct cf_tsc_reading first, second;
+
+    if (cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &first) < 0) {
+        return false;
+    }
+    g_usleep(CF_RUNS_US);
+    return cf_read_guest_tsc(scratch->ops, scratch->vcpu_fd, &second) == 0 &&
+           cf_tsc_stands(&first, &second);
+}
+
 static void probe_offset(const Scratch *scratch, CfHost *probe)
 {
     struct cf_tsc before, after;
@@ -122,8 +135,10 @@ static void probe_offset(const Scratch *scratch, CfHost *probe)
         cf_write_tsc_offset(scratch->ops, scratch->vcpu_fd, &before,
                             before.offset_ticks + CF_FAR_TICKS) == 0 &&
         look(scratch, probe, &after, &after_ticks)) {
-        probe->offset = cf_offset_behaviour(&before, &after, before_ticks,
-                                            after_ticks);
+        probe->offset = after.error_ticks && stands(scratch)
+                        ? CF_OFFSET_REWINDS
+                        : cf_offset_behaviour(&before, &after, before_ticks,
+                                              after_ticks);
     }
     probe->has_offset = answer(!before.error_ticks);
 }

@@ -305,6 +305,16 @@ static enum cf_offset behaviour(uint64_t moved, uint64_t back, uint64_t error)
     return cf_offset_behaviour(&old, &now, 1000, 1000 + moved);
 }
 
+static void test_stands(void)
+{
+    const struct cf_tsc_reading first = { 100, 5, 110 };
+    struct cf_tsc_reading second = { 210, 105, 220 };
+
+    g_assert_false(cf_tsc_stands(&first, &second));
+    second.guest_ticks--;
+    g_assert_true(cf_tsc_stands(&first, &second));
+}
+
 static void test_behaviour(void)
 {
     g_assert_cmpint(behaviour(CF_FAR_TICKS + 9, CF_FAR_TICKS, 0), ==,
@@ -641,6 +651,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-plan/merge", test_merge);
     g_test_add_func("/clock-plan/merge-unstable", test_merge_unstable);
     g_test_add_func("/clock-plan/behaviour", test_behaviour);
+    g_test_add_func("/clock-plan/stands", test_stands);
     g_test_add_func("/clock-fn/build", test_build);
     g_test_add_func("/clock-fn/fn-fault", test_fn_fault);
     g_test_add_func("/clock-fn/anchor-fault", test_anchor_fault);

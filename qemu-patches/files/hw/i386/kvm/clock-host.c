@@ -403,6 +403,19 @@ int kvmclock_set_tsc_offset(int vcpu_fd, const struct cf_tsc *tsc,
     return MIN(ret, 0);
 }
 
+/* Before Linux 5.16 no offset shows that the TSC is rewound. */
+static bool kvmclock_tsc_stands(int vcpu_fd)
+{
+    struct cf_tsc_reading first, second;
+
+    if (!kvmclock_read_tsc(vcpu_fd, &first)) {
+        return false;
+    }
+    g_usleep(CF_RUNS_US);
+    return kvmclock_read_tsc(vcpu_fd, &second) &&
+           cf_tsc_stands(&first, &second);
+}
+
 /* Does a TSC offset that is written act?  Ask the MSR, not the call. */
 static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
 {
@@ -419,7 +432,9 @@ static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
         kvm_fd_get_msr(vcpu_fd, TSC_MSR, &after) < 0) {
         return CF_OFFSET_IGNORED;
     }
-    return cf_offset_behaviour(&old, &back, before, after);
+    return back.error_ticks && kvmclock_tsc_stands(vcpu_fd)
+           ? CF_OFFSET_REWINDS
+           : cf_offset_behaviour(&old, &back, before, after);
 }
 
 static void kvmclock_probe_scratch(int vm_fd, int vcpu_fd,
