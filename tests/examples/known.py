@@ -89,6 +89,9 @@ KNOWN = {
         Run(libvirtd.migrate),
     "virsh qemu-monitor-command vm-7 --pretty "
     "'{\"execute\": \"query-kvm-clock\"}'": Run(libvirtd.on_host),
+    "virsh qemu-monitor-command vm-7 '{\"execute\": \"qom-set\", "
+    "\"arguments\": {\"path\": \"/machine/kvmclock\", \"property\": "
+    "\"guest-clock\", \"value\": false}}'": Run(libvirtd.on_host),
     "virsh metadata vm-7 urn:clockferry:facts:1 --remove --live":
         Run(libvirtd.on_host),
     "clockferry probe -f prometheus -o "

@@ -110,6 +110,12 @@ def here(hosts, command):
     hosts.must(hosts.where("vm-7"), command)
 
 
+def turn_off(hosts, command):
+    """And on again, for what follows."""
+    here(hosts, command)
+    here(hosts, command.replace("false", "true"))
+
+
 def policy(hosts, command):
     here(hosts, command)
     refused_by_hook(hosts)
@@ -170,6 +176,7 @@ STEPS = {
     "clockferry probe -f prometheus": export,
     "virsh qemu-monitor-event": events,
     "virsh qemu-monitor-command": here,
+    "virsh qemu-monitor-command vm-7 '": turn_off,
     "clockferry enable --yes --policy=lax": policy,
     "clockferry disable": here,
     "virsh metadata": here,

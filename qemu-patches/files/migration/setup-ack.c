@@ -52,6 +52,11 @@ void migration_setup_ack_register(const VMStateDescription *vmsd,
     vmstate_register(NULL, 0, vmsd, opaque);
 }
 
+bool migration_setup_ack_is(const VMStateDescription *vmsd)
+{
+    return vmsd == ack.vmsd;
+}
+
 static bool migration_setup_ack_needed(void)
 {
     return ack.vmsd && vmstate_section_needed(ack.vmsd, ack.opaque);

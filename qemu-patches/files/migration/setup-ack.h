@@ -18,6 +18,9 @@
 void migration_setup_ack_register(const VMStateDescription *vmsd,
                                   void *opaque);
 
+/* Is it this one?  Its number is none that others get. */
+bool migration_setup_ack_is(const VMStateDescription *vmsd);
+
 /* Can the migration that is about to be set up have such a section? */
 bool migration_setup_ack_allows(Error **errp);
 

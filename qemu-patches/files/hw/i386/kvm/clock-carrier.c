@@ -7,6 +7,8 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/qapi-visit-kvm-clock.h"
+#include "qapi/visitor.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "cpu.h"
@@ -146,6 +148,7 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     return true;
 }
 
+/* By a vCPU that doesn't run, or in its own thread. */
 static void kvmclock_learn_freq(KVMClockCarrier *c)
 {
     struct cf_tsc tsc;
@@ -200,9 +203,11 @@ static void kvmclock_follow_boot(CPUState *cpu, run_on_cpu_data data)
 /* A vCPU that is plugged in has the boot vCPU's TSC before it runs. */
 static void kvmclock_plugged(DeviceListener *listener, DeviceState *dev)
 {
+    KVMClockCarrier *c = container_of(listener, KVMClockCarrier, listener);
     struct cf_tsc boot;
 
-    if (dev->hotplugged && object_dynamic_cast(OBJECT(dev), TYPE_X86_CPU)) {
+    if (c->config.enabled && dev->hotplugged &&
+        object_dynamic_cast(OBJECT(dev), TYPE_X86_CPU)) {
         run_on_cpu(first_cpu, kvmclock_ask_tsc, RUN_ON_CPU_HOST_PTR(&boot));
         run_on_cpu(CPU(dev), kvmclock_follow_boot, RUN_ON_CPU_HOST_PTR(&boot));
     }
@@ -249,10 +254,23 @@ static int kvmclock_offer_pre_save(void *opaque)
     return 0;
 }
 
+static bool kvmclock_is_on_here(const KVMClockCarrier *c)
+{
+    if (!c->config.enabled) {
+        error_report("kvmclock: the source carries the guest's clocks and "
+                     "this side doesn't; start QEMU here with "
+                     "-global kvmclock.guest-clock=on");
+    }
+    return c->config.enabled;
+}
+
 static int kvmclock_offer_post_load(void *opaque, int version_id)
 {
     KVMClockCarrier *c = opaque;
 
+    if (!kvmclock_is_on_here(c)) {
+        return -EPERM;
+    }
     if (c->offered) {
         error_report("kvmclock: refusing the guest: the stream offers it more "
                      "than once, so it is corrupt");
@@ -262,16 +280,19 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
     return kvmclock_check_offer(&c->offer, &c->config) ? 0 : -EPERM;
 }
 
-/*
- * Goes before RAM, and the source waits for the answer.  Registered with
- * guest-clock=on only: every registration renumbers the sections after it.
- */
+static bool kvmclock_offer_needed(void *opaque)
+{
+    return ((KVMClockCarrier *)opaque)->config.enabled;
+}
+
+/* Goes before RAM, and the source waits for the answer. */
 static const VMStateDescription kvmclock_offer_vmsd = {
     .name = "kvmclock_offer",
     .version_id = 1,
     .minimum_version_id = 1,
     .early_setup = true,
     .priority = MIG_PRI_MAX,
+    .needed = kvmclock_offer_needed,
     .pre_save = kvmclock_offer_pre_save,
     .post_load = kvmclock_offer_post_load,
     .fields = (const VMStateField[]) {
@@ -315,10 +336,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
 {
     KVMClockCarrier *c = opaque;
 
-    if (!c->config.enabled) {
-        error_report("kvmclock: the source carries the guest's clocks and "
-                     "this side doesn't; start QEMU here with "
-                     "-global kvmclock.guest-clock=on");
+    if (!kvmclock_is_on_here(c)) {
         return -EINVAL;
     }
     if (!kvmclock_carried_fits(&c->carried, &c->offer.freq)) {
@@ -344,6 +362,15 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
 
 /* --- The device and its properties */
 
+/* From now on this QEMU sends offers and takes them. */
+static void kvmclock_offer_register(KVMClockCarrier *c)
+{
+    if (!c->registered) {
+        migration_setup_ack_register(&kvmclock_offer_vmsd, c);
+        c->registered = true;
+    }
+}
+
 /* The clock is set last: until vCPUs run, it may drift from their TSC. */
 void kvmclock_carrier_realize(KVMClockCarrier *c,
                               VMChangeStateHandler *handler, Error **errp)
@@ -351,6 +378,8 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
     ERRP_GUARD();
     KVMClockHost host;
 
+    /* For qom-set: the device's own path isn't the same everywhere. */
+    object_property_add_const_link(qdev_get_machine(), "kvmclock", OBJECT(c));
     if (!c->config.enabled) {
         qemu_add_vm_change_state_handler(handler, c);
         return;
@@ -367,37 +396,108 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
     }
     c->listener.realize = kvmclock_plugged;
     device_listener_register(&c->listener);
-    migration_setup_ack_register(&kvmclock_offer_vmsd, c);
+    kvmclock_offer_register(c);
     qemu_add_vm_change_state_handler_prio(handler, c, INT_MAX);
 }
 
-#define KVMCLOCK_ENUM_PROPERTY(name) \
-    static int kvmclock_get_ ## name(Object *obj, Error **errp) \
+static void kvmclock_do_learn_freq(CPUState *cpu, run_on_cpu_data data)
+{
+    kvmclock_learn_freq(data.host_ptr);
+}
+
+/* Of a machine that is there.  What a paused guest sees has to stay. */
+static bool kvmclock_turn_on(KVMClockCarrier *c, Error **errp)
+{
+    KVMClockHost host;
+
+    if (!runstate_is_running()) {
+        error_setg(errp, "kvmclock.guest-clock can be turned on only while "
+                   "the guest runs; 'cont' it first");
+        return false;
+    }
+    if (!kvmclock_probe_host(0, &host, errp)) {
+        return false;
+    }
+    run_on_cpu(first_cpu, kvmclock_do_learn_freq, RUN_ON_CPU_HOST_PTR(c));
+    if (!cf_tsc_freq_valid(&c->freq)) {
+        error_setg(errp, "kvmclock.guest-clock can't be turned on: KVM "
+                   "doesn't tell the frequency of the guest's TSC");
+        return false;
+    }
+    return true;
+}
+
+static bool kvmclock_may_set(Object *obj, const char *name, Error **errp)
+{
+    if (migration_is_running()) {
+        error_setg(errp, "kvmclock.%s can't be changed while a migration is "
+                   "active; cancel it, or wait for its end", name);
+        return false;
+    }
+    return true;
+}
+
+static bool kvmclock_get_enabled(Object *obj, Error **errp)
+{
+    return KVM_CLOCK_CARRIER(obj)->config.enabled;
+}
+
+static void kvmclock_set_enabled(Object *obj, bool value, Error **errp)
+{
+    KVMClockCarrier *c = KVM_CLOCK_CARRIER(obj);
+
+    if (!DEVICE(obj)->realized || c->config.enabled == value) {
+        c->config.enabled = value;
+        return;
+    }
+    if (!kvmclock_may_set(obj, "guest-clock", errp)) {
+        return;
+    }
+    if (runstate_check(RUN_STATE_INMIGRATE)) {
+        error_setg(errp, "kvmclock.guest-clock can't be changed while a guest "
+                   "is awaited; start this QEMU with -global "
+                   "kvmclock.guest-clock=%s", value ? "on" : "off");
+        return;
+    }
+    if (value && !kvmclock_turn_on(c, errp)) {
+        return;
+    }
+    c->config.enabled = value;
+    kvmclock_carrier_drop(c);
+    kvmclock_offer_register(c);
+}
+
+#define KVMCLOCK_PROPERTY(field, qapi_type) \
+    static void kvmclock_get_ ## field(Object *obj, Visitor *v, \
+                                       const char *name, void *opaque, \
+                                       Error **errp) \
     { \
-        return KVM_CLOCK_CARRIER(obj)->config.name; \
+        visit_type_ ## qapi_type(v, name, \
+                                 &KVM_CLOCK_CARRIER(obj)->config.field, errp); \
     } \
-    static void kvmclock_set_ ## name(Object *obj, int value, Error **errp) \
+    static void kvmclock_set_ ## field(Object *obj, Visitor *v, \
+                                       const char *name, void *opaque, \
+                                       Error **errp) \
     { \
-        if (DEVICE(obj)->realized) { \
-            qdev_prop_set_after_realize(DEVICE(obj), #name, errp); \
-            return; \
+        if (kvmclock_may_set(obj, name, errp)) { \
+            kvmclock_get_ ## field(obj, v, name, opaque, errp); \
         } \
-        KVM_CLOCK_CARRIER(obj)->config.name = value; \
     }
 
-KVMCLOCK_ENUM_PROPERTY(policy)
-KVMCLOCK_ENUM_PROPERTY(require)
-KVMCLOCK_ENUM_PROPERTY(blackout)
+KVMCLOCK_PROPERTY(policy, KvmClockPolicy)
+KVMCLOCK_PROPERTY(require, KvmClockRung)
+KVMCLOCK_PROPERTY(blackout, KvmClockBlackout)
+KVMCLOCK_PROPERTY(blackout_limit_s, uint32)
 
 static void kvmclock_carrier_instance_init(Object *obj)
 {
-    KVM_CLOCK_CARRIER(obj)->config.require = KVM_CLOCK_RUNG_PLAIN;
+    KVMClockConfig *config = &KVM_CLOCK_CARRIER(obj)->config;
+
+    config->require = KVM_CLOCK_RUNG_PLAIN;
+    config->blackout_limit_s = 600;
 }
 
 static const Property kvmclock_carrier_properties[] = {
-    DEFINE_PROP_BOOL("guest-clock", KVMClockCarrier, config.enabled, false),
-    DEFINE_PROP_UINT32("blackout-limit", KVMClockCarrier,
-                       config.blackout_limit_s, 600),
     /* To try a refusal out: claim another host, or one that can't scale. */
     DEFINE_PROP_BOOL("x-pretend-other-host", KVMClockCarrier,
                      config.pretend_other_host, false),
@@ -411,23 +511,30 @@ static void kvmclock_carrier_class_init(ObjectClass *klass,
     RESETTABLE_CLASS(klass)->phases.hold = kvmclock_carrier_reset_hold;
     device_class_set_props(DEVICE_CLASS(klass), kvmclock_carrier_properties);
 
-    object_class_property_add_enum(klass, "policy", "KvmClockPolicy",
-                                   &KvmClockPolicy_lookup,
-                                   kvmclock_get_policy, kvmclock_set_policy);
+    object_class_property_add_bool(klass, "guest-clock", kvmclock_get_enabled,
+                                   kvmclock_set_enabled);
+    object_class_property_set_description(klass, "guest-clock",
+        "carry TSC and kvmclock over migrations as functions");
+    object_class_property_add(klass, "policy", "KvmClockPolicy",
+                              kvmclock_get_policy, kvmclock_set_policy,
+                              NULL, NULL);
     object_class_property_set_description(klass, "policy",
         "how much inexactness is accepted (strict, auto, lax)");
-    object_class_property_add_enum(klass, "require", "KvmClockRung",
-                                   &KvmClockRung_lookup,
-                                   kvmclock_get_require,
-                                   kvmclock_set_require);
+    object_class_property_add(klass, "require", "KvmClockRung",
+                              kvmclock_get_require, kvmclock_set_require,
+                              NULL, NULL);
     object_class_property_set_description(klass, "require",
         "the worst way to restore kvmclock that is accepted");
-    object_class_property_add_enum(klass, "blackout", "KvmClockBlackout",
-                                   &KvmClockBlackout_lookup,
-                                   kvmclock_get_blackout,
-                                   kvmclock_set_blackout);
+    object_class_property_add(klass, "blackout", "KvmClockBlackout",
+                              kvmclock_get_blackout, kvmclock_set_blackout,
+                              NULL, NULL);
     object_class_property_set_description(klass, "blackout",
         "whether the blackout counts for the guest (count, freeze)");
+    object_class_property_add(klass, "blackout-limit", "uint32",
+                              kvmclock_get_blackout_limit_s,
+                              kvmclock_set_blackout_limit_s, NULL, NULL);
+    object_class_property_set_description(klass, "blackout-limit",
+        "a blackout of more seconds than this doesn't count");
 }
 
 static const TypeInfo kvmclock_carrier_info = {

@@ -49,8 +49,9 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     kvmclock_probe_host(0, &host, NULL);
     if (!cf_tsc_freq_valid(freq)) {
         error_setg(errp, "kvmclock: the frequency of the guest's TSC is "
-                   "unknown here, so no destination can keep it; migrate "
-                   "with guest-clock=off");
+                   "unknown here, so no destination can keep it; move the "
+                   "guest as stock QEMU does: qom-set /machine/kvmclock "
+                   "guest-clock off");
         return false;
     }
     offer->freq = *freq;
