@@ -12,6 +12,16 @@
 #define APIC_TIMER_COUNT        0xfee00380
 #define APIC_TIMER_DIVIDE       0xfee003e0
 #define TIMER_VECTOR            0x20
+#define HPET                    0xfed00000
+#define HPET_CONFIG             0x10
+#define HPET_COUNTER            0xf0
+#define PCI_ADDRESS             0xcf8
+#define PCI_DATA                0xcfc
+#define PIIX4_PM                0x80000b00      /* 00:01.3 */
+#define PIIX4_PM_BASE           0x40
+#define PIIX4_PM_ENABLE         0x80
+#define PM_BASE                 0x600
+#define PM_TIMER                (PM_BASE + 8)
 #define ICR_LOW                 0xfee00300
 #define ICR_INIT_ALL_BUT_SELF   0x000c4500
 #define ICR_SIPI_ALL_BUT_SELF   (0x000c4600 | (CF_TRAMPOLINE >> 12))
@@ -196,6 +206,38 @@ no_write:
         movl    %edx, CF_SLOT_MSR_VALUE + 4(%ebp)
         movl    $0, CF_SLOT_RDMSR(%ebp)
 no_read:
+
+/* Or the timers that QEMU emulates. There is no firmware to set them up. */
+        cmpl    $CF_SLOTS, %ebp
+        jne     no_devices
+        cmpl    $0, CF_HEADER + CF_HDR_DEVICES
+        je      no_devices
+        movw    $PCI_ADDRESS, %dx
+        movl    $(PIIX4_PM + PIIX4_PM_BASE), %eax
+        outl    %eax, %dx
+        movw    $PCI_DATA, %dx
+        movl    $(PM_BASE + 1), %eax
+        outl    %eax, %dx
+        movw    $PCI_ADDRESS, %dx
+        movl    $(PIIX4_PM + PIIX4_PM_ENABLE), %eax
+        outl    %eax, %dx
+        movw    $PCI_DATA, %dx
+        movb    $1, %al
+        outb    %al, %dx
+        movl    $1, HPET + HPET_CONFIG
+        rdtsc
+        movl    %eax, CF_HEADER + CF_HDR_TSC_BEFORE
+        movl    %edx, CF_HEADER + CF_HDR_TSC_BEFORE + 4
+        movw    $PM_TIMER, %dx
+        inl     %dx, %eax
+        movl    HPET + HPET_COUNTER, %ebx
+        movl    %eax, CF_HEADER + CF_HDR_PM_TICKS
+        movl    %ebx, CF_HEADER + CF_HDR_HPET_TICKS
+        rdtsc
+        movl    %eax, CF_HEADER + CF_HDR_TSC_AFTER
+        movl    %edx, CF_HEADER + CF_HDR_TSC_AFTER + 4
+        movl    $0, CF_HEADER + CF_HDR_DEVICES
+no_devices:
 
 /* Stay readable for about as long as the writing took, or much longer. */
         cmpl    $0, CF_HEADER + CF_HDR_CALM

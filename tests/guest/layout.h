@@ -18,6 +18,11 @@
 #define CF_HDR_VCPUS_UP         12
 #define CF_HDR_PING             16      /* u32, written by the host */
 #define CF_HDR_CALM             20      /* u32, host wants its CPUs back */
+#define CF_HDR_DEVICES          24      /* u32, host wants the next four */
+#define CF_HDR_PM_TICKS         28      /* u32, the ACPI PM timer, 24 bits */
+#define CF_HDR_HPET_TICKS       32      /* u32, the HPET's lower half */
+#define CF_HDR_TSC_BEFORE       40      /* u64, the BSP's TSC before both */
+#define CF_HDR_TSC_AFTER        48      /* u64, and after both */
 #define CF_MAGIC_LO             0x464b4c43
 #define CF_MAGIC_HI             0x59525245
 #define CF_LAYOUT_VERSION       1

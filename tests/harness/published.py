@@ -14,6 +14,10 @@ Slot = namedtuple("Slot", "record seq apic_id tsc copy heartbeat clock_ns "
                           "tsc_warps clock_warps pong flags")
 
 
+# What the guest's first vCPU read at once; the TSC before and after the others.
+Devices = namedtuple("Devices", "pm_ticks hpet_ticks tsc_before tsc_after")
+
+
 class GuestError(Exception):
     """The guest or its QEMU didn't do what every guest does."""
 
@@ -112,11 +116,19 @@ class Published:
         self._ask(at + layout.SLOT_RDMSR, msr)
         return struct.unpack("<Q", self.read(at + layout.SLOT_MSR_VALUE, 8))[0]
 
-    def _ask(self, address, msr, timeout=10):
-        self.write(address, struct.pack("<I", msr))
+    def devices(self):
+        """ACPI PM timer and HPET, read by the first vCPU."""
+        self._ask(layout.HEADER + layout.HDR_DEVICES, 1)
+        pm, hpet, _, before, after = struct.unpack("<IIIQQ", self.read(
+            layout.HEADER + layout.HDR_PM_TICKS, 28))
+        return Devices(pm, hpet, before, after)
+
+    def _ask(self, address, what, timeout=10):
+        self.write(address, struct.pack("<I", what))
         deadline = time.monotonic() + timeout
         while self._u32(address):
-            self._nap(deadline, "the guest doesn't access MSR %#x" % msr)
+            self._nap(deadline, "the guest doesn't do what it is asked (%#x)"
+                      % what)
 
     def calm(self):
         """Let the vCPUs sleep most of the time: with many of them the host

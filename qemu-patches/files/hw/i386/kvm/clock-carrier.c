@@ -11,16 +11,43 @@
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "qemu/seqlock.h"
 #include "cpu.h"
 #include "migration/global_state.h"
 #include "migration/misc.h"
 #include "migration/setup-ack.h"
+#include "system/cpu-timers.h"
+#include "system/cpu-timers-internal.h"
 #include "system/kvm.h"
 #include "kvm/kvm_i386.h"
 #include "hw/i386/kvm/clock-carrier.h"
 #include "hw/i386/kvm/clock-compat.h"
 #include "hw/qdev-properties.h"
 #include "trace.h"
+
+/* --- The virtual clock, on which stand ACPI PM timer, HPET and others */
+
+static int64_t kvmclock_virtual_lead_ns(void)
+{
+    return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) - get_clock();
+}
+
+/*
+ * All clocks of a guest tell one story: let this one be ahead of the host's
+ * monotonic clock by @lead_ns.  Timers that were due meanwhile fire late, once.
+ */
+static void kvmclock_advance_virtual(int64_t lead_ns)
+{
+    const int64_t missing_ns = lead_ns - kvmclock_virtual_lead_ns();
+
+    if (missing_ns > 0) {
+        seqlock_write_lock(&timers_state.vm_clock_seqlock,
+                           &timers_state.vm_clock_lock);
+        timers_state.cpu_clock_offset += missing_ns;
+        seqlock_write_unlock(&timers_state.vm_clock_seqlock,
+                             &timers_state.vm_clock_lock);
+    }
+}
 
 /* --- The guest stops and runs */
 
@@ -64,6 +91,9 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
     c->keep_on_resume = kvmclock_stops_to_save(state);
     if (kvmclock_capture(&c->carried, !c->keep_on_resume, &err)) {
         c->carried_from = CARRIED_CAPTURED;
+        /* It stopped somewhat earlier than what was captured. */
+        kvmclock_advance_virtual(c->virtual_lead_ns);
+        c->virtual_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
     } else {
         kvmclock_carrier_drop(c);
         c->failed = true;
@@ -122,6 +152,7 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     Error *err = NULL;
 
     if (kvmclock_keeps_going(c)) {
+        kvmclock_advance_virtual(c->virtual_lead_ns);
         kvmclock_tell_stopped();
         trace_kvmclock_kept();
         return true;
@@ -139,6 +170,10 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
         warn_reportf_err(err, "the guest's clocks are restored as if "
                          "guest-clock was off: ");
         return false;
+    }
+    if (!c->report.move.frozen) {
+        kvmclock_advance_virtual(c->virtual_ns + c->report.move.elapsed_ns -
+                                 c->report.now_ns);
     }
     c->freq = c->report.freq;
     if (c->carried_from == CARRIED_LOADED) {
@@ -165,6 +200,7 @@ bool kvmclock_carrier_run(KVMClockCarrier *c)
         return false;
     }
     done = kvmclock_run_carried(c);
+    c->virtual_lead_ns = kvmclock_virtual_lead_ns();
     if (!done) {
         kvmclock_learn_freq(c);
     }
@@ -343,6 +379,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     c->carried_from = CARRIED_LOADED;
+    c->virtual_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
     return 0;
 }
 
@@ -419,6 +456,7 @@ static bool kvmclock_turn_on(KVMClockCarrier *c, Error **errp)
         return false;
     }
     run_on_cpu(first_cpu, kvmclock_do_learn_freq, RUN_ON_CPU_HOST_PTR(c));
+    c->virtual_lead_ns = kvmclock_virtual_lead_ns();
     if (!cf_tsc_freq_valid(&c->freq)) {
         error_setg(errp, "kvmclock.guest-clock can't be turned on: KVM "
                    "doesn't tell the frequency of the guest's TSC");

@@ -37,6 +37,10 @@ struct KVMClockCarrier {
     /* stopped for a migration or a snapshot: to go on as if it hadn't been */
     bool keep_on_resume;
 
+    /* the virtual clock: when the guest stopped; ahead of the monotonic one */
+    int64_t virtual_ns;
+    int64_t virtual_lead_ns;
+
     /* the boot vCPU's, cached: a running vCPU can't be asked */
     struct cf_tsc_freq freq;
 

@@ -45,6 +45,7 @@ typedef struct KVMClockConfig {
 typedef struct KVMClockReport {
     bool valid;
     struct cf_move move;        /* same host?  how much time? */
+    int64_t now_ns;             /* monotonic clock at the end of it */
     struct cf_result result;    /* how well */
     int tries;
     bool skew_known;

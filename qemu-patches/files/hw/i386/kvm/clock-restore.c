@@ -156,8 +156,11 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
     }
     /* A clock that only has to go on isn't set, not even to activate it. */
     if (!(r->here ? kvmclock_get_anchor(&r->dst, errp)
-                  : kvmclock_activate(&r->dst, errp)) ||
-        !kvmclock_measure_blackout(r, errp) ||
+                  : kvmclock_activate(&r->dst, errp))) {
+        return false;
+    }
+    r->report->now_ns = get_clock();
+    if (!kvmclock_measure_blackout(r, errp) ||
         !kvmclock_restore_tsc(r, errp)) {
         return false;
     }
