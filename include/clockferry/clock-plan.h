@@ -60,7 +60,10 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @host_khz: frequency of the source's host TSC
  * @same_host: both are one host, and that is proven
  * @unstable: the source's TSC was, so the guest's is a guess
+ * @seen_ns: no more can have passed, as the destination saw by a clock that
+ *           nobody sets; 0: it saw nothing
  * @behind_ns: by so much is real time there before the source's, if it is
+ * @ahead_ns: by so much more than @seen_ns would have passed by real time
  * @frozen: the time in between doesn't count for the guest
  * @passed_ns: the time in between
  * @elapsed_ns: how much of it counts
@@ -72,7 +75,9 @@ struct cf_move {
     bool same_host;
     bool unstable;
     bool frozen;
+    int64_t seen_ns;
     uint64_t behind_ns;
+    uint64_t ahead_ns;
     int64_t passed_ns;
     int64_t elapsed_ns;
 };
@@ -100,11 +105,13 @@ static inline bool cf_move_passed(struct cf_move *move)
 
 /**
  * cf_move_plan - write how much time passed and counts, from the first four
+ *                and @seen_ns
  * @freeze: the user wants none to count, or had paused the guest
  * @limit_ns: more than this doesn't count either, for old guests overflow
  *
  * What has happened can't be in the future: with a clock that is behind, no
- * time passed. False if it can't be computed.
+ * time passed. Nor was it longer ago than was seen, with one that is ahead.
+ * False if it can't be computed.
  */
 static inline bool cf_move_plan(struct cf_move *move, bool freeze,
                                 int64_t limit_ns)
@@ -112,10 +119,14 @@ static inline bool cf_move_plan(struct cf_move *move, bool freeze,
     if (!cf_move_passed(move)) {
         return false;
     }
-    move->behind_ns = 0;
+    move->behind_ns = move->ahead_ns = 0;
     if (move->passed_ns < 0) {
         move->behind_ns = cf_magnitude(move->passed_ns);
         move->passed_ns = 0;
+    } else if (!move->same_host && move->seen_ns > 0 &&
+               move->passed_ns > move->seen_ns) {
+        move->ahead_ns = (uint64_t)(move->passed_ns - move->seen_ns);
+        move->passed_ns = move->seen_ns;
     }
     move->frozen = freeze || move->passed_ns > limit_ns;
     move->elapsed_ns = move->frozen ? 0 : move->passed_ns;

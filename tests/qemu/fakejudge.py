@@ -159,13 +159,29 @@ def wrong_tsc(arrived):
     if not counts(arrived.report):
         early_ns, late_ns = stood_still_ns(arrived)
     elif not arrived.report["same-host"]:
-        early_ns = late_ns = there.tai_ns() - here.tai_ns()
+        early_ns, late_ns = by_real_time_ns(arrived)
     now = here.guest_tsc(ran_ns)
     behind = signed64(now - there.guest_tsc(ran_ns - early_ns))
     ahead = signed64(now - there.guest_tsc(ran_ns - late_ns))
     limit = tolerance_ticks(arrived)
     return None if behind >= -limit and ahead <= limit else \
         "the TSC stepped %d to %d ticks" % (ahead, behind)
+
+
+def by_real_time_ns(arrived):
+    """By how much too little the TSC counts, at most and at least. Where real
+    time is ahead, what the destination saw is the limit: from the guest's stop
+    back to when it was taken, which is after the last look at a scratch VM."""
+    there, here = arrived.pids
+    row, apart_ns = arrived.row, (arrived.source[0].tai_ns() -
+                                  arrived.destination[0].tai_ns())
+    if "saw it come in" not in arrived.words:
+        return apart_ns, apart_ns
+    stopped = calls(row.source, there, "vm0", "KVM_GET_CLOCK")[-1]
+    probed = [call for call in calls(row.destination, here, "vm", "KVM")
+              if not call.where.startswith("vm0")
+              and call.true_ns < stopped.true_ns][-1]
+    return 0, max(apart_ns, probed.true_ns - stopped.true_ns)
 
 
 def tolerance_ticks(arrived):

@@ -129,15 +129,19 @@ static void emit_move(uint64_t *r)
     if (cases_below(r, 2) && cf_elapsed_ns(&move.now, &move.then, &passed_ns)) {
         limit_ns = (int64_t)cases_about(r, (uint64_t)passed_ns);
     }
+    if (cases_below(r, 2)) {
+        move.seen_ns = (int64_t)(cases_elapsed_ns(r) >> 1);
+    }
     printf("move");
     emit_instant(&move.then);
     emit_instant(&move.now);
-    printf(" %" PRIu32 " %d %d %" PRId64, khz, move.same_host, freeze,
-           limit_ns);
+    printf(" %" PRIu32 " %d %d %" PRId64 " %" PRId64, khz, move.same_host,
+           freeze, limit_ns, move.seen_ns);
     ok = cf_move_plan(&move, freeze, limit_ns);
     printf(" = %d", ok);
     if (ok) {
         emit_value(move.behind_ns);
+        emit_value(move.ahead_ns);
         emit_value(move.frozen);
         emit_signed(move.passed_ns);
         emit_signed(move.elapsed_ns);

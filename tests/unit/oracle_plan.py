@@ -88,7 +88,7 @@ def derive(a, got):
 # --- the move ----------------------------------------------------------------
 
 def move(a, got):
-    then, now, (khz, is_same, freeze, limit) = a[:3], a[3:6], a[6:]
+    then, now, (khz, is_same, freeze, limit, seen) = a[:3], a[3:6], a[6:]
     passed = elapsed(now, then)
     if is_same:
         ticks = (now[0] - then[0]) % WRAP
@@ -97,8 +97,10 @@ def move(a, got):
     if passed is None:
         return same(got, None)
     behind, passed = max(-passed, 0), max(passed, 0)
+    possible = passed if is_same or not seen else min(passed, seen)
+    ahead, passed = passed - possible, possible
     frozen = freeze or passed > limit
-    same(got, [behind, int(frozen), passed, 0 if frozen else passed])
+    same(got, [behind, ahead, int(frozen), passed, 0 if frozen else passed])
 
 
 def vcpus(a):

@@ -88,6 +88,33 @@ static void test_time(void)
     g_assert_false(cf_move_plan(&move, false, INT64_MAX));
 }
 
+/* A clock that is ahead can't make more time pass than was seen. */
+static void test_seen(void)
+{
+    struct cf_move move = other_host();
+
+    move.seen_ns = 10 * SECOND;
+    check_time(move, false, INT64_MAX, 10 * SECOND, false, false);
+    move.seen_ns = 2 * SECOND;
+    check_time(move, false, INT64_MAX, 2 * SECOND, false, false);
+    check_time(move, true, INT64_MAX, 2 * SECOND, true, false);
+    /* before the limit: minutes that never passed don't freeze a guest */
+    check_time(move, false, 5 * SECOND, 2 * SECOND, false, false);
+    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_cmpuint(move.ahead_ns, ==, 8 * SECOND);
+    g_assert_cmpuint(move.behind_ns, ==, 0);
+
+    move.now.realtime_ns -= 30 * CF_NS_PER_SEC;
+    check_time(move, false, INT64_MAX, 0, false, true);
+    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_cmpuint(move.ahead_ns, ==, 0);
+
+    /* one TSC knows better than any other clock */
+    move = one_host();
+    move.seen_ns = SECOND;
+    check_time(move, false, INT64_MAX, 10 * SECOND, false, false);
+}
+
 static void test_copied(void)
 {
     struct cf_move move = one_host();
@@ -641,6 +668,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/clock-plan/same-host", test_same_host);
     g_test_add_func("/clock-plan/time", test_time);
+    g_test_add_func("/clock-plan/seen", test_seen);
     g_test_add_func("/clock-plan/copied", test_copied);
     g_test_add_func("/clock-plan/computed", test_computed);
     g_test_add_func("/clock-plan/write", test_write);

@@ -96,6 +96,12 @@ bool migration_refusal_is_heard(void)
     return file && migration_channel_answers(file);
 }
 
+bool migration_setup_ack_awaited(void)
+{
+    return migration_incoming_get_current()->to_src_file &&
+           migration_refusal_is_heard();
+}
+
 bool migration_setup_ack_begin(MigrationState *ms, bool resume)
 {
     ack.wanted = !resume && !migrate_background_snapshot() &&

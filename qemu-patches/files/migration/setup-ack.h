@@ -21,6 +21,12 @@ void migration_setup_ack_register(const VMStateDescription *vmsd,
 /* Is it this one?  Its number is none that others get. */
 bool migration_setup_ack_is(const VMStateDescription *vmsd);
 
+/*
+ * On the destination, while it loads set-up sections: does the source wait for
+ * its answer before it sends anything else?
+ */
+bool migration_setup_ack_awaited(void);
+
 /* Can the migration that is about to be set up have such a section? */
 bool migration_setup_ack_allows(Error **errp);
 

@@ -313,7 +313,12 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     c->offered = true;
-    return kvmclock_check_offer(&c->offer, &c->config) ? 0 : -EPERM;
+    if (!kvmclock_check_offer(&c->offer, &c->config)) {
+        return -EPERM;
+    }
+    c->offer.from.later_than_ns = migration_setup_ack_awaited() ? get_clock()
+                                                                : 0;
+    return 0;
 }
 
 static bool kvmclock_offer_needed(void *opaque)
@@ -368,6 +373,15 @@ static int kvmclock_carried_pre_save(void *opaque)
     return 0;
 }
 
+/* If the guest ran when its clocks were offered, it stopped after that. */
+static int64_t kvmclock_stopped_after_ns(const KVMClockCarrier *c)
+{
+    const uint64_t then_ticks = c->offer.from.anchor.instant.host_ticks;
+
+    return then_ticks == c->carried.anchor.instant.host_ticks
+           ? 0 : c->offer.from.later_than_ns;
+}
+
 static int kvmclock_carried_post_load(void *opaque, int version_id)
 {
     KVMClockCarrier *c = opaque;
@@ -379,6 +393,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     c->carried_from = CARRIED_LOADED;
+    c->carried.later_than_ns = kvmclock_stopped_after_ns(c);
     c->virtual_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
     return 0;
 }

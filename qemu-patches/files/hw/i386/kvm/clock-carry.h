@@ -28,6 +28,8 @@ typedef struct KVMClockCarried {
     QemuUUID boot_id;
     struct cf_clock_fn fn;
     struct cf_anchor anchor;
+    /* not sent: the guest stopped after this by get_clock(); 0: unknown */
+    int64_t later_than_ns;
 } KVMClockCarried;
 
 /* What the user chose. */

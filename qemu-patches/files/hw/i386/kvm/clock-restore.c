@@ -76,6 +76,9 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
                       kvmclock_same_host(r->src, &move->now,
                                          kvmclock_this_host()->tsc_khz,
                                          r->config);
+    if (r->src->later_than_ns) {
+        move->seen_ns = r->report->now_ns - r->src->later_than_ns;
+    }
     if (!cf_move_plan(move,
                       r->config->blackout == KVM_CLOCK_BLACKOUT_FREEZE ||
                       r->src->flags & KVMCLOCK_STATE_PAUSED,
@@ -88,6 +91,13 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
         warn_report("kvmclock: by real time the guest arrived -%" PRIu64 " ns "
                     "after it left the source; the blackout counts as 0 "
                     "(synchronise the hosts' clocks)", move->behind_ns);
+    }
+    if (move->ahead_ns) {
+        warn_report("kvmclock: by real time the guest left the source %.3f s "
+                    "ago, but this host saw it come in %.3f s, and only these "
+                    "count (synchronise the hosts' clocks)",
+                    (move->passed_ns + move->ahead_ns) / 1e9,
+                    move->passed_ns / 1e9);
     }
     return true;
 }
