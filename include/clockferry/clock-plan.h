@@ -362,8 +362,8 @@ static inline bool cf_tsc_derive(uint32_t khz, uint32_t host_khz,
 static inline bool cf_tsc_stands(const struct cf_tsc_reading *first,
                                  const struct cf_tsc_reading *second)
 {
-    return second->guest_ticks - first->guest_ticks <
-           second->before_ticks - first->after_ticks;
+    return (int64_t)(second->guest_ticks - first->guest_ticks) <
+           (int64_t)(second->before_ticks - first->after_ticks);
 }
 
 /**

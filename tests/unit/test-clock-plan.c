@@ -340,6 +340,9 @@ static void test_stands(void)
     g_assert_false(cf_tsc_stands(&first, &second));
     second.guest_ticks--;
     g_assert_true(cf_tsc_stands(&first, &second));
+    /* put back to one value, and read sooner after that */
+    second.guest_ticks = 3;
+    g_assert_true(cf_tsc_stands(&first, &second));
 }
 
 static void test_behaviour(void)
