@@ -96,9 +96,9 @@ static inline int64_t cf_loop_median(const struct cf_loop *loop)
  * @took_ns: how long this try took
  *
  * True if the clock may stay: at 0 ns. After some tries at 1 ns, too, and at
- * 2 ns after some more. In the budget's last quarter also if it is as good as
- * the best so far, which can't be had back, but its like comes again. And when
- * the budget is spent.
+ * 2 ns when a quarter of the budget is gone. In the last quarter also if it is
+ * as good as the best so far, which can't be had back, but its like comes
+ * again. And when the budget is spent.
  */
 static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
                                  uint64_t took_ns)
@@ -117,7 +117,7 @@ static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
     loop->tries++;
     if (loop->tries <= 8) {
         enough_ns = 0;
-    } else if (loop->tries <= 16) {
+    } else if (loop->spent_ns < CF_LOOP_BUDGET_NS / 4) {
         enough_ns = 1;
     } else if (loop->spent_ns >= CF_LOOP_BUDGET_NS / 4 * 3 &&
                loop->best_ns > enough_ns) {

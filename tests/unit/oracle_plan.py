@@ -228,7 +228,7 @@ def enough(tries, spent, best):
     """A miss that ends the loop, in ns"""
     if tries <= 8:
         return 0
-    if tries <= 16:
+    if spent < BUDGET // 4:
         return 1
     return max(2, best) if spent >= BUDGET * 3 // 4 else 2
 
