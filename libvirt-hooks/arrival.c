@@ -83,14 +83,18 @@ static bool lacks_host(const Evidence *evidence, CfFindingKind kind)
     return kind == CF_FINDING_OFFSET_IGNORED && !evidence->guest.boot_id[0];
 }
 
-/* Nobody said anything about its host's clock, good or bad. */
-static bool lacks_time(const Evidence *evidence, CfFindingKind kind)
+/* libvirt stops a guest before it saves it, so time stands still for it. Or
+ * nobody said anything about its host's clock, good or bad. */
+static bool ignores_time(const Arrival *arrival, const Evidence *evidence,
+                         CfFindingKind kind)
 {
-    return kind == CF_FINDING_TIME_UNKNOWN && !evidence->has_facts;
+    return arrival->restored
+           ? kind == CF_FINDING_TIME || kind == CF_FINDING_TIME_UNKNOWN
+           : kind == CF_FINDING_TIME_UNKNOWN && !evidence->has_facts;
 }
 
 /* A QEMU that carries the clocks carries these facts as well, and refuses by
- * itself before it takes any RAM. With policy strict the hook refuses, with the
+ * itself before it takes any RAM, or warns if it was saved. With policy strict the hook refuses, with the
  * better sentence; but what was saved can't be given facts any more. */
 static bool is_left_to_qemu(const Arrival *arrival, const Evidence *evidence,
                             CfFindingKind kind)
@@ -135,7 +139,7 @@ static gboolean weigh(Arrival *arrival, const Evidence *evidence,
         const CfFinding *finding = &check->findings[i];
 
         if (finding->verdict == CF_VERDICT_GO ||
-            lacks_time(evidence, finding->kind)) {
+            ignores_time(arrival, evidence, finding->kind)) {
             continue;
         }
         add_reason(finding->verdict == CF_VERDICT_REFUSE &&

@@ -180,6 +180,13 @@ def test_same_host():
             operation="restore")
 
 
+def test_saved_time():
+    """Time stands still for a saved guest: nobody's clock matters to it"""
+    strict = domain(element(facts(policy="strict", max_error_ns=None)))
+    refused(strict, "can't come to host", host="newest")
+    taken(strict, host="newest", operation="restore")
+
+
 def test_here():
     """On this machine's own KVM: its own facts fit it, others' may not"""
     xml = taken_here(domain(element(facts(policy="lax"))))
