@@ -41,8 +41,9 @@ def test_probe():
     """probe tells what each kernel has, and that offsets and scaling work"""
     for kernel, (calls, style, tells_ratio) in KERNELS.items():
         done = on(kernel)[PROBE]
-        assert done.status == 0, done
         facts = read(done)
+        # Nothing keeps the lab's time: TSCs can't be told true after a move.
+        assert done.status == 4 and not facts["synchronised"], done
         assert facts["host_khz"] == KHZ, facts
         assert facts["scaling"] == "works" and facts["frac_bits"] == 32
         assert facts["offset"] == "sticks" and facts["has_offset"]
