@@ -15,7 +15,8 @@ NO_TRY = "-"
 # What a refusal is for, and QEMU's words that say so.
 REASONS = {"rate": "would run at", "offset": "ignores TSC offsets",
            "ignored": "ignores TSC offsets", "unstable": "TSC is unstable",
-           "rung": "no better than"}
+           "rung": "no better than",
+           "measured": "only to within microseconds"}
 
 # How a guest goes from where to where; the outcomes are the table's.
 Row = namedtuple("Row", "source destination guest outcomes")

@@ -11,7 +11,8 @@ VMM = ("tests", "parity", "vmm-parity")
 TAKEN = {"go": "taken", "report": "taken", "warn": "warned"}
 # What a finding is called that decides, in the table's words.
 REASONS = {"rate": "rate", "rate-unknown": "rate", "offset-ignored": "ignored",
-           "tsc-unstable": "unstable", "rung": "rung"}
+           "tsc-unstable": "unstable", "rung": "rung",
+           "offset-measured": "measured"}
 ORIGINS = {"call": "kernel", "page": "page", "built": "anchor",
            "none": "none"}
 
