@@ -10,6 +10,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "io/channel-file.h"
 #include "io/channel-socket.h"
 #include "io/channel-tls.h"
 #include "qapi/error.h"
@@ -17,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "migration/vmstate.h"
+#include "channel-block.h"
 #include "migration.h"
 #include "options.h"
 #include "qemu-file.h"
@@ -89,17 +91,24 @@ static bool migration_channel_answers(QEMUFile *file)
            object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_TLS);
 }
 
-bool migration_refusal_is_heard(void)
+bool migration_from_storage(void)
 {
     QEMUFile *file = migration_incoming_get_current()->from_src_file;
+    Object *ioc = file ? OBJECT(qemu_file_get_ioc(file)) : NULL;
+    struct stat info;
 
-    return file && migration_channel_answers(file);
+    if (!ioc || !object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_FILE)) {
+        return ioc && object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_BLOCK);
+    }
+    return fstat(QIO_CHANNEL_FILE(ioc)->fd, &info) == 0 &&
+           (S_ISREG(info.st_mode) || S_ISBLK(info.st_mode));
 }
 
 bool migration_setup_ack_awaited(void)
 {
-    return migration_incoming_get_current()->to_src_file &&
-           migration_refusal_is_heard();
+    MigrationIncomingState *mis = migration_incoming_get_current();
+
+    return mis->to_src_file && migration_channel_answers(mis->from_src_file);
 }
 
 bool migration_setup_ack_begin(MigrationState *ms, bool resume)

@@ -56,10 +56,10 @@ Error *migration_setup_ack_end(Error *err);
 bool migration_setup_acked(MigrationState *ms);
 
 /*
- * Does anybody hear it when this side refuses the guest that is being loaded?
- * A snapshot or a file is no guest that could run on.
+ * Is the guest loaded from a snapshot or a file?  Then it runs nowhere else.
+ * A pipe may come from a source where it goes on once this side refuses it.
  */
-bool migration_refusal_is_heard(void);
+bool migration_from_storage(void);
 
 /* The migration is over and its channel closed. */
 void migration_setup_ack_cleanup(void);

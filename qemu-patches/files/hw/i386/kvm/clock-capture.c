@@ -177,10 +177,15 @@ struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu)
 {
     const X86GuestTSC *tsc = &cpu_env(cpu)->guest_tsc;
 
-    return !tsc->valid ? (struct cf_tsc) { 0 } : (struct cf_tsc) {
-        .known = true, .seen = true, .offset_ticks = tsc->offset,
-        .freq = { c->host_khz, tsc->frac_bits, tsc->ratio },
-    };
+    struct cf_tsc carried = { 0 };
+
+    if (tsc->valid) {
+        carried = (struct cf_tsc) {
+            .known = true, .seen = true, .offset_ticks = tsc->offset,
+            .freq = { c->host_khz, tsc->frac_bits, tsc->ratio },
+        };
+    }
+    return carried;
 }
 
 static const char *kvmclock_fault(const KVMClockCarried *c,
@@ -205,7 +210,7 @@ static bool kvmclock_stream_good(const char *fault)
 {
     if (fault) {
         error_report("kvmclock: the guest's clocks in the migration stream "
-                     "are corrupt (%s); the guest is not started here", fault);
+                     "are corrupt: %s", fault);
     }
     return !fault;
 }
@@ -228,19 +233,18 @@ bool kvmclock_carried_fits(const KVMClockCarried *c,
     return kvmclock_stream_good(fault);
 }
 
-static int kvmclock_carried_post_load(void *opaque, int version_id)
+/* Before the vCPUs' TSCs are there. */
+bool kvmclock_offer_good(const KVMClockCarried *c)
 {
     const struct cf_tsc unknown = { 0 };
 
-    return kvmclock_stream_good(kvmclock_fault(opaque, &unknown)) ? 0
-                                                                  : -EINVAL;
+    return kvmclock_stream_good(kvmclock_fault(c, &unknown));
 }
 
 const VMStateDescription vmstate_kvmclock_carried = {
     .name = "kvmclock/guest_clock/carried",
     .version_id = 1,
     .minimum_version_id = 1,
-    .post_load = kvmclock_carried_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT32(flags, KVMClockCarried),
         VMSTATE_UINT32(host_khz, KVMClockCarried),

@@ -79,6 +79,20 @@ static bool kvmclock_has_carried(const KVMClockCarrier *c)
            cpu_env(first_cpu)->guest_tsc.valid;
 }
 
+/* A destination takes the guest for the frequency that it was offered with. */
+static bool kvmclock_freq_stayed(const KVMClockCarrier *c, Error **errp)
+{
+    const struct cf_tsc boot = kvmclock_carried_tsc(&c->carried, first_cpu);
+
+    if (boot.known && cf_tsc_freq_valid(&c->freq) &&
+        !cf_freq_is_near(&boot.freq, &c->freq)) {
+        error_setg(errp, "kvmclock: the guest's TSC seems to have another "
+                   "frequency than before");
+        return false;
+    }
+    return true;
+}
+
 /* Also does what kvm_synchronize_all_tsc() does. */
 void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
 {
@@ -89,7 +103,8 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
         return;
     }
     c->keep_on_resume = kvmclock_stops_to_save(state);
-    if (kvmclock_capture(&c->carried, !c->keep_on_resume, &err)) {
+    if (kvmclock_capture(&c->carried, !c->keep_on_resume, &err) &&
+        kvmclock_freq_stayed(c, &err)) {
         c->carried_from = CARRIED_CAPTURED;
         /* It stopped somewhat earlier than what was captured. */
         kvmclock_advance_virtual(c->virtual_lead_ns);
@@ -117,13 +132,18 @@ static void kvmclock_tell_stopped(void)
 static void kvmclock_tell_later(void *opaque)
 {
     KVMClockCarrier *c = opaque;
-    KvmClockRung required = MIN(c->offer.require, c->config.require);
+    const struct cf_policy_facts wish = {
+        .policy = kvmclock_stricter(c->offer.policy, c->config.policy),
+        .required_rung = (enum cf_rung)MIN(c->offer.require,
+                                           c->config.require),
+    };
+    const enum cf_rung required = cf_policy_required(&wish);
 
     kvmclock_tell_restored(&c->report);
-    if ((KvmClockRung)c->report.result.rung > required) {
+    if (c->report.result.rung > required) {
         warn_report("kvmclock: '%s' is required, and this host seemed to be "
                     "able to do that; see above what it achieved",
-                    KvmClockRung_str(required));
+                    KvmClockRung_str((KvmClockRung)required));
     }
 }
 
@@ -160,8 +180,9 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     if (!kvmclock_has_carried(c)) {
         if (c->offered && !kvmclock_never_ran()) {
             warn_report("kvmclock: the source couldn't capture the guest's "
-                        "clocks; they are restored as if guest-clock was off: "
-                        "kvmclock and TSC jump; the source's log says why");
+                        "clocks (its log says why), or it was reset while "
+                        "stopped; they are restored as if guest-clock was "
+                        "off: kvmclock and TSC jump");
         }
         return false;
     }
@@ -275,18 +296,55 @@ static struct cf_tsc_freq kvmclock_offer_freq(KVMClockCarrier *c)
     return c->freq;
 }
 
+/* A background snapshot couldn't start the guest again. */
+static bool kvmclock_must_stay(const KVMClockCarrier *c)
+{
+    return c->failed && !migration_in_bg_snapshot() &&
+           !kvmclock_tolerates_plain(&c->config);
+}
+
+/* The guest goes on here, where it doesn't have to be content with that. */
+static bool kvmclock_may_send(const KVMClockCarrier *c)
+{
+    const bool may = !kvmclock_must_stay(c);
+
+    if (!may) {
+        error_report("kvmclock: the guest stays here, for its clocks couldn't "
+                     "be captured and policy=%s, require=%s don't allow to "
+                     "send it without",
+                     KvmClockPolicy_str(c->config.policy),
+                     KvmClockRung_str(c->config.require));
+    }
+    return may;
+}
+
 static int kvmclock_offer_pre_save(void *opaque)
 {
     KVMClockCarrier *c = opaque;
     const struct cf_tsc_freq freq = kvmclock_offer_freq(c);
     Error *err = NULL;
 
+    if (!kvmclock_may_send(c)) {
+        return -EIO;
+    }
     if (!kvmclock_make_offer(&c->offer, &freq,
                              kvmclock_has_carried(c) ? &c->carried : NULL,
                              &c->config, &err)) {
         error_report_err(err);
         return -EIO;
     }
+    return 0;
+}
+
+/* What was saved is taken all the same: no guest would run on elsewhere. */
+static int kvmclock_cannot_carry(KVMClockCarrier *c, int error)
+{
+    if (!migration_from_storage()) {
+        return error;
+    }
+    kvmclock_carrier_drop(c);
+    warn_report("kvmclock: taking the guest all the same, for it runs nowhere "
+                "else, as if guest-clock was off: kvmclock and TSC jump");
     return 0;
 }
 
@@ -305,7 +363,10 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
     KVMClockCarrier *c = opaque;
 
     if (!kvmclock_is_on_here(c)) {
-        return -EPERM;
+        return kvmclock_cannot_carry(c, -EPERM);
+    }
+    if (!kvmclock_offer_good(&c->offer.from)) {
+        return -EINVAL;
     }
     if (c->offered) {
         error_report("kvmclock: refusing the guest: the stream offers it more "
@@ -353,24 +414,12 @@ static bool kvmclock_carried_needed(void *opaque)
     KVMClockCarrier *c = opaque;
 
     return c->config.enabled &&
-           (kvmclock_has_carried(c) ||
-            (c->failed && !kvmclock_tolerates_plain(&c->config)));
+           (kvmclock_has_carried(c) || kvmclock_must_stay(c));
 }
 
-/* The guest goes on here, where it doesn't have to be content with that. */
 static int kvmclock_carried_pre_save(void *opaque)
 {
-    KVMClockCarrier *c = opaque;
-
-    if (!kvmclock_has_carried(c)) {
-        error_report("kvmclock: the guest stays here, for its clocks couldn't "
-                     "be captured and policy=%s, require=%s don't allow to "
-                     "send it without",
-                     KvmClockPolicy_str(c->config.policy),
-                     KvmClockRung_str(c->config.require));
-        return -EIO;
-    }
-    return 0;
+    return kvmclock_may_send(opaque) ? 0 : -EIO;
 }
 
 /* If the guest ran when its clocks were offered, it stopped after that. */
@@ -386,11 +435,11 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
 {
     KVMClockCarrier *c = opaque;
 
-    if (!kvmclock_is_on_here(c)) {
-        return -EINVAL;
+    if (!c->config.enabled) {
+        return migration_from_storage() ? 0 : -EINVAL;
     }
     if (!kvmclock_carried_fits(&c->carried, &c->offer.freq)) {
-        return -EINVAL;
+        return kvmclock_cannot_carry(c, -EINVAL);
     }
     c->carried_from = CARRIED_LOADED;
     c->carried.later_than_ns = kvmclock_stopped_after_ns(c);
@@ -432,6 +481,8 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
 
     /* For qom-set: the device's own path isn't the same everywhere. */
     object_property_add_const_link(qdev_get_machine(), "kvmclock", OBJECT(c));
+    c->listener.realize = kvmclock_plugged;
+    device_listener_register(&c->listener);
     if (!c->config.enabled) {
         qemu_add_vm_change_state_handler(handler, c);
         return;
@@ -446,8 +497,6 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
                    "of the guest's TSC");
         return;
     }
-    c->listener.realize = kvmclock_plugged;
-    device_listener_register(&c->listener);
     kvmclock_offer_register(c);
     qemu_add_vm_change_state_handler_prio(handler, c, INT_MAX);
 }

@@ -70,6 +70,7 @@ typedef struct KVMClockOffer {
 
 struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu);
 const char *kvmclock_carried_fault(const KVMClockCarried *c);
+bool kvmclock_offer_good(const KVMClockCarried *c);
 bool kvmclock_carried_fits(const KVMClockCarried *c,
                            const struct cf_tsc_freq *offered);
 bool kvmclock_read_page(hwaddr page, KVMPvclockRecord *record);
@@ -91,6 +92,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockConfig *config, Error **errp);
 bool kvmclock_check_offer(const KVMClockOffer *offer,
                           const KVMClockConfig *config);
+enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b);
 bool kvmclock_tolerates_plain(const KVMClockConfig *config);
 
 extern const VMStateDescription vmstate_kvmclock_carried;

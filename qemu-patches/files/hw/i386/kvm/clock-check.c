@@ -46,7 +46,9 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     KVMClockHost host;
 
     memset(offer, 0, sizeof(*offer));
-    kvmclock_probe_host(0, &host, NULL);
+    if (!stopped) {
+        kvmclock_probe_host(0, &host, NULL);
+    }
     if (!cf_tsc_freq_valid(freq)) {
         error_setg(errp, "kvmclock: the frequency of the guest's TSC is "
                    "unknown here, so no destination can keep it; move the "
@@ -75,7 +77,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
 }
 
 /* The stricter of both sides' wishes holds. */
-static enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b)
+enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b)
 {
     if (a == CF_POLICY_STRICT || b == CF_POLICY_STRICT) {
         return CF_POLICY_STRICT;
@@ -192,7 +194,7 @@ static bool kvmclock_tell_verdict(enum cf_verdict verdict,
 {
     const char *name = KvmClockPolicy_str((KvmClockPolicy)policy);
 
-    if (verdict == CF_VERDICT_REFUSE && migration_refusal_is_heard()) {
+    if (verdict == CF_VERDICT_REFUSE && !migration_from_storage()) {
         error_report("kvmclock: refusing the guest (policy %s): %s", name,
                      why);
         return false;
