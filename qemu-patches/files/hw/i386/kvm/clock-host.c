@@ -416,7 +416,12 @@ static bool kvmclock_tsc_stands(int vcpu_fd)
            cf_tsc_stands(&first, &second);
 }
 
-/* Does a TSC offset that is written act?  Ask the MSR, not the call. */
+static KVMClockHost kvmclock_probed;    /* as it was found last */
+
+/*
+ * Does a TSC offset that is written act?  Ask the MSR, not the call.  A call
+ * that fails says nothing against what was seen to act before.
+ */
 static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
 {
     struct cf_tsc old, back;
@@ -430,7 +435,8 @@ static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
                                 old.offset_ticks + CF_FAR_TICKS) < 0 ||
         !kvmclock_get_tsc(vcpu_fd, host, &back) ||
         kvm_fd_get_msr(vcpu_fd, TSC_MSR, &after) < 0) {
-        return CF_OFFSET_IGNORED;
+        return kvmclock_probed.tsc_khz ? kvmclock_probed.offset
+                                       : CF_OFFSET_IGNORED;
     }
     return back.error_ticks && kvmclock_tsc_stands(vcpu_fd)
            ? CF_OFFSET_REWINDS
@@ -509,8 +515,6 @@ static void kvmclock_drop_scratch(ScratchVM *scratch)
         kvmclock_close_thread(scratch);
     }
 }
-
-static KVMClockHost kvmclock_probed;
 
 /*
  * Find out what a guest's clocks would get here, on a VM of its own: one
