@@ -4,7 +4,8 @@
  *
  * Pure functions, header-only, no text: callers turn reasons into sentences.
  * The same file, byte for byte, serves libclockferry and the QEMU series, so
- * that a check before a migration and QEMU itself can't disagree.
+ * that a check before a migration and QEMU itself can't disagree on what both
+ * know. QEMU doesn't know how well the source's clock is synchronised.
  */
 #ifndef CLOCKFERRY_CLOCK_POLICY_H
 #define CLOCKFERRY_CLOCK_POLICY_H
