@@ -177,6 +177,11 @@ def tsc_step(source, destination):
     return signed64(destination.guest_tsc(now) - source.guest_tsc(now))
 
 
+def tsc_step_ns(source, destination):
+    """The same as a time, by the guest's own frequency."""
+    return float(tsc_step(source, destination) * 10 ** 9 / source.frequency())
+
+
 def clock_step(source, destination):
     """kvmclock's step as a function of the guest TSC, in ns, at the instant
     from which the destination's record counts."""

@@ -114,6 +114,14 @@ def arrive(destination, timeout=20):
     destination.wait_beating()
 
 
+def arrive_late(destination, wait_s):
+    """The same on a QEMU that was started with -S, and kept waiting."""
+    assert wait_loaded(destination), destination.stderr()
+    time.sleep(wait_s)
+    destination.qmp.execute("cont")
+    arrive(destination)
+
+
 def cross(source, side, capabilities=(), brackets=True, sampler=None,
           **options):
     """Move source's guest to a new QEMU of `side`, and measure.

@@ -6,7 +6,8 @@ import time
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import sentences
-from harness.migrate import arrive, go, incoming, load, wait_loaded
+from harness.migrate import (arrive, arrive_late, go, incoming, load,
+                             wait_loaded)
 from harness.tap import note
 
 REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
@@ -28,7 +29,7 @@ def stepped_ns(source, destination, name):
     there = fakehost.clocks(fakehost.log("newest", source.pid))
     here = fakehost.clocks(fakehost.log(name, destination.pid), which=0)
     assert abs(fakehost.clock_step(there, here)) <= 1
-    return float(fakehost.tsc_step(there, here) * 10 ** 9 / there.frequency())
+    return fakehost.tsc_step_ns(there, here)
 
 
 def come_to(seconds):
@@ -40,10 +41,7 @@ def come_to(seconds):
         destination, uri = incoming(side, extra=["-S"])
         with destination:
             assert go(source, uri)["status"] == "completed"
-            assert wait_loaded(destination)
-            time.sleep(WAIT_S)
-            destination.qmp.execute("cont")
-            arrive(destination)
+            arrive_late(destination, WAIT_S)
             took_ns = (time.monotonic() - began) * 10 ** 9
             step_ns = stepped_ns(source, destination, side.name)
             note("%d s ahead: stepped %.3f s: %s" % (

@@ -11,7 +11,7 @@ import stages
 from harness import fakehost, measure
 from harness.binaries import keeps_tsc_offsets, start
 from harness.check import patched
-from harness.migrate import arrive, go, incoming, wait_loaded, wait_running
+from harness.migrate import arrive, arrive_late, go, incoming, wait_running
 from harness.tap import note
 from snapshot import add_disk, monitor
 
@@ -88,10 +88,7 @@ def late(source, paused):
     destination, uri = incoming(patched(), extra=["-S"])
     with destination:
         assert go(source, uri)["status"] == "completed"
-        assert wait_loaded(destination)
-        time.sleep(LONG_S)
-        destination.qmp.execute("cont")
-        arrive(destination)
+        arrive_late(destination, LONG_S)
         after = read(destination)
         assert_agree(before, after, khz, "paused" if paused else "late")
     return (after.tsc_before - before.tsc_before) * 10 ** 6 / khz
@@ -171,16 +168,12 @@ def frozen(khz):
                                     extra=["-S"])
         with destination:
             assert go(source, uri)["status"] == "completed"
-            assert wait_loaded(destination)
-            time.sleep(LONG_S)
-            destination.qmp.execute("cont")
-            arrive(destination)
+            arrive_late(destination, LONG_S)
             after = read(destination)
             there = fakehost.clocks(fakehost.log("newest", source.pid))
             here = fakehost.clocks(fakehost.log("newest-amd", destination.pid),
                                    which=0)
-            stood_ns = float(-fakehost.tsc_step(there, here) * 10 ** 9 /
-                             there.frequency())
+            stood_ns = -fakehost.tsc_step_ns(there, here)
             assert_agree(before, after, khz, "frozen", -stood_ns)
     return stood_ns
 

@@ -244,6 +244,16 @@ static void test_settle_not(void)
     crossing_end(&c);
 }
 
+/* To a host without scaling whose TSC is that much faster. */
+static void begin_20_percent_apart(Crossing *c)
+{
+    fake_reset();
+    released_kernels();
+    fake_hosts[1].tsc_control = false;
+    fake_hosts[1].khz = 3000000;
+    crossing_begin(c, 1);
+}
+
 /* 20 % apart, and a first run that is late: the guest's page tells how late. */
 static void test_bound(void)
 {
@@ -251,11 +261,7 @@ static void test_bound(void)
     int64_t step_ns = 0;
     Crossing c;
 
-    fake_reset();
-    released_kernels();
-    fake_hosts[1].tsc_control = false;
-    fake_hosts[1].khz = 3000000;
-    crossing_begin(&c, 1);
+    begin_20_percent_apart(&c);
     crossing_capture(&c);
     fake_wait(CF_NS_PER_SEC);
     fake_enter(&fake_hosts[1]);
@@ -293,11 +299,7 @@ static void test_bound_torn(void)
     uint64_t unknown_ns;
     Crossing c;
 
-    fake_reset();
-    released_kernels();
-    fake_hosts[1].tsc_control = false;
-    fake_hosts[1].khz = 3000000;
-    crossing_begin(&c, 1);
+    begin_20_percent_apart(&c);
     crossing_cross(&c);
     c.destination.read_guest = NULL;
     unknown_ns = bound_of(&c);
