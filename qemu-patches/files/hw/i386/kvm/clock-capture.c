@@ -176,7 +176,6 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
 struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu)
 {
     const X86GuestTSC *tsc = &cpu_env(cpu)->guest_tsc;
-
     struct cf_tsc carried = { 0 };
 
     if (tsc->valid) {

@@ -477,7 +477,6 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
                               VMChangeStateHandler *handler, Error **errp)
 {
     ERRP_GUARD();
-    KVMClockHost host;
 
     /* For qom-set: the device's own path isn't the same everywhere. */
     object_property_add_const_link(qdev_get_machine(), "kvmclock", OBJECT(c));
@@ -487,7 +486,7 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
         qemu_add_vm_change_state_handler(handler, c);
         return;
     }
-    if (!kvmclock_probe_host(0, &host, errp)) {
+    if (!kvmclock_probe_host(0, NULL, errp)) {
         error_prepend(errp, "guest-clock=on: ");
         return;
     }
@@ -509,14 +508,12 @@ static void kvmclock_do_learn_freq(CPUState *cpu, run_on_cpu_data data)
 /* Of a machine that is there.  What a paused guest sees has to stay. */
 static bool kvmclock_turn_on(KVMClockCarrier *c, Error **errp)
 {
-    KVMClockHost host;
-
     if (!runstate_is_running()) {
         error_setg(errp, "kvmclock.guest-clock can be turned on only while "
                    "the guest runs; 'cont' it first");
         return false;
     }
-    if (!kvmclock_probe_host(0, &host, errp)) {
+    if (!kvmclock_probe_host(0, NULL, errp)) {
         return false;
     }
     run_on_cpu(first_cpu, kvmclock_do_learn_freq, RUN_ON_CPU_HOST_PTR(c));

@@ -43,11 +43,10 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockConfig *config, Error **errp)
 {
     const CPUX86State *env = cpu_env(first_cpu);
-    KVMClockHost host;
 
     memset(offer, 0, sizeof(*offer));
     if (!stopped) {
-        kvmclock_probe_host(0, &host, NULL);
+        kvmclock_probe_host(0, NULL, NULL);
     }
     if (!cf_tsc_freq_valid(freq)) {
         error_setg(errp, "kvmclock: the frequency of the guest's TSC is "

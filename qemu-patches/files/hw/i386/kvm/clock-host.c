@@ -521,16 +521,17 @@ static void kvmclock_drop_scratch(ScratchVM *scratch)
  * refused KVM_SET_TSC_KHZ can put a vCPU into catch-up mode for its life.
  * Once for each migration, whose answer kvmclock_this_host() then repeats.
  * @wanted_khz: frequency that the guest's TSC needs; 0 for the host's.
+ * @ret_host: NULL if only kvmclock_this_host() is to know.
  */
-bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
+bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *ret_host,
                          Error **errp)
 {
+    KVMClockHost host = {
+        .offset = CF_OFFSET_IGNORED,
+        .tsc_control = kvm_check_extension(kvm_state, KVM_CAP_TSC_CONTROL),
+    };
     ScratchVM *scratch;
     int vm_fd, vcpu_fd;
-
-    memset(host, 0, sizeof(*host));
-    host->offset = CF_OFFSET_IGNORED;
-    host->tsc_control = kvm_check_extension(kvm_state, KVM_CAP_TSC_CONTROL);
 
     do {
         vm_fd = kvm_ioctl(kvm_state, KVM_CREATE_VM, 0);
@@ -542,7 +543,7 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
     }
     vcpu_fd = kvm_fd_ioctl(vm_fd, KVM_CREATE_VCPU, 0UL);
     if (vcpu_fd >= 0) {
-        kvmclock_probe_scratch(vm_fd, vcpu_fd, wanted_khz, host);
+        kvmclock_probe_scratch(vm_fd, vcpu_fd, wanted_khz, &host);
     } else {
         error_setg_errno(errp, -vcpu_fd, "can't create a vCPU in a "
                          "scratch VM to see what this host's TSC can do");
@@ -553,18 +554,19 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
     if (vcpu_fd < 0) {
         return false;
     }
-    trace_kvmclock_host(host->tsc_khz, host->tsc_control, host->offset,
-                        host->anchor_flags, host->has_clock_guest);
-    kvmclock_probed = *host;
+    trace_kvmclock_host(host.tsc_khz, host.tsc_control, host.offset,
+                        host.anchor_flags, host.has_clock_guest);
+    kvmclock_probed = host;
+    if (ret_host) {
+        *ret_host = host;
+    }
     return true;
 }
 
 /* As it was found last: a TSC may become unstable, or its frequency known. */
 const KVMClockHost *kvmclock_this_host(void)
 {
-    KVMClockHost host;
-
-    if (!kvmclock_probed.tsc_khz && !kvmclock_probe_host(0, &host, NULL)) {
+    if (!kvmclock_probed.tsc_khz && !kvmclock_probe_host(0, NULL, NULL)) {
         kvmclock_probed.offset = CF_OFFSET_STICKS;      /* unknown: try */
     }
     return &kvmclock_probed;

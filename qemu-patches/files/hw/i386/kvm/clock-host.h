@@ -37,7 +37,7 @@ void kvmclock_begin_tsc_offsets(int vcpu_fd, const struct cf_tsc *tsc);
 int kvmclock_set_tsc_offset(int vcpu_fd, const struct cf_tsc *tsc,
                             uint64_t offset_ticks);
 
-bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *host,
+bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *ret_host,
                          Error **errp);
 const KVMClockHost *kvmclock_this_host(void);
 bool kvmclock_boot_id(QemuUUID *id);
