@@ -94,8 +94,9 @@ static bool ignores_time(const Arrival *arrival, const Evidence *evidence,
 }
 
 /* A QEMU that carries the clocks carries these facts as well, and refuses by
- * itself before it takes any RAM, or warns if it was saved. With policy strict the hook refuses, with the
- * better sentence; but what was saved can't be given facts any more. */
+ * itself before it takes any RAM, or warns of what was saved. With policy
+ * strict the hook refuses, with the better sentence; but what was saved can't
+ * be given facts any more. */
 static bool is_left_to_qemu(const Arrival *arrival, const Evidence *evidence,
                             CfFindingKind kind)
 {

@@ -38,7 +38,8 @@ static gboolean plan_target(Restore *restore, CfTscOutcome tsc, GError **error)
                             "or the clock would leave its range");
         return FALSE;
     }
-    restore->report.function_carried = target->carried && !restore->move.unstable;
+    restore->report.function_carried = target->carried &&
+                                       !restore->move.unstable;
     return TRUE;
 }
 
