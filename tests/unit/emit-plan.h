@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Random cases of clock-plan.h, clock-fn.h and clock-ladder.h. */
+/* Random cases of clock-tsc.h, clock-plan.h, clock-fn.h and clock-ladder.h. */
 #ifndef TESTS_UNIT_EMIT_PLAN_H
 #define TESTS_UNIT_EMIT_PLAN_H
 

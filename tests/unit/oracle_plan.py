@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the decisions of clock-plan.h, clock-fn.h and clock-ladder.h must be.
+"""What the decisions of clock-tsc.h, clock-plan.h, clock-fn.h and clock-ladder.h must be.
 
 As oracle_math.py, from what they are for."""
 from fractions import Fraction

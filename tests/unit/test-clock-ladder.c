@@ -449,6 +449,17 @@ static void test_any_failure(void)
     g_assert_cmpuint(failed, >, 500);
 }
 
+/* Patience is a time: as many pauses as are in a millisecond */
+static void test_busy(void)
+{
+    uint32_t waited_us = 0, pauses = 0;
+
+    while (cf_busy_again(&waited_us)) {
+        pauses++;
+    }
+    g_assert_cmpuint(pauses * CF_BUSY_PAUSE_US, ==, CF_BUSY_PATIENCE_US);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -460,5 +471,6 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-ladder/rungs", test_rungs);
     g_test_add_func("/clock-ladder/not-carried", test_not_carried);
     g_test_add_func("/clock-ladder/any-failure", test_any_failure);
+    g_test_add_func("/clock-ladder/busy", test_busy);
     return g_test_run();
 }

@@ -67,6 +67,13 @@ extern const VMStateDescription vmstate_kvmclock_guest_clock;
 /* The device's part, if the machine has the device; else NULL. */
 KVMClockCarrier *kvmclock_find_carrier(void);
 
+/* Turns guest-clock on or off, of a machine that is there. */
+void kvmclock_carrier_turn(KVMClockCarrier *c, bool on, Error **errp);
+
+/* The properties: their defaults, and themselves. */
+void kvmclock_settings_init(Object *obj);
+void kvmclock_settings_class_init(ObjectClass *klass);
+
 /* Given by the device: tells the guest that it was stopped. */
 void do_kvmclock_ctrl(CPUState *cpu, run_on_cpu_data data);
 
