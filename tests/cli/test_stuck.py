@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 
 import testdriver
 from harness import places
@@ -102,6 +103,30 @@ def test_stuck_qemu():
             assert process.returncode == FAILURE and out == wanted, (out, err)
             assert "QEMU of stuck doesn't answer" in err and \
                 err.count("\n") == 1, err
+
+
+def test_many_stuck_qemus():
+    """Nor do seven; a guest that couldn't be asked isn't said to be stuck"""
+    places.need_kvm()
+    names = ["stuck-%d" % i for i in range(9)]
+    names[7:7] = ["vm", "stuck-0"]
+    names.append("other")
+    guests = [domain(name, PROMISED + "<uuid>%s</uuid>" % uuid.uuid4())
+              for name in dict.fromkeys(names)]
+    with Driver(*guests) as uri:
+        done = subprocess.run(
+            [program(), "annotate", "-c", uri, *names], text=True,
+            capture_output=True, timeout=60, env=dict(
+                stuck(), LD_PRELOAD=places.build(
+                    "tests/cli/libvirt-qemu.so.0")))
+    assert done.stdout == "vm: facts written\n", done
+    names.remove("vm")
+    assert [line.split(" (")[0].split(": can't")[0]
+            for line in done.stderr.splitlines()] == [
+        "clockferry: the QEMU of " + name + (
+            " doesn't answer libvirt" if name.startswith("stuck") and
+            name != "stuck-8" else " wasn't asked") for name in names], done
+    assert done.stderr.count("too many calls to libvirt") == 2, done
 
 
 def test_follow_stuck_qemu():

@@ -61,9 +61,23 @@ static void free_attempt(void *opaque)
     g_free(attempt);
 }
 
+static void explain_failure(DeadlineOutcome outcome, const char *uri,
+                            GError **error)
+{
+    if (outcome == DEADLINE_NOT_TRIED) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_RESOURCE_BUSY,
+                    "can't connect to %s: " DEADLINE_TOO_MANY, uri);
+    } else {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_TIMEOUT,
+                    "can't connect to %s: it doesn't answer within %d s (is "
+                    "its daemon stuck?)", uri, CONNECT_LIMIT_S);
+    }
+}
+
 virConnectPtr libvirt_open(const char *uri, GError **error)
 {
     virConnectPtr connection = NULL;
+    DeadlineOutcome outcome;
     Attempt *attempt;
 
     if (!libvirt_load(error)) {
@@ -71,11 +85,10 @@ virConnectPtr libvirt_open(const char *uri, GError **error)
     }
     attempt = g_new0(Attempt, 1);
     attempt->uri = g_strdup(uri);
-    if (!deadline_run(CONNECT_LIMIT_S, make_attempt, attempt, free_attempt)) {
-        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_TIMEOUT,
-                    "can't connect to %s: it doesn't answer within %d s (is "
-                    "its daemon stuck?)", uri ? uri : "libvirt",
-                    CONNECT_LIMIT_S);
+    outcome = deadline_run(NULL, CONNECT_LIMIT_S, make_attempt, attempt,
+                           free_attempt);
+    if (outcome != DEADLINE_DONE) {
+        explain_failure(outcome, uri ? uri : "libvirt", error);
         return NULL;
     }
     connection = g_steal_pointer(&attempt->connection);

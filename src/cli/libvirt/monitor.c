@@ -83,20 +83,74 @@ static CfJson *read_answer(const Question *question, GError **error)
     return NULL;
 }
 
+/*
+ * libvirt works on five calls of a connection at a time, and reads no more of
+ * it meanwhile. One where a question has got stuck is left to that question:
+ * the next one gets a connection of its own.
+ */
+static virConnectPtr line;
+static bool line_is_stuck;
+
+static gboolean renew_line(virDomainPtr domain, GError **error)
+{
+    g_autofree char *uri = libvirt.virConnectGetURI(
+        libvirt.virDomainGetConnect(domain));
+
+    g_clear_pointer(&line, libvirt_close);
+    line = libvirt_open(uri, error);
+    line_is_stuck = !line;
+    return !line_is_stuck;
+}
+
+/* The same domain, where nothing is stuck. One that has just ended isn't found
+ * there, and isn't going to get stuck any more. */
+static virDomainPtr find_on_line(virDomainPtr domain, const char *uuid,
+                                 GError **error)
+{
+    virDomainPtr found = NULL;
+
+    if ((line_is_stuck || (line && libvirt.virConnectIsAlive(line) != 1)) &&
+        !renew_line(domain, error)) {
+        return NULL;
+    }
+    if (line) {
+        found = libvirt.virDomainLookupByUUIDString(line, uuid);
+    }
+    if (!found) {
+        libvirt.virDomainRef(domain);
+        found = domain;
+    }
+    return found;
+}
+
 static CfJson *ask(void *opaque, CfJson *request, GError **error)
 {
     Peer *peer = opaque;
-    Question *question = g_new0(Question, 1);
+    const char *name = libvirt.virDomainGetName(peer->domain);
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    DeadlineOutcome outcome;
+    Question *question;
+    virDomainPtr domain;
     CfJson *answer;
 
-    libvirt.virDomainRef(peer->domain);
-    question->domain = peer->domain;
+    libvirt.virDomainGetUUIDString(peer->domain, uuid);
+    domain = find_on_line(peer->domain, uuid, error);
+    if (!domain) {
+        g_prefix_error(error, "the QEMU of %s wasn't asked: ", name);
+        return NULL;
+    }
+    question = g_new0(Question, 1);
+    question->domain = domain;
     question->request = cf_json_print(request);
-    if (!deadline_run(ANSWER_LIMIT_S, ask_question, question, free_question)) {
+    outcome = deadline_run(uuid, ANSWER_LIMIT_S, ask_question, question,
+                           free_question);
+    if (outcome != DEADLINE_DONE) {
+        line_is_stuck = line_is_stuck || outcome == DEADLINE_LATE;
         g_set_error(error, QMP_ERROR, QMP_ERROR_CONNECT,
-                    "the QEMU of %s doesn't answer libvirt, or too many others "
-                    "don't (is its storage stuck?)",
-                    libvirt.virDomainGetName(peer->domain));
+                    outcome == DEADLINE_NOT_TRIED
+                    ? "the QEMU of %s wasn't asked: " DEADLINE_TOO_MANY
+                    : "the QEMU of %s doesn't answer libvirt (is its storage "
+                      "stuck?)", name);
         return NULL;
     }
     answer = read_answer(question, error);
