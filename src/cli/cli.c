@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parses a subcommand's arguments, and says what is wrong. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
-#include <clockferry/error.h>
 #include "text/names.h"
 #include "text/printable.h"
 #include "cli.h"
@@ -28,31 +25,14 @@ static int check_inputs(char **files)
                  : CLI_GO_ON;
 }
 
-static int check_device(const char *device)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!device || access(device, F_OK) == 0) {
-        return CLI_GO_ON;
-    }
-    g_set_error(&error, CF_ERROR, CF_ERROR_NO_KVM, "can't open %s: %s", device,
-                g_strerror(errno));
-    return cli_fail(error);
-}
-
 /* What is wrong with values that any command may have. */
 static int check_values(const CliSyntax *syntax, const CliOptions *options,
                         char **arguments)
 {
-    int status = CLI_GO_ON;
-
     if (options->output && !*options->output) {
         return cli_usage("--output needs the name of a file");
     }
-    if (syntax->files && arguments) {
-        status = check_inputs(arguments);
-    }
-    return status == CLI_GO_ON ? check_device(options->device) : status;
+    return syntax->files && arguments ? check_inputs(arguments) : CLI_GO_ON;
 }
 
 static int check_count(const CliSyntax *syntax, char **arguments)

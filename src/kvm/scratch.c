@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A VM to try things on, and sentences for all that may be in its way. */
+#include <string.h>
 #include "calls.h"
 #include "scratch.h"
 
@@ -22,7 +23,9 @@ void cf_scratch_close(Scratch *scratch)
 
 static gboolean fail_open(const char *device, int rc, GError **error)
 {
-    const char *cure = rc == -ENOENT || rc == -ENODEV || rc == -ENXIO
+    const char *cure = rc == -ENOENT && strcmp(device, "/dev/kvm") != 0
+                       ? "is its path right?"
+                       : rc == -ENOENT || rc == -ENODEV || rc == -ENXIO
                        ? "load the kernel module kvm_amd or kvm_intel"
                        : rc == -EACCES
                        ? "add this user to the group that owns it"
