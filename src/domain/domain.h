@@ -29,6 +29,7 @@ typedef struct CfDomain CfDomain;
 /* CfDomainSettings - what the XML itself sets, without any facts */
 typedef struct CfDomainSettings {
     bool kvm;            /* the guest runs in KVM */
+    bool emulated;       /* QEMU emulates its CPUs, without KVM */
     /* the TSC frequency that it was promised, as QEMU takes it; 0: none */
     uint32_t tsc_khz;
     bool promised;       /* it was given invtsc or a TSC frequency */

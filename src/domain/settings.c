@@ -61,6 +61,7 @@ void cf_domain_get_settings(const CfDomain *domain,
     g_autofree char *guest_clock = cf_commandline_get(domain, "guest-clock");
     CfDomainSettings settings = {
         .kvm = cf_xml_says(root, "type", "kvm"),
+        .emulated = cf_xml_says(root, "type", "qemu"),
         .guest_clock = is_on(guest_clock),
     };
     int policy = CF_POLICY_AUTO, require = CF_RUNG_PLAIN;

@@ -61,6 +61,14 @@ def test_saved():
             assert ("has a saved image" in said) == told, said
 
 
+def test_emulated():
+    """A guest without KVM has nothing to carry; there is nothing to undo"""
+    with Driver(VM.replace("type='test'", "type='qemu'")) as uri:
+        fails(FAILURE, "enable", "--yes", "-c", uri, "vm-7",
+              words=["emulates", "type='kvm'"])
+        output("disable", "--yes", "-c", uri, "vm-7")
+
+
 def test_not_kept():
     """What libvirt didn't keep isn't taken for done"""
     with Driver(VM) as uri:

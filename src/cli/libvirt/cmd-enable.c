@@ -51,6 +51,22 @@ static gboolean check_persistent(virDomainPtr domain, const char *name,
     return TRUE;
 }
 
+static gboolean check_kvm(const CfDomain *xml, const char *name,
+                          GError **error)
+{
+    CfDomainSettings settings;
+
+    cf_domain_get_settings(xml, &settings);
+    if (settings.emulated) {
+        g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
+                    "QEMU emulates the CPUs of %s, and only guests that run "
+                    "in KVM have clocks to carry: make it a <domain "
+                    "type='kvm'> first", name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static void edit(const CliOptions *options, CfDomain *xml)
 {
     const enum cf_policy policy = (enum cf_policy)options->wishes.policy;
@@ -76,7 +92,7 @@ static gboolean plan(const CliOptions *options, virDomainPtr domain,
         return FALSE;
     }
     xml = libvirt_read_domain(domain, DEFINITION, &change->definition, error);
-    if (!xml) {
+    if (!xml || (options->enable && !check_kvm(xml, change->name, error))) {
         return FALSE;
     }
     change->before = cf_domain_to_xml(xml);
