@@ -92,21 +92,38 @@ static CfJson *spoilers_to_json(const Pool *pool)
     return array;
 }
 
+static CfJson *count_to_json(const CommonFrequency *common)
+{
+    CfJson *json = cf_json_object();
+
+    cf_json_add_int(json, "khz", common->khz);
+    cf_json_add_int(json, "exact_hosts", common->n_exact);
+    cf_json_add_int(json, "close_hosts", common->n_close);
+    return json;
+}
+
+/* NULL if no frequency is known. */
 static CfJson *frequency_to_json(const Pool *pool)
 {
-    const CommonFrequency common = pool_common_frequency(pool);
-    CfJson *others = cf_json_array();
-    CfJson *json = cf_json_object();
+    CommonFrequency next;
+    const CommonFrequency common = pool_common_frequency(pool, &next);
+    CfJson *others, *json;
     guint i;
 
-    cf_json_add_int(json, "khz", common.khz);
-    cf_json_add_int(json, "exact_hosts", common.n_exact);
+    if (!common.khz) {
+        return NULL;
+    }
+    json = count_to_json(&common);
+    others = cf_json_array();
     for (i = 0; i < pool->n; i++) {
         if (!pool_runs_exactly(&pool->hosts[i].facts, common.khz)) {
             cf_json_append_text(others, pool->hosts[i].name);
         }
     }
     cf_json_add(json, "other_hosts", others);
+    if (next.khz) {
+        cf_json_add(json, "next_best", count_to_json(&next));
+    }
     return json;
 }
 
@@ -135,6 +152,7 @@ char *matrix_to_json(const Pool *pool, bool pairs)
 {
     g_autoptr(CfJson) json = cf_json_new_format("clockferry-matrix", 1, 1);
     const CfGuest *guest = &pool->hosts[0].guest;
+    CfJson *frequency = frequency_to_json(pool);
 
     cf_json_add_text(json, "policy", cf_policy_name(guest->policy));
     cf_json_add_text(json, "require", cf_rung_name(guest->require));
@@ -144,8 +162,8 @@ char *matrix_to_json(const Pool *pool, bool pairs)
     cf_json_add(json, "counts", counts_to_json(pool));
     cf_json_add(json, "groups", groups_to_json(pool));
     cf_json_add(json, "spoilers", spoilers_to_json(pool));
-    if (pool_common_frequency(pool).khz) {
-        cf_json_add(json, "common_frequency", frequency_to_json(pool));
+    if (frequency) {
+        cf_json_add(json, "common_frequency", frequency);
     }
     if (pairs) {
         cf_json_add(json, "pairs", pairs_to_json(pool));

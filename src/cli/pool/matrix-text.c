@@ -65,13 +65,18 @@ char *matrix_spoiler_text(const Pool *pool, const Spoiler *spoiler)
 
 char *matrix_frequency_text(const Pool *pool)
 {
-    const CommonFrequency common = pool_common_frequency(pool);
+    CommonFrequency next;
+    const CommonFrequency common = pool_common_frequency(pool, &next);
+    g_autofree char *text = g_strdup_printf(
+        "%u kHz, exact on %u of %u hosts", common.khz, common.n_exact, pool->n);
 
-    if (!common.khz) {
-        return NULL;
+    if (!next.khz) {
+        return common.khz ? g_steal_pointer(&text) : NULL;
     }
-    return g_strdup_printf("%u kHz, exact on %u of %u hosts", common.khz,
-                           common.n_exact, pool->n);
+    return g_strdup_printf("%s, within 1 ppm on %u more; next best: %u kHz, "
+                           "exact on %u, within 1 ppm on %u more", text,
+                           common.n_close, next.khz, next.n_exact,
+                           next.n_close);
 }
 
 static void add_cell(Screen *screen, enum cf_verdict verdict)

@@ -209,13 +209,20 @@ GArray *pool_spoilers(const Pool *pool)
     return spoilers;
 }
 
-bool pool_runs_exactly(const CfHost *host, uint32_t khz)
+/* INT64_MAX: unknown. */
+static int64_t rate_error_ppt(const CfHost *host, uint32_t khz)
 {
     const struct cf_tsc_freq wanted = { khz, 0, 1 };
     struct cf_tsc_freq freq;
+    int64_t ppt;
 
     return cf_tsc_freq_on(host, &wanted, &freq) &&
-           cf_freq_is_near(&freq, &wanted);
+           cf_tsc_rate_error_ppt(&freq, &wanted, &ppt) ? ppt : INT64_MAX;
+}
+
+bool pool_runs_exactly(const CfHost *host, uint32_t khz)
+{
+    return cf_rate_is_exact(rate_error_ppt(host, khz));
 }
 
 typedef struct Candidate {
@@ -276,24 +283,48 @@ static GArray *candidates_of(const Pool *pool)
     return candidates;
 }
 
-CommonFrequency pool_common_frequency(const Pool *pool)
+static CommonFrequency count_hosts(const Pool *pool, uint32_t khz)
 {
-    g_autoptr(GArray) candidates = candidates_of(pool);
-    CommonFrequency best = { 0 };
-    guint i, j;
+    CommonFrequency common = { .khz = khz };
+    guint i;
 
-    for (i = 0; i < candidates->len; i++) {
-        CommonFrequency common = {
-            .khz = g_array_index(candidates, Candidate, i).khz,
-        };
+    for (i = 0; i < pool->n; i++) {
+        const int64_t ppt = rate_error_ppt(&pool->hosts[i].facts, khz);
 
-        for (j = 0; j < pool->n; j++) {
-            common.n_exact += pool_runs_exactly(&pool->hosts[j].facts,
-                                                common.khz);
-        }
-        if (common.n_exact > best.n_exact) {
-            best = common;
+        if (cf_rate_is_exact(ppt)) {
+            common.n_exact++;
+        } else if (ppt >= -CF_RATE_CLOSE_PPT && ppt <= CF_RATE_CLOSE_PPT) {
+            common.n_close++;
         }
     }
+    return common;
+}
+
+static bool is_better(const CommonFrequency *a, const CommonFrequency *b)
+{
+    return a->n_exact > b->n_exact ||
+           (a->n_exact == b->n_exact && a->n_close > b->n_close);
+}
+
+CommonFrequency pool_common_frequency(const Pool *pool,
+                                      CommonFrequency *ret_next)
+{
+    g_autoptr(GArray) candidates = candidates_of(pool);
+    CommonFrequency best = { 0 }, next = { 0 };
+    guint i;
+
+    for (i = 0; i < candidates->len; i++) {
+        const CommonFrequency common = count_hosts(
+            pool, g_array_index(candidates, Candidate, i).khz);
+
+        if (is_better(&common, &best)) {
+            next = best;
+            best = common;
+        } else if (is_better(&common, &next)) {
+            next = common;
+        }
+    }
+    *ret_next = next.n_exact == best.n_exact && best.n_exact < pool->n
+                ? next : (CommonFrequency) { 0 };
     return best;
 }

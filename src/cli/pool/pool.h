@@ -101,11 +101,15 @@ GArray *pool_spoilers(const Pool *pool);
 typedef struct CommonFrequency {
     uint32_t khz;   /* the frequency; 0 if no host's is known */
     guint n_exact;  /* how many hosts run it exactly */
+    guint n_close;  /* how many others run it within 1 ppm */
 } CommonFrequency;
 
 /* The frequency that most hosts run exactly. Of several it is the one that most
- * of these hosts have themselves, then the lowest. */
-CommonFrequency pool_common_frequency(const Pool *pool);
+ * others run closely, then the one that most hosts have themselves, then the
+ * lowest. @ret_next gets the next best, if as many hosts run it exactly and it
+ * isn't all of them; else 0 kHz. */
+CommonFrequency pool_common_frequency(const Pool *pool,
+                                      CommonFrequency *ret_next);
 
 /* Does a guest that is to have this frequency get it on this host? */
 bool pool_runs_exactly(const CfHost *host, uint32_t khz);
