@@ -124,6 +124,15 @@ def test_no_kvmclock():
         cross(source, patched(), brackets=False, extra=extra)
 
 
+def test_without_kvm():
+    """QEMU names the properties that have no effect without KVM."""
+    on = patched()._replace(kvmclock={"guest-clock": "on", "policy": "brave"})
+    with start(on, accel="tcg", extra=["-S"]) as guest:
+        for word in "guest-clock=on", "policy=brave":
+            assert "global kvmclock.%s not used\n" % word in guest.stderr(), \
+                guest.stderr()
+
+
 def test_hidden_kvmclock():
     """A guest that isn't told of kvmclock: the device carries it all the same.
 

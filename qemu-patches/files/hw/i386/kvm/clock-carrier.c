@@ -537,6 +537,8 @@ static void kvmclock_carrier_class_init(ObjectClass *klass,
                                         CLASS_DATA *data)
 {
     RESETTABLE_CLASS(klass)->phases.hold = kvmclock_carrier_reset_hold;
+    /* So that QEMU names the properties that had no effect: without KVM. */
+    DEVICE_CLASS(klass)->hotpluggable = false;
     kvmclock_settings_class_init(klass);
 }
 
