@@ -9,7 +9,7 @@
 
 static xmlNode *find_commandline(const CfDomain *domain)
 {
-    return cf_xml_child(xmlDocGetRootElement(domain->doc), QEMU_NAMESPACE,
+    return cf_xml_child(xmlDocGetRootElement(domain), QEMU_NAMESPACE,
                         COMMANDLINE);
 }
 
@@ -65,8 +65,8 @@ char *cf_commandline_get(const CfDomain *domain, const char *name)
 
 static xmlNode *new_element(CfDomain *domain, const char *name)
 {
-    xmlNode *root = xmlDocGetRootElement(domain->doc);
-    xmlNs *qemu = xmlSearchNsByHref(domain->doc, root, XML(QEMU_NAMESPACE));
+    xmlNode *root = xmlDocGetRootElement(domain);
+    xmlNs *qemu = xmlSearchNsByHref(domain, root, XML(QEMU_NAMESPACE));
 
     if (!qemu) {
         qemu = xmlNewNs(root, XML(QEMU_NAMESPACE), XML("qemu"));
@@ -75,7 +75,7 @@ static xmlNode *new_element(CfDomain *domain, const char *name)
         /* that prefix means something else there */
         qemu = xmlNewNs(root, XML(QEMU_NAMESPACE), XML("qemu-1.0"));
     }
-    return xmlNewDocNode(domain->doc, qemu, XML(name), NULL);
+    return xmlNewDocNode(domain, qemu, XML(name), NULL);
 }
 
 static void add_argument(CfDomain *domain, const char *value)
@@ -85,7 +85,7 @@ static void add_argument(CfDomain *domain, const char *value)
 
     if (!commandline) {
         commandline = new_element(domain, COMMANDLINE);
-        cf_xml_append(xmlDocGetRootElement(domain->doc), commandline);
+        cf_xml_append(xmlDocGetRootElement(domain), commandline);
     }
     xmlNewProp(argument, XML("value"), XML(value));
     cf_xml_append(commandline, argument);

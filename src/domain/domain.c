@@ -78,8 +78,6 @@ CfDomain *cf_domain_parse(const char *xml, size_t size, GError **error)
 {
     xmlDoc *doc = cf_xml_parse(xml, size, error);
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    const xmlNode *name;
-    CfDomain *domain;
 
     if (doc && cf_xml_child((const xmlNode *)doc, NULL, "domain") != root) {
         xmlFreeDoc(doc);
@@ -87,22 +85,13 @@ CfDomain *cf_domain_parse(const char *xml, size_t size, GError **error)
     }
     if (!doc) {
         g_prefix_error(error, "can't read the domain's XML: ");
-        return NULL;
     }
-    name = cf_xml_child(root, NULL, "name");
-    domain = g_new0(CfDomain, 1);
-    domain->doc = doc;
-    domain->name = name ? cf_xml_text(name) : g_strdup("");
-    return domain;
+    return doc;
 }
 
 void cf_domain_free(CfDomain *domain)
 {
-    if (domain) {
-        xmlFreeDoc(domain->doc);
-        g_free(domain->name);
-        g_free(domain);
-    }
+    xmlFreeDoc(domain);
 }
 
 static bool is_well_formed(const char *xml, int size)
@@ -121,14 +110,14 @@ static bool is_well_formed(const char *xml, int size)
     return more == 0;
 }
 
-char *cf_domain_to_xml(const CfDomain *domain)
+char *cf_domain_to_xml(CfDomain *domain)
 {
     xmlBuffer *buffer = xmlBufferCreate();
     xmlSaveCtxt *save = xmlSaveToBuffer(buffer, "UTF-8", XML_SAVE_NO_DECL |
                                         XML_SAVE_AS_XML);
     char *xml = NULL;
 
-    xmlSaveDoc(save, domain->doc);
+    xmlSaveDoc(save, domain);
     xmlSaveClose(save);
     /* libxml2 doesn't escape names of namespaces. */
     if (is_well_formed((const char *)xmlBufferContent(buffer),
@@ -137,9 +126,4 @@ char *cf_domain_to_xml(const CfDomain *domain)
     }
     xmlBufferFree(buffer);
     return xml;
-}
-
-const char *cf_domain_name(const CfDomain *domain)
-{
-    return domain->name;
 }

@@ -24,7 +24,8 @@
 /* Of the XML, in bytes; libvirt's own are some ten thousand. */
 #define CF_DOMAIN_MAX_SIZE (16u << 20)
 
-typedef struct CfDomain CfDomain;
+/* A document of libxml2. */
+typedef struct _xmlDoc CfDomain;
 
 /* CfDomainSettings - what the XML itself sets, without any facts */
 typedef struct CfDomainSettings {
@@ -53,11 +54,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CfDomain, cf_domain_free)
 
 /* UTF-8 without an XML declaration, with a final newline; to be freed with
  * g_free(). NULL if that can't be written: then leave the XML alone. */
-char *cf_domain_to_xml(const CfDomain *domain);
-
-/* The text of <name>, which may contain any character; empty if there is none.
- * Owned by the domain. */
-const char *cf_domain_name(const CfDomain *domain);
+char *cf_domain_to_xml(CfDomain *domain);
 
 /* What the XML itself sets. What can't be read counts as not set, with one
  * exception: for a frequency that no TSC can have, @promised is true and

@@ -7,7 +7,7 @@
 
 static xmlNode *find_facts(const CfDomain *domain)
 {
-    const xmlNode *root = xmlDocGetRootElement(domain->doc);
+    const xmlNode *root = xmlDocGetRootElement(domain);
 
     return cf_xml_child(cf_xml_child(root, NULL, "metadata"),
                         CF_DOMAIN_NAMESPACE, ELEMENT);
@@ -35,11 +35,11 @@ gboolean cf_domain_get_facts(const CfDomain *domain, CfGuest *ret_guest,
 
 static xmlNode *metadata_of(CfDomain *domain)
 {
-    xmlNode *root = xmlDocGetRootElement(domain->doc);
+    xmlNode *root = xmlDocGetRootElement(domain);
     xmlNode *metadata = cf_xml_child(root, NULL, "metadata");
 
     if (!metadata) {
-        metadata = xmlNewDocNode(domain->doc, NULL, XML("metadata"), NULL);
+        metadata = xmlNewDocNode(domain, NULL, XML("metadata"), NULL);
         cf_xml_append(root, metadata);
     }
     return metadata;
@@ -57,7 +57,7 @@ static xmlNode *new_facts(xmlDoc *doc, const CfGuest *guest)
 
 void cf_domain_set_facts(CfDomain *domain, const CfGuest *guest)
 {
-    xmlNode *facts = new_facts(domain->doc, guest);
+    xmlNode *facts = new_facts(domain, guest);
     xmlNode *former = find_facts(domain);
 
     xmlSetNs(facts, xmlNewNs(facts, XML(CF_DOMAIN_NAMESPACE),

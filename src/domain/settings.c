@@ -57,7 +57,7 @@ static bool is_on(const char *word)
 void cf_domain_get_settings(const CfDomain *domain,
                             CfDomainSettings *ret_settings)
 {
-    const xmlNode *root = xmlDocGetRootElement(domain->doc);
+    const xmlNode *root = xmlDocGetRootElement(domain);
     g_autofree char *guest_clock = cf_commandline_get(domain, "guest-clock");
     CfDomainSettings settings = {
         .kvm = cf_xml_says(root, "type", "kvm"),

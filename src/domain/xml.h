@@ -9,11 +9,6 @@
 
 #define XML(text) ((const xmlChar *)(text))
 
-struct CfDomain {
-    xmlDoc *doc;
-    char *name;
-};
-
 /* Parses a text from anywhere, which must have no more than CF_DOMAIN_MAX_SIZE
  * bytes and no document type. NULL on error. */
 xmlDoc *cf_xml_parse(const char *xml, size_t size, GError **error);

@@ -53,6 +53,11 @@ void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
 int cf_write_tsc_offset(const CfKvmOps *ops, int vcpu_fd,
                         const struct cf_tsc *tsc, uint64_t offset_ticks);
 
+static inline CfAnswer cf_answer(bool yes)
+{
+    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
+}
+
 /* kvm.tsc_tolerance_ppm. */
 static inline uint32_t cf_tolerance_ppm(const CfHost *host)
 {

@@ -22,6 +22,18 @@ static int call_number(int fd, unsigned long request, unsigned long argument)
     return call(fd, request, (void *)argument);
 }
 
+/* The same for a request that returns a number of at least 0. */
+static int call_for_number(int fd, unsigned long request,
+                           unsigned long argument, int *ret_number)
+{
+    const int rc = call_number(fd, request, argument);
+
+    if (rc >= 0) {
+        *ret_number = rc;
+    }
+    return MIN(rc, 0);
+}
+
 static int kvm_open(const char *path, int *ret_kvm_fd)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -46,36 +58,19 @@ static void kvm_close(int fd)
 
 static int kvm_create_vm(int kvm_fd, int *ret_vm_fd)
 {
-    const int rc = call_number(kvm_fd, KVM_CREATE_VM, 0);
-
-    if (rc < 0) {
-        return rc;
-    }
-    *ret_vm_fd = rc;
-    return 0;
+    return call_for_number(kvm_fd, KVM_CREATE_VM, 0, ret_vm_fd);
 }
 
 static int kvm_create_vcpu(int vm_fd, uint32_t id, int *ret_vcpu_fd)
 {
-    const int rc = call_number(vm_fd, KVM_CREATE_VCPU, id);
-
-    if (rc < 0) {
-        return rc;
-    }
-    *ret_vcpu_fd = rc;
-    return 0;
+    return call_for_number(vm_fd, KVM_CREATE_VCPU, id, ret_vcpu_fd);
 }
 
 static int kvm_check_extension(int fd, uint32_t capability,
                                uint32_t *ret_value)
 {
-    const int rc = call_number(fd, KVM_CHECK_EXTENSION, capability);
-
-    if (rc < 0) {
-        return rc;
-    }
-    *ret_value = (uint32_t)rc;
-    return 0;
+    return call_for_number(fd, KVM_CHECK_EXTENSION, capability,
+                           (int *)ret_value);
 }
 
 static int kvm_has_clock_guest(int vm_fd, uint32_t *ret_value)

@@ -17,11 +17,6 @@ static uint32_t capability(const Scratch *scratch, uint32_t number)
     return value;
 }
 
-static CfAnswer answer(bool yes)
-{
-    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
-}
-
 static void probe_ratio(const Scratch *scratch, CfHost *probe)
 {
     uint64_t ratio, frac_bits;
@@ -66,12 +61,13 @@ static void probe_master_clock(const Scratch *scratch, CfHost *probe)
 {
     CfKvmClock clock = { .clock_ns = CF_NS_PER_SEC };
 
-    probe->set_realtime = answer(capability(scratch, CF_KVM_CAP_ADJUST_CLOCK) &
-                                 CF_KVM_CLOCK_REALTIME);
+    probe->set_realtime = cf_answer(capability(scratch,
+                                               CF_KVM_CAP_ADJUST_CLOCK) &
+                                    CF_KVM_CLOCK_REALTIME);
     probe->master_clock =
-        answer(scratch->ops->set_clock(scratch->vm_fd, &clock) == 0 &&
-               scratch->ops->get_clock(scratch->vm_fd, &clock) == 0 &&
-               (clock.flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT);
+        cf_answer(scratch->ops->set_clock(scratch->vm_fd, &clock) == 0 &&
+                  scratch->ops->get_clock(scratch->vm_fd, &clock) == 0 &&
+                  (clock.flags & CF_KVM_CLOCK_EXACT) == CF_KVM_CLOCK_EXACT);
 }
 
 /*
@@ -140,7 +136,7 @@ static void probe_offset(const Scratch *scratch, CfHost *probe)
                         : cf_offset_behaviour(&before, &after, before_ticks,
                                               after_ticks);
     }
-    probe->has_offset = answer(!before.error_ticks);
+    probe->has_offset = cf_answer(!before.error_ticks);
 }
 
 /* Does the guest's TSC run at about half the host's rate? */

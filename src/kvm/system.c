@@ -115,11 +115,6 @@ static bool cpu_has(unsigned int leaf, int reg, unsigned int bit)
            regs[reg] & 1u << bit;
 }
 
-static CfAnswer answer(bool yes)
-{
-    return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
-}
-
 void cf_system_get_id(CfHostId *ret_id)
 {
     struct utsname names;
@@ -128,8 +123,8 @@ void cf_system_get_id(CfHostId *ret_id)
         /* SVM's ratios have 32 fraction bits, VMX's 48. */
         .frac_bits = cpu_has(0x80000001, ECX, 2) ? CF_FRAC_BITS_AMD
                                                  : CF_FRAC_BITS_INTEL,
-        .invariant_tsc = answer(cpu_has(0x80000007, EDX, 8)),
-        .is_guest = answer(cpu_has(1, ECX, 31)),
+        .invariant_tsc = cf_answer(cpu_has(0x80000007, EDX, 8)),
+        .is_guest = cf_answer(cpu_has(1, ECX, 31)),
     };
     read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
               sizeof(ret_id->boot_id));

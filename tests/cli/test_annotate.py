@@ -176,7 +176,7 @@ def test_unit():
     """systemd takes the service, and finds it well locked in"""
     if not shutil.which("systemd-analyze"):
         raise Missing("systemd", "systemd-analyze isn't installed")
-    unit = places.build("src/cli/libvirt/clockferry-annotate.service")
+    unit = places.build("src/cli/clockferry-annotate.service")
     with tempfile.TemporaryDirectory() as folder, \
             open(unit, encoding="utf-8") as file:
         copy = folder + "/clockferry-annotate.service"

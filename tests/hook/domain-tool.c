@@ -4,18 +4,21 @@
  * Usage: domain-tool again|settings|facts|disable
  *        domain-tool enable [POLICY [REQUIRE]]
  */
-#include "domain/domain.h"
+#include "domain/xml.h"
 #include "text/names.h"
 #include "../harness/dialogue.h"
 
 static char *settings(const CfDomain *domain)
 {
+    const xmlNode *name = cf_xml_child(xmlDocGetRootElement(domain), NULL,
+                                       "name");
+    g_autofree char *text = name ? cf_xml_text(name) : g_strdup("");
     CfDomainSettings settings;
 
     cf_domain_get_settings(domain, &settings);
     return g_strdup_printf(
         "name=%s kvm=%d khz=%u promised=%d on=%d policy=%s require=%s",
-        cf_domain_name(domain), settings.kvm, settings.tsc_khz, settings.promised,
+        text, settings.kvm, settings.tsc_khz, settings.promised,
         settings.guest_clock,
         settings.policy_known ? cf_policy_name(settings.policy) : "-",
         settings.require_known ? cf_rung_name(settings.require) : "-");

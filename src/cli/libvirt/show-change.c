@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What diff(1) says about two texts. It gets them as files in memory. However
- * this ends, nothing is left behind or can be read by others.
+ * What diff(1) says about two texts. It gets one as its input, the other as a
+ * file in memory. However this ends, nothing is left behind or can be read by
+ * others.
  */
 #include <errno.h>
 #include <gio/gio.h>
@@ -12,8 +13,7 @@
 #include "text/printable.h"
 #include "show-change.h"
 
-#define BEFORE_FD 3
-#define AFTER_FD 4
+#define AFTER_FD 3
 #define DIFFERENT 1
 
 static int make_file(const char *text, GError **error)
@@ -32,20 +32,19 @@ static int make_file(const char *text, GError **error)
     return fd;
 }
 
-static GSubprocess *start(const char *name, int before_fd, int after_fd,
-                          GError **error)
+static GSubprocess *start(const char *name, int after_fd, GError **error)
 {
     g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDIN_PIPE |
+                                  G_SUBPROCESS_FLAGS_STDOUT_PIPE);
     g_autofree char *label_before = g_strdup_printf("%s as it is", name);
     g_autofree char *label_after = g_strdup_printf("%s as it will be", name);
 
-    g_subprocess_launcher_take_fd(launcher, before_fd, BEFORE_FD);
     g_subprocess_launcher_take_fd(launcher, after_fd, AFTER_FD);
     return g_subprocess_launcher_spawn(launcher, error, "diff", "-u",
                                        "--label", label_before,
                                        "--label", label_after,
-                                       "/dev/fd/3", "/dev/fd/4", NULL);
+                                       "-", "/dev/fd/3", NULL);
 }
 
 /* Line by line: line breaks are to stay. */
@@ -66,20 +65,16 @@ static char *make_printable(const char *text)
 char *show_change(const char *name, const char *before,
                   const char *after, GError **error)
 {
-    const int before_fd = make_file(before, error);
-    const int after_fd = before_fd < 0 ? -1 : make_file(after, error);
+    const int after_fd = make_file(after, error);
     g_autoptr(GSubprocess) diff = NULL;
     g_autofree char *text = NULL;
 
     if (after_fd < 0) {
-        if (before_fd >= 0) {
-            close(before_fd);
-        }
         return NULL;
     }
-    diff = start(name, before_fd, after_fd, error);
+    diff = start(name, after_fd, error);
     if (!diff ||
-        !g_subprocess_communicate_utf8(diff, NULL, NULL, &text, NULL,
+        !g_subprocess_communicate_utf8(diff, before, NULL, &text, NULL,
                                        error)) {
         g_prefix_error(error, "can't run diff to show the change: ");
         return NULL;
