@@ -3,7 +3,7 @@
 import time
 
 import stages
-from harness import measure
+from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
 from harness.migrate import arrive, cross, go, incoming, wait_loaded
@@ -178,3 +178,20 @@ def test_reset_there():
             crossing = cross(destination, patched(), brackets=False)
             with crossing.destination as third:
                 assert_carried(crossing.source, third)
+
+
+def test_beyond_the_limit():
+    """A long pause on a host that can't stop a TSC counts, and says so once."""
+    limit = {"blackout-limit": "1"}
+    with start(fakehost.side("ignoring", **limit)) as guest:
+        guest.wait_up()
+        for _ in range(2):
+            guest.qmp.execute("stop")
+            time.sleep(1.1)
+            guest.qmp.execute("cont")
+            guest.wait_beating()
+        report = measure.own_report(guest)
+        assert not report["frozen"] and report["elapsed-ns"] > 10 ** 9, report
+        words = guest.stderr()
+        assert words.count("more than blackout-limit (1 s); its clocks count "
+                           "it all the same") == 1, words

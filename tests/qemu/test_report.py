@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What QEMU tells of a restore: event, query, monitor, log."""
+import re
+
 import stages
+from harness import fakehost
 from harness.binaries import start
 from harness.check import patched, patched_off
 from harness.measure import own_report
-from harness.migrate import wait_running
+from harness.migrate import cross, wait_running
 from harness.tap import note
 from modes import moved
 from snapshot import add_disk, monitor
@@ -38,6 +41,22 @@ def test_event():
     for name in "unix", "postcopy", "file", "cpr-transfer":
         note(name)
         tells_once(name)
+
+
+def test_drifts():
+    """A clock that can't settle because of the rate isn't put down to load."""
+    fast = fakehost.declare("much-faster", "unscaled-fast", khz=5000000)
+    with start(fakehost.side("newest", policy="lax")) as source:
+        source.wait_up()
+        crossing = cross(source, fakehost.side(fast, policy="lax"),
+                         brackets=False)
+        with crossing.destination as guest:
+            words, report = guest.stderr(), own_report(guest)
+            assert report["rung"] == "realtime", report
+            found = re.search(r"drifts by 925\.951 ns each us; it was up to "
+                              r"(\d+) ns off when the guest ran first", words)
+            assert found and int(found[1]) > 10, words
+            assert "overloaded" not in words, words
 
 
 def test_event_loadvm():

@@ -68,6 +68,28 @@ static void kvmclock_warn_of_tsc(const struct cf_result *result)
     }
 }
 
+/* The loop never ends if the clock drifts while it is set. */
+static void kvmclock_warn_of_loop(const KVMClockReport *report)
+{
+    const int64_t rate_ppt = report->result.rate_error_ppt;
+    uint64_t bound_ns;
+
+    if (!report->result.rate_known || ABS(rate_ppt) <= CF_RATE_LIMIT_PPT) {
+        warn_report_once("kvmclock: the clock didn't settle while it was set, "
+                         "which is a sign of an overloaded host; "
+                         "query-kvm-clock tells by how much it is off");
+    } else if (kvmclock_report_bound_ns(report, &bound_ns)) {
+        warn_report_once("kvmclock: at that rate the clock can't settle while "
+                         "it is set, for it drifts by %.3f ns each us; it was "
+                         "up to %" PRIu64 " ns off when the guest ran first",
+                         rate_ppt / 1e9, bound_ns);
+    } else {
+        warn_report_once("kvmclock: at that rate the clock can't settle while "
+                         "it is set, for it drifts by %.3f ns each us",
+                         rate_ppt / 1e9);
+    }
+}
+
 static void kvmclock_warn_of_clock(const KVMClockReport *report)
 {
     if (report->move.unstable) {
@@ -76,9 +98,7 @@ static void kvmclock_warn_of_clock(const KVMClockReport *report)
                          "of the guest TSC");
     }
     if (report->result.rung == CF_RUNG_REALTIME) {
-        warn_report_once("kvmclock: the clock didn't settle while it was set, "
-                         "which is a sign of an overloaded host; "
-                         "query-kvm-clock tells by how much it is off");
+        kvmclock_warn_of_loop(report);
     }
     if (report->result.rung == CF_RUNG_PLAIN) {
         warn_report_once("kvmclock: KVM doesn't tell TSC and clock of one "

@@ -105,15 +105,23 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
 /* Not before it is known whether this host can freeze a TSC. */
 static void kvmclock_warn_of_limit(const KVMClockRestoring *r)
 {
-    const int64_t second_ns = NANOSECONDS_PER_SECOND;
+    const int64_t passed_s = r->report->move.passed_ns /
+                             NANOSECONDS_PER_SECOND;
+    const char *fate = r->report->move.frozen
+        ? "go on from where they stopped"
+        : "count it all the same, for this host can't stop a TSC";
 
-    if (kvmclock_over_limit(r) && !r->here) {
+    if (!kvmclock_over_limit(r) || (r->here && r->report->move.frozen)) {
+        return;
+    }
+    if (r->here) {
+        warn_report_once("kvmclock: the guest was paused for %" PRId64 " s, "
+                         "more than blackout-limit (%u s); its clocks %s",
+                         passed_s, r->config->blackout_limit_s, fate);
+    } else {
         warn_report("kvmclock: %" PRId64 " s have passed since the guest was "
                     "stopped, more than blackout-limit (%u s); its clocks %s",
-                    r->report->move.passed_ns / second_ns,
-                    r->config->blackout_limit_s, r->report->move.frozen
-                    ? "go on from where they stopped"
-                    : "count it all the same, for this host can't stop a TSC");
+                    passed_s, r->config->blackout_limit_s, fate);
     }
 }
 
