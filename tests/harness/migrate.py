@@ -77,7 +77,7 @@ def wait_loaded(guest, timeout=10):
         except (QmpClosed, TimeoutError):
             guest.wait_exit()
             return False
-        if state in ("running", "paused", "prelaunch"):
+        if state in ("running", "paused", "prelaunch", "suspended"):
             return True
         time.sleep(0.001)
     raise GuestError("loading never ends")

@@ -3,11 +3,11 @@
 import contextlib
 import os
 
-from harness import fakehost, measure
+from harness import fakehost, measure, table
 from harness.binaries import start
-from harness.check import patched
-from harness.migrate import (arrive, cross, go, incoming, load, wait_loaded,
-                             wait_running)
+from harness.check import Untouched, crashed, patched
+from harness.migrate import (arrive, cross, go, incoming, load,
+                             set_capabilities, wait_loaded, wait_running)
 from harness.tap import Missing, note
 import hotplug
 from snapshot import add_disk, monitor
@@ -47,6 +47,28 @@ def test_snapshot_off():
         assert AS_IF_OFF in words, words
 
 
+def test_booted_anew():
+    """loadvm on a host that was booted, and then calibrated its TSC, anew."""
+    before, after = (fakehost.declare("boot-%d" % khz, "unscaled", khz=khz)
+                     for khz in (2903985, 2903991))
+    promised = table.cpu(2903985)
+    with start(fakehost.side(before), extra=promised) as source:
+        add_disk(source)
+        source.wait_up()
+        monitor(source, "savevm here")
+        source.qmp.execute("quit")
+        source.wait_exit()
+        disk = source.path("disk.qcow2")
+        for policy in "strict", "auto", "lax":
+            with start(fakehost.side(after, policy=policy), extra=[
+                    *promised, "-loadvm", "here", "-blockdev",
+                    "driver=qcow2,node-name=disk,file.driver=file,"
+                    "file.filename=" + disk]) as guest:
+                guest.wait_beating()
+                words = guest.stderr()
+                assert NOWHERE_ELSE in words and "+2.066 ppm" in words, words
+
+
 def test_file_taken():
     """The same for a saved guest from file:."""
     with start(patched()) as source:
@@ -58,6 +80,22 @@ def test_file_taken():
             arrive(guest)
             assert measure.own_report(guest), guest.stderr()
             assert NOWHERE_ELSE in guest.stderr(), guest.stderr()
+
+
+def test_fewer_vcpus():
+    """A destination with fewer vCPUs can't load it; it runs on at the source
+    if that has a return path."""
+    with start(patched(), vcpus=2) as source:
+        source.wait_up()
+        still = Untouched(source)
+        destination, uri = incoming(patched(), vcpus=1,
+                                    capabilities=["return-path"])
+        with destination:
+            set_capabilities(source, "return-path")
+            assert go(source, uri)["status"] == "failed"
+            assert not crashed(destination.wait_exit())
+        wait_running(source)
+        still.assert_still(may_stop=True)
 
 
 def test_pipe_refused():
@@ -220,3 +258,15 @@ def test_plugged_elsewhere():
                              for vcpu in range(2))
             assert plugged.frequency() == boot.frequency()
             assert plugged.values["offset"] == boot.values["offset"]
+
+
+def test_plugged_promised():
+    """A vCPU that is plugged into a guest with a frequency of its own."""
+    with start(fakehost.side("newest"),
+               extra=[*hotplug.ROOM, *table.cpu(2000000)]) as guest:
+        guest.wait_up()
+        hotplug.plug(guest)
+        calls = fakehost.log("newest", guest.pid)
+        boot, plugged = (fakehost.clocks(calls, vcpu) for vcpu in range(2))
+        assert plugged.frequency() == boot.frequency()
+        assert plugged.values["offset"] == boot.values["offset"]

@@ -3,13 +3,18 @@
 import time
 
 import stages
-from harness import fakehost, measure
+from harness import fakehost, layout, measure
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
 from harness.migrate import arrive, cross, go, incoming, wait_loaded
 from harness.tap import note
+from snapshot import monitor
 
 LATER_S = 2
+
+# ACPI's control register, where the guest's devices() puts it: S3, and go.
+PM_CONTROL = 0x604
+SLEEP_S3 = 1 << 10 | 1 << 13
 
 
 def moved_paused(source, **options):
@@ -125,6 +130,25 @@ def test_freeze():
         with crossing.destination as destination:
             report = assert_carried(crossing.source, destination)
             note("frozen: %s" % report["frozen"])
+
+
+def test_suspended():
+    """A guest in S3 arrives in S3, wakes up there, and crosses again."""
+    with start(patched()) as source:
+        source.wait_up()
+        source.devices()
+        monitor(source, "o/h %#x %#x" % (PM_CONTROL, SLEEP_S3))
+        source.qmp.wait_event("SUSPEND")
+        with moved_paused(source) as destination:
+            state = destination.qmp.execute("query-status")["status"]
+            assert state == "suspended", state
+            assert measure.own_report(destination), destination.stderr()
+            destination.write(layout.HEADER, bytes(16))
+            destination.qmp.execute("system_wakeup")
+            destination.wait_up()
+            crossing = cross(destination, patched(), brackets=False)
+            with crossing.destination as third:
+                assert_carried(crossing.source, third)
 
 
 def test_never_run():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Snapshots: the guest goes on untouched, and comes back as it was."""
+import tempfile
 import time
 
 from harness import measure
@@ -95,6 +96,31 @@ def test_jobs():
         guest.qmp.execute("cont")
         guest.wait_beating()
         assert_carried(before, guest)
+
+
+def template(folder, share):
+    return ["-object", "memory-backend-file,id=ram,size=32M,mem-path=%s/ram,"
+            "share=%s" % (folder, share), "-machine", "memory-backend=ram"]
+
+
+def test_template():
+    """Two guests from one template (x-ignore-shared), whose RAM they share."""
+    with tempfile.TemporaryDirectory() as folder, \
+            start(patched(), extra=template(folder, "on")) as source:
+        source.wait_up()
+        path = source.path("stream")
+        set_capabilities(source, "x-ignore-shared")
+        saved(source, path)
+        before = measure.view(source)
+        source.qmp.execute("quit")
+        source.wait_exit()
+        for _ in range(2):
+            with start(patched(), incoming="defer",
+                       extra=template(folder, "off")) as clone:
+                set_capabilities(clone, "x-ignore-shared")
+                clone.qmp.execute("migrate-incoming", {"uri": "file:" + path})
+                arrive(clone)
+                assert_carried(before, clone)
 
 
 def test_background():
