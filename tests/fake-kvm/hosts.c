@@ -23,6 +23,9 @@ typedef struct Key {
 static const char *const offsets[] = { "sticks", "ignored", "rewinds", NULL };
 static const char *const clock_guests[] = { "absent", "v6", "newest", NULL };
 static const char *const master_clocks[] = { "never", "late", "early", NULL };
+static const char *const pendings[] = { "nothing", "nmi", "smi", "init",
+                                        "shutdown", "nested", NULL };
+static const char *const brinks[] = { "stays", "wakes", "moves", NULL };
 
 #define MEMBER(member) offsetof(FakeHost, member), \
                        sizeof(((FakeHost *)NULL)->member)
@@ -61,6 +64,8 @@ static const Key keys[] = {
     { "reference-timer", U64, MEMBER(reference_timer), NULL },
     { "xen", BOOLEAN, MEMBER(xen), NULL },
     { "xen-guest", U64, MEMBER(xen_guest), NULL },
+    { "pending", WORD, MEMBER(pending), pendings },
+    { "brink", WORD, MEMBER(brink), brinks },
 };
 
 static bool fail(GError **error, const char *group, const char *key,

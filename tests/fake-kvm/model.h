@@ -33,6 +33,21 @@ typedef enum FakeMasterClock {
     FAKE_MASTER_CLOCK_EARLY,    /* from the VM's creation on */
 } FakeMasterClock;
 
+typedef enum FakePending {
+    FAKE_PENDING_NOTHING,
+    FAKE_PENDING_NMI,
+    FAKE_PENDING_SMI,
+    FAKE_PENDING_INIT,
+    FAKE_PENDING_SHUTDOWN,      /* a triple fault */
+    FAKE_PENDING_NESTED,        /* it is in a guest of its own */
+} FakePending;
+
+typedef enum FakeBrink {
+    FAKE_BRINK_STAYS,
+    FAKE_BRINK_WAKES,           /* an interrupt is taken up */
+    FAKE_BRINK_MOVES,           /* the instruction pointer isn't what it was */
+} FakeBrink;
+
 /**
  * FakeHost - one host
  * @tsc_base_ticks: host TSC at true time 0
@@ -61,6 +76,8 @@ typedef enum FakeMasterClock {
  * @xen: KVM has Xen's interface
  * @xen_guest: guests have their vcpu_info there; 0: they don't believe to be
  *             on Xen
+ * @pending: what vCPUs have pending until they run
+ * @brink: what a KVM_RUN does to them that turns back
  * @khz_writes: calls of this kind so far, as of the next two
  * @calls: all calls so far, and which of them fails; for who counts them
  * @capability_known: for who has to know the number of the capability
@@ -97,6 +114,8 @@ typedef struct FakeHost {
     uint64_t reference_timer;
     bool xen;
     uint64_t xen_guest;
+    FakePending pending;
+    FakeBrink brink;
     int khz_writes;
     int deadline_writes;
     int offset_writes;

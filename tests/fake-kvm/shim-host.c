@@ -148,8 +148,8 @@ static char *host_name(const char *path)
                      strlen(base) - strlen(PREFIX) - strlen(SUFFIX));
 }
 
-static bool read_host(const char *path, const char *name, GArray **ret_faults,
-                      GError **error)
+static bool read_host(const char *path, const char *name, FakeHost *ret_host,
+                      GArray **ret_faults, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(path);
     g_autofree char *beside = g_build_filename(folder, "hosts", NULL);
@@ -158,7 +158,7 @@ static bool read_host(const char *path, const char *name, GArray **ret_faults,
     g_autofree char *common = g_build_filename(real_folder, "hosts", NULL);
     const char *const files[] = { beside, common, NULL };
 
-    return fake_host_read(name, files, &shim_host, ret_faults, error);
+    return fake_host_read(name, files, ret_host, ret_faults, error);
 }
 
 static void open_log(const char *path, const char *name, GArray *faults)
@@ -182,7 +182,7 @@ static void become_host(void)
                    PREFIX "HOST" SUFFIX " to this library\n");
         _exit(1);
     }
-    if (!read_host(path, name, &faults, &error)) {
+    if (!read_host(path, name, &shim_host, &faults, &error)) {
         g_printerr("%s\n", error->message);
         _exit(1);
     }
@@ -196,6 +196,20 @@ void shim_begin(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, become_host);
+}
+
+void shim_look_again(void)
+{
+    g_autofree char *path = own_path();
+    g_autofree char *name = host_name(path);
+    g_autoptr(GArray) faults = NULL;
+    FakeHost now;
+
+    if (read_host(path, name, &now, &faults, NULL)) {
+        shim_host.offset = now.offset;
+        shim_host.master_clock = now.master_clock;
+        shim_host.tolerance_ppm = now.tolerance_ppm;
+    }
 }
 
 /* -- Time and identity: the C library's functions, replaced -- */
@@ -236,6 +250,7 @@ static char *replaced_file(const char *path)
         return g_strdup(shim_host.id.boot_id);
     }
     if (!strcmp(path, "/sys/module/kvm/parameters/tsc_tolerance_ppm")) {
+        shim_look_again();
         return g_strdup_printf("%u", shim_host.tolerance_ppm);
     }
     if (!strcmp(path, "/sys/devices/system/clocksource/clocksource0/"

@@ -229,9 +229,10 @@ static bool turns_back(void)
 
 void shim_before_run(ShimHandle *handle)
 {
+    handle->at_brink = turns_back();
     if (fake_vcpu_enter(handle->vcpu)) {
         write_clocks(handle);
-        log_run(handle, turns_back() ? "KVM_RUN(signal)" : "KVM_RUN");
+        log_run(handle, handle->at_brink ? "KVM_RUN(signal)" : "KVM_RUN");
     }
     shim_hyperv_run_timers(handle);
 }

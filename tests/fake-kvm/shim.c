@@ -89,6 +89,9 @@ static int check_extension(uint32_t capability)
 {
     int value;
 
+    if (capability == KVM_CAP_NESTED_STATE) {
+        return shim_nested_size();
+    }
     return fake_check_extension(&shim_host, capability, &value) ? value
                                                                 : SHIM_PASS;
 }
@@ -321,6 +324,16 @@ static int vcpu_call(ShimHandle *handle, unsigned long request, void *argument)
                              : SHIM_PASS;
     case KVM_ENABLE_CAP:
         return enable_cap(argument);
+    case KVM_GET_VCPU_EVENTS:
+        return shim_get_events(handle, argument);
+    case KVM_GET_REGS:
+        return shim_get_regs(handle, argument);
+    case KVM_SET_MP_STATE:
+        return shim_set_mp_state(handle, argument);
+    case KVM_GET_NESTED_STATE:
+        return shim_get_nested(argument);
+    case KVM_SET_NESTED_STATE:
+        return shim_set_nested();
     default:
         return SHIM_PASS;
     }
@@ -433,6 +446,9 @@ SHIM_EXPORT int ioctl(int fd, unsigned long request, ...)
     va_end(values);
     if (_IOC_TYPE(request) == KVMIO) {
         shim_begin();
+        if (request == KVM_CREATE_VM) {
+            shim_look_again();  /* it closes files, so not with the lock */
+        }
         rc = kvm_call(fd, request, argument);
     } else {
         rc = shim_kernel(fd, request, argument);

@@ -4,8 +4,9 @@
  * on this machine's KVM, but TSCs and clocks are those of the modelled HOST.
  *
  * shim.c sorts the ioctls, shim-vm.c knows VMs and how they run, shim-hyperv.c
- * what makes them look like Hyper-V's and shim-xen.c like Xen's, shim-host.c is
- * the host as seen without KVM, and shim-log.c writes down what happens.
+ * what makes them look like Hyper-V's and shim-xen.c like Xen's, shim-pending.c
+ * what they have pending besides clocks, shim-host.c is the host as seen without
+ * KVM, and shim-log.c writes down what happens.
  */
 #ifndef FAKE_KVM_SHIM_H
 #define FAKE_KVM_SHIM_H
@@ -41,6 +42,7 @@ typedef struct ShimVm {
  * ShimHandle - what a file descriptor stands for
  * @vcpu: NULL for the VM itself
  * @id: the vCPU's
+ * @at_brink: its last run turned back
  * @xen_records: where a guest of Xen's has its record, too; 0: not there
  * @busy: held while the vCPU runs or is called, as KVM does
  */
@@ -49,6 +51,7 @@ typedef struct ShimHandle {
     ShimVm *vm;
     FakeVcpu *vcpu;
     uint32_t id;
+    bool at_brink;
     uint64_t xen_records[2];
     pthread_mutex_t busy;
 } ShimHandle;
@@ -60,6 +63,9 @@ extern FakeHost shim_host;
 
 /* To be called at each use of KVM; the first makes this process the host's. */
 void shim_begin(void);
+
+/* What may change on a host, as the file of hosts has it now. */
+void shim_look_again(void);
 
 /* The kernel's own call; -errno if it fails. */
 int shim_kernel(int fd, unsigned long request, void *argument);
@@ -100,6 +106,17 @@ int shim_xen_set_attr(ShimHandle *handle,
 
 /* The guest makes a hypercall, if it has one to make, and doesn't run. */
 bool shim_xen_hypercall(const ShimHandle *handle);
+
+/* -- shim-pending.c -- */
+
+int shim_get_events(const ShimHandle *handle, struct kvm_vcpu_events *events);
+int shim_get_regs(const ShimHandle *handle, struct kvm_regs *regs);
+int shim_set_mp_state(const ShimHandle *handle, struct kvm_mp_state *state);
+
+/* Of guests that nest. */
+int shim_nested_size(void);
+int shim_get_nested(struct kvm_nested_state *state);
+int shim_set_nested(void);
 
 /* -- shim-log.c -- */
 

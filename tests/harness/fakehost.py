@@ -54,7 +54,9 @@ def _link(name):
 
 
 def declare(name, like, **keys):
-    """A host like another one but for these keys (with _ for -)."""
+    """A host like another one but for these keys (with _ for -).
+
+    Declared once more it changes, also under programs that run there."""
     with open(path("hosts"), "a", encoding="utf-8") as file:
         print("[%s]\nlike = %s" % (name, like), file=file)
         for key, value in keys.items():
