@@ -6,8 +6,10 @@
  * back if there is a signal. So there is one: blocked for this thread, but not
  * for KVM_RUN.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include "calls.h"
@@ -15,6 +17,9 @@
 
 /* All of struct kvm_run that concerns us is in the first page. */
 #define RUN_SIZE 4096
+
+/* The most that KVM tells of a nested guest: VMX's two VMCSs. */
+#define NESTED_SIZE 8192
 
 /* struct kvm_signal_mask, with the kernel's own kind of sigset_t. */
 typedef struct __attribute__((packed)) KernelSignalMask {
@@ -75,30 +80,68 @@ static bool set_mp_state(int vcpu_fd, uint32_t value)
     return ioctl(vcpu_fd, KVM_SET_MP_STATE, &state) == 0;
 }
 
-/* Did KVM take up an interrupt for it, so that it has to wake? */
-static bool has_woken(int vcpu_fd)
-{
-    struct kvm_mp_state state;
+/* What KVM_RUN could take a step of, and whether it did. */
+typedef struct Standing {
     struct kvm_vcpu_events events;
+    uint64_t rip;
+} Standing;
 
-    return ioctl(vcpu_fd, KVM_GET_MP_STATE, &state) < 0 ||
-           state.mp_state != KVM_MP_STATE_RUNNABLE ||
-           ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &events) < 0 ||
-           events.interrupt.injected || events.nmi.injected ||
-           events.exception.injected;
+static bool get_standing(int vcpu_fd, Standing *standing)
+{
+    struct kvm_regs regs;
+
+    memset(standing, 0, sizeof(*standing));
+    if (ioctl(vcpu_fd, KVM_GET_REGS, &regs) < 0) {
+        return false;
+    }
+    standing->rip = regs.rip;
+    return ioctl(vcpu_fd, KVM_GET_VCPU_EVENTS, &standing->events) == 0;
 }
 
-/* KVM_RUN does nothing for a vCPU that sleeps. */
-static bool settle_halted(int vcpu_fd, struct kvm_run *run)
+/* Unknown counts as nested. KVM that can't nest doesn't know the call. */
+static bool is_nested(int vcpu_fd)
 {
+    union {
+        struct kvm_nested_state state;
+        uint8_t room[sizeof(struct kvm_nested_state) + NESTED_SIZE];
+    } nested = { .state.size = sizeof(nested) };
+
+    return ioctl(vcpu_fd, KVM_GET_NESTED_STATE, &nested) < 0
+           ? errno != EINVAL
+           : nested.state.flags & KVM_STATE_NESTED_GUEST_MODE;
+}
+
+/*
+ * KVM_RUN takes the first step of whatever is pending. That must change nothing
+ * for the guest: no NMI, no entry to SMM, no INIT, no shutdown, no exit from a
+ * nested guest.
+ */
+static bool may_settle(int vcpu_fd, Standing *standing)
+{
+    const struct kvm_vcpu_events *events = &standing->events;
+
+    return get_standing(vcpu_fd, standing) && !events->nmi.pending &&
+           !events->smi.pending && !events->smi.latched_init &&
+           !events->triple_fault.pending && !is_nested(vcpu_fd);
+}
+
+/* KVM_RUN does nothing for a vCPU that sleeps, so that one is woken for it. */
+static bool settle(int vcpu_fd, struct kvm_run *run, bool halted)
+{
+    Standing before, now;
     bool settled;
 
-    if (!set_mp_state(vcpu_fd, KVM_MP_STATE_RUNNABLE)) {
+    if (!may_settle(vcpu_fd, &before) ||
+        (halted && !set_mp_state(vcpu_fd, KVM_MP_STATE_RUNNABLE))) {
         return false;
     }
     settled = run_to_the_brink(vcpu_fd, run);
-    return (has_woken(vcpu_fd) ||
-            set_mp_state(vcpu_fd, KVM_MP_STATE_HALTED)) && settled;
+    /* It sleeps on, unless KVM has taken up an interrupt for it. */
+    if (halted && get_standing(vcpu_fd, &now) &&
+        memcmp(&now, &before, sizeof(now)) == 0) {
+        settled = set_mp_state(vcpu_fd, KVM_MP_STATE_HALTED) && settled;
+    }
+    return settled;
 }
 
 bool cf_settle_vcpu(int vcpu_fd)
@@ -111,13 +154,10 @@ bool cf_settle_vcpu(int vcpu_fd)
     if (run == MAP_FAILED) {
         return false;
     }
-    if (ioctl(vcpu_fd, KVM_GET_MP_STATE, &state) < 0) {
-        state.mp_state = KVM_MP_STATE_UNINITIALIZED;
-    }
-    if (state.mp_state == KVM_MP_STATE_RUNNABLE) {
-        settled = run_to_the_brink(vcpu_fd, run);
-    } else if (state.mp_state == KVM_MP_STATE_HALTED) {
-        settled = settle_halted(vcpu_fd, run);
+    if (ioctl(vcpu_fd, KVM_GET_MP_STATE, &state) == 0 &&
+        (state.mp_state == KVM_MP_STATE_RUNNABLE ||
+         state.mp_state == KVM_MP_STATE_HALTED)) {
+        settled = settle(vcpu_fd, run, state.mp_state == KVM_MP_STATE_HALTED);
     }
     munmap(run, RUN_SIZE);
     return settled;

@@ -3,6 +3,8 @@
  * cf_settle_vcpu() on this machine's KVM: what it does, and what it mustn't.
  *
  *     kvm-settle                  TAP
+ *     kvm-settle try              is a vCPU settled that runs, is one that
+ *                                 sleeps, and does that one sleep on?
  *     kvm-settle sleep SECONDS    kvmclock's step if its guest sleeps so long
  *                                 after a restore, without and with settling;
  *                                 for hosts that keep TSC offsets
@@ -159,6 +161,21 @@ static void test_immediate_exit(void)
     vm_free(&v);
 }
 
+/* What comes of a vCPU: for fake hosts. */
+static void try_one(const char *name, uint32_t state)
+{
+    struct kvm_mp_state before = { state };
+    Vm v = vm_new(true);
+    bool settled;
+
+    set_start(v.vcpus[0]);
+    g_assert_cmpint(ioctl(v.vcpus[0], KVM_SET_MP_STATE, &before), ==, 0);
+    settled = cf_settle_vcpu(v.vcpus[0]);
+    g_print("%s: %ssettled, %s\n", name, settled ? "" : "not ",
+            mp_state(v.vcpus[0]) == KVM_MP_STATE_HALTED ? "sleeps" : "awake");
+    vm_free(&v);
+}
+
 static bool settle(uint32_t vcpu, void *opaque)
 {
     return cf_settle_vcpu(((const Vm *)opaque)->vcpus[vcpu]);
@@ -224,6 +241,11 @@ int main(int argc, char **argv)
             sleep_and_step((unsigned int)atoi(argv[2]),
                            i % 2 ? settle : NULL);
         }
+        return 0;
+    }
+    if (argc == 2 && !strcmp(argv[1], "try")) {
+        try_one("running", KVM_MP_STATE_RUNNABLE);
+        try_one("halted", KVM_MP_STATE_HALTED);
         return 0;
     }
     sigaction(SIGRTMAX, &action, NULL);
