@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hosts and guests as files describe them. */
+#include "kvm/calls.h"
 #include "files.h"
 #include "hosts.h"
 
@@ -55,15 +56,6 @@ gboolean hosts_read_guest(const char *path, uint32_t tsc_khz,
 
 void hosts_here(CfHost *ret_host)
 {
-    const CfKvmOps *ops = cf_kvm_ops();
-    CfHost host = { 0 };
-
-    ops->get_host_id(&host.id);
-    host.time_known = ops->get_host_time(&host.time) == 0;
-    host.instant_known = ops->read_pair(&host.instant.host_ticks,
-                                        &host.instant.realtime_ns) == 0;
-    if (host.time_known) {
-        host.instant.tai_offset_s = host.time.tai_offset_s;
-    }
-    *ret_host = host;
+    *ret_host = (CfHost) { 0 };
+    cf_identify_host(cf_kvm_ops(), ret_host);
 }

@@ -53,6 +53,17 @@ void cf_read_vcpu_tsc(const CfKvmOps *ops, const CfHost *host, int vcpu_fd,
 int cf_write_tsc_offset(const CfKvmOps *ops, int vcpu_fd,
                         const struct cf_tsc *tsc, uint64_t offset_ticks);
 
+/* What a host tells without KVM: name and boot, real time and an instant. */
+static inline void cf_identify_host(const CfKvmOps *ops, CfHost *host)
+{
+    ops->get_host_id(&host->id);
+    host->time_known = ops->get_host_time(&host->time) == 0;
+    host->instant_known = ops->read_pair(&host->instant.host_ticks,
+                                         &host->instant.realtime_ns) == 0;
+    host->instant.tai_offset_s = host->time_known ? host->time.tai_offset_s
+                                                  : 0;
+}
+
 static inline CfAnswer cf_answer(bool yes)
 {
     return yes ? CF_ANSWER_YES : CF_ANSWER_NO;

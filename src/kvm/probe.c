@@ -201,15 +201,6 @@ static void provoke_style(const Scratch *scratch, CfHost *probe)
     ops->close(other_fd);
 }
 
-static void probe_time(const CfKvmOps *ops, CfHost *probe)
-{
-    probe->time_known = ops->get_host_time(&probe->time) == 0;
-    probe->instant_known = ops->read_pair(&probe->instant.host_ticks,
-                                          &probe->instant.realtime_ns) == 0;
-    probe->instant.tai_offset_s = probe->time_known ? probe->time.tai_offset_s
-                                                    : 0;
-}
-
 /* In this order: each trial but the last leaves the VM fit for the next. */
 static void probe_kvm(const Scratch *scratch, CfHost *probe)
 {
@@ -242,8 +233,7 @@ gboolean cf_host_probe(const CfKvmOps *ops, const char *device,
     if (rc < 0 || !probe.host_khz) {
         return cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
     }
-    ops->get_host_id(&probe.id);
-    probe_time(ops, &probe);
+    cf_identify_host(ops, &probe);
     probe.tolerance_known = ops->get_tolerance(&probe.tolerance_ppm) == 0;
     probe_kvm(&scratch, &probe);
     probe.duration_ns = (uint64_t)(g_get_monotonic_time() - start_us) * 1000;

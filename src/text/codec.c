@@ -59,6 +59,14 @@ static void add_answer(CfJson *object, const char *name, CfAnswer answer)
     }
 }
 
+static void add_word(CfJson *object, const CfMember *member,
+                     unsigned int value)
+{
+    if (value < G_N_ELEMENTS(*member->names) && (*member->names)[value]) {
+        cf_json_add_text(object, member->name, (*member->names)[value]);
+    }
+}
+
 static int64_t number_in(const CfMember *member, const void *value)
 {
     if (member->size == sizeof(int64_t)) {
@@ -84,8 +92,7 @@ static void add_member(CfJson *object, const CfMember *member,
         add_answer(object, name, *(const CfAnswer *)value);
         break;
     case CF_MEMBER_WORD:
-        cf_json_add_name(object, name, member->names,
-                         *(const unsigned int *)value);
+        add_word(object, member, *(const unsigned int *)value);
         break;
     case CF_MEMBER_INT:
         cf_json_add_int(object, name, number_in(member, value));

@@ -86,14 +86,6 @@ void cf_json_add_bool(CfJson *object, const char *name, bool value)
     cf_json_add(object, name, json_object_new_boolean(value));
 }
 
-void cf_json_add_name(CfJson *object, const char *name, const CfNames *names,
-                      unsigned int value)
-{
-    if (value < G_N_ELEMENTS(*names) && (*names)[value]) {
-        cf_json_add_text(object, name, (*names)[value]);
-    }
-}
-
 char *cf_json_print(CfJson *json)
 {
     const char *text = json_object_to_json_string_ext(

@@ -42,10 +42,6 @@ void cf_json_add_s64(CfJson *object, const char *name, int64_t value);
 void cf_json_add_int(CfJson *object, const char *name, int64_t value);
 void cf_json_add_bool(CfJson *object, const char *name, bool value);
 
-/* The name of the value; a value without a name is left out. */
-void cf_json_add_name(CfJson *object, const char *name, const CfNames *names,
-                      unsigned int value);
-
 /* Indented text, with a final newline; to be freed with g_free(). */
 char *cf_json_print(CfJson *json);
 

@@ -104,7 +104,9 @@ virConnectPtr libvirt_open(const char *uri, GError **error)
     return connection;
 }
 
-bool libvirt_is_here(virConnectPtr connection)
+/* Does this libvirt run on this host? Only if its URI names neither a server
+ * nor a socket, which may be forwarded from anywhere. */
+static bool is_here(virConnectPtr connection)
 {
     g_autofree char *text = libvirt.virConnectGetURI(connection);
     g_autoptr(GUri) uri = text ? g_uri_parse(text, G_URI_FLAGS_NONE, NULL)
@@ -162,7 +164,7 @@ static void get_name(virConnectPtr connection, CfHostId *id)
 gboolean libvirt_get_host(virConnectPtr connection, CfHost *ret_host,
                           GError **error)
 {
-    const bool here = libvirt_is_here(connection);
+    const bool here = is_here(connection);
     g_autofree char *xml = NULL;
     CfHost host = { 0 };
 

@@ -36,10 +36,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, libvirt_free_domain)
  * on. */
 virConnectPtr libvirt_open(const char *uri, GError **error);
 
-/* Does this libvirt run on this host? Only if its URI names neither a server
- * nor a socket, which may be forwarded from anywhere. */
-bool libvirt_is_here(virConnectPtr connection);
-
 /* A domain by its name or UUID, to be freed with libvirt_free_domain(). */
 virDomainPtr libvirt_find_domain(virConnectPtr connection, const char *name,
                                  GError **error);

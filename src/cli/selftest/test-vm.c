@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A VM without QEMU: memory, vCPU threads, and just enough of an APIC. */
+/* A VM without QEMU: memory, and a thread for each vCPU. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,9 +13,6 @@
 
 #define RAM_SIZE 0x100000
 #define TOP_OF_4G 0x100000000ULL
-#define ICR_LOW 0xfee00300
-#define ICR_MODE(value) (((value) >> 8) & 7)
-#define ICR_MODE_STARTUP 6
 
 /* Pages that Intel's real-mode emulation needs, out of the guest's way. */
 #define IDENTITY_PAGE 0xfffbc000ULL
@@ -30,7 +27,6 @@ typedef struct TestVcpu {
     TestVm *vm;
     struct kvm_run *run;
     pthread_t thread;
-    int started;            /* atomic: the reset vector or a SIPI came */
 } TestVcpu;
 
 struct TestVm {
@@ -53,6 +49,10 @@ static gboolean fail(GError **error, const char *what)
     return FALSE;
 }
 
+/* A call that returns 0, and is named if it doesn't. */
+#define CALLED(fd, request, argument, error) \
+    (ioctl(fd, request, argument) == 0 || fail(error, #request))
+
 static gboolean map_memory(TestVm *vm, uint32_t slot, uint64_t address,
                            uint64_t size, unsigned char *memory,
                            GError **error)
@@ -64,8 +64,7 @@ static gboolean map_memory(TestVm *vm, uint32_t slot, uint64_t address,
         .userspace_addr = (uintptr_t)memory,
     };
 
-    return ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region) == 0 ||
-           fail(error, "KVM_SET_USER_MEMORY_REGION");
+    return CALLED(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region, error);
 }
 
 static gboolean create_memory(TestVm *vm, const unsigned char *rom,
@@ -102,11 +101,10 @@ static gboolean create_vm(TestVm *vm, const char *device, GError **error)
         return fail(error, "KVM_GET_VCPU_MMAP_SIZE");
     }
     vm->run_size = (size_t)size;
-    if (ioctl(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_page) < 0) {
-        return fail(error, "KVM_SET_IDENTITY_MAP_ADDR");
-    }
-    return ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, TSS_PAGES) == 0 ||
-           fail(error, "KVM_SET_TSS_ADDR");
+    return CALLED(vm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_page,
+                  error) &&
+           CALLED(vm->vm_fd, KVM_SET_TSS_ADDR, TSS_PAGES, error) &&
+           CALLED(vm->vm_fd, KVM_CREATE_IRQCHIP, 0, error);
 }
 
 /* The guest looks for KVM's signature before it touches kvmclock. */
@@ -116,11 +114,8 @@ static gboolean set_cpuid(TestVm *vm, int vcpu_fd, GError **error)
         sizeof(*cpuid) + MAX_CPUID_ENTRIES * sizeof(cpuid->entries[0]));
 
     cpuid->nent = MAX_CPUID_ENTRIES;
-    if (ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
-        return fail(error, "KVM_GET_SUPPORTED_CPUID");
-    }
-    return ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid) == 0 ||
-           fail(error, "KVM_SET_CPUID2");
+    return CALLED(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid, error) &&
+           CALLED(vcpu_fd, KVM_SET_CPUID2, cpuid, error);
 }
 
 static gboolean create_vcpu(TestVm *vm, GError **error)
@@ -134,7 +129,6 @@ static gboolean create_vcpu(TestVm *vm, GError **error)
     }
     vm->vcpu_fds[i] = fd;
     vm->vcpus[i].vm = vm;
-    vm->vcpus[i].started = i == 0;
     vm->n_vcpus++;
     run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (run == MAP_FAILED) {
@@ -193,40 +187,6 @@ void test_vm_free(TestVm *vm)
     g_free(vm);
 }
 
-/* A SIPI: the vCPU begins in real mode in the page that the vector names. */
-static void start_others(TestVm *vm, uint32_t vector)
-{
-    uint32_t i;
-
-    for (i = 1; i < vm->n_vcpus; i++) {
-        struct kvm_regs regs = { .rflags = 2 };
-        struct kvm_sregs sregs;
-
-        if (g_atomic_int_get(&vm->vcpus[i].started) ||
-            ioctl(vm->vcpu_fds[i], KVM_GET_SREGS, &sregs) < 0) {
-            continue;
-        }
-        sregs.cs.selector = (uint16_t)(vector << 8);
-        sregs.cs.base = vector << 12;
-        if (ioctl(vm->vcpu_fds[i], KVM_SET_SREGS, &sregs) == 0 &&
-            ioctl(vm->vcpu_fds[i], KVM_SET_REGS, &regs) == 0) {
-            g_atomic_int_set(&vm->vcpus[i].started, 1);
-        }
-    }
-}
-
-static void handle_mmio(TestVm *vm, const struct kvm_run *run)
-{
-    uint32_t value;
-
-    memcpy(&value, run->mmio.data, sizeof(value));
-    if (run->mmio.is_write && run->mmio.phys_addr == ICR_LOW &&
-        run->mmio.len == sizeof(value) &&
-        ICR_MODE(value) == ICR_MODE_STARTUP) {
-        start_others(vm, value & 0xff);
-    }
-}
-
 static void *vcpu_thread(void *opaque)
 {
     TestVcpu *vcpu = opaque;
@@ -234,15 +194,11 @@ static void *vcpu_thread(void *opaque)
     const int fd = vm->vcpu_fds[vcpu - vm->vcpus];
 
     while (!g_atomic_int_get(&vm->stop)) {
-        if (!g_atomic_int_get(&vcpu->started)) {
-            g_usleep(POLL_US);
-        } else if (ioctl(fd, KVM_RUN, 0) < 0) {
+        if (ioctl(fd, KVM_RUN, 0) < 0) {
             if (errno != EINTR && errno != EAGAIN) {
                 g_atomic_int_set(&vm->run_errno, errno);
                 break;
             }
-        } else if (vcpu->run->exit_reason == KVM_EXIT_MMIO) {
-            handle_mmio(vm, vcpu->run);
         } else if (vcpu->run->exit_reason != KVM_EXIT_INTR) {
             g_atomic_int_set(&vm->bad_exit, (int)vcpu->run->exit_reason);
             break;
