@@ -115,6 +115,15 @@ struct cf_policy_facts {
     enum cf_rung required_rung;
 };
 
+/* cf_policy_stricter - which one holds if source and destination differ */
+static inline enum cf_policy cf_policy_stricter(enum cf_policy a,
+                                                enum cf_policy b)
+{
+    return a == CF_POLICY_STRICT || b == CF_POLICY_STRICT ? CF_POLICY_STRICT
+           : a == CF_POLICY_AUTO || b == CF_POLICY_AUTO ? CF_POLICY_AUTO
+           : CF_POLICY_LAX;
+}
+
 static inline enum cf_verdict cf_policy_rate(const struct cf_policy_facts *f)
 {
     const int64_t error = f->rate_error_ppt;

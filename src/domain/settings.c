@@ -95,18 +95,11 @@ void cf_domain_guest(const CfDomainSettings *settings, const CfHost *host,
     *ret_guest = guest;
 }
 
-static enum cf_policy stricter(enum cf_policy a, enum cf_policy b)
-{
-    return a == CF_POLICY_STRICT || b == CF_POLICY_STRICT ? CF_POLICY_STRICT
-           : a == CF_POLICY_AUTO || b == CF_POLICY_AUTO ? CF_POLICY_AUTO
-           : CF_POLICY_LAX;
-}
-
 void cf_domain_tighten(const CfDomainSettings *settings, CfGuest *guest)
 {
     guest->promised = guest->promised || settings->promised;
     if (settings->policy_known) {
-        guest->policy = stricter(guest->policy, settings->policy);
+        guest->policy = cf_policy_stricter(guest->policy, settings->policy);
     }
     if (settings->require_known) {
         guest->require = MIN(guest->require, settings->require);

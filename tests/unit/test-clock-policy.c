@@ -259,6 +259,24 @@ static void test_everything(void)
     g_test_message("%u cases", n_cases);
 }
 
+/* By source and destination, in the order of the enumeration */
+static void test_stricter(void)
+{
+    static const enum cf_policy wanted[3][3] = {
+        [CF_POLICY_AUTO] = { CF_POLICY_AUTO, CF_POLICY_STRICT, CF_POLICY_AUTO },
+        [CF_POLICY_STRICT] = { CF_POLICY_STRICT, CF_POLICY_STRICT,
+                               CF_POLICY_STRICT },
+        [CF_POLICY_LAX] = { CF_POLICY_AUTO, CF_POLICY_STRICT, CF_POLICY_LAX },
+    };
+    int a, b;
+
+    for (a = CF_POLICY_AUTO; a <= CF_POLICY_LAX; a++) {
+        for (b = CF_POLICY_AUTO; b <= CF_POLICY_LAX; b++) {
+            g_assert_cmpint(cf_policy_stricter(a, b), ==, wanted[a][b]);
+        }
+    }
+}
+
 /* Callers zero their facts: what that means must stay as it is. */
 static void test_zero(void)
 {
@@ -278,6 +296,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-policy/offset", test_offset_rows);
     g_test_add_func("/clock-policy/rung", test_rung_rows);
     g_test_add_func("/clock-policy/everything", test_everything);
+    g_test_add_func("/clock-policy/stricter", test_stricter);
     g_test_add_func("/clock-policy/zero", test_zero);
     return g_test_run();
 }

@@ -129,12 +129,9 @@ static void kvmclock_tell_stopped(void)
 static void kvmclock_tell_later(void *opaque)
 {
     KVMClockCarrier *c = opaque;
-    const struct cf_policy_facts wish = {
-        .policy = kvmclock_stricter(c->offer.policy, c->config.policy),
-        .required_rung = (enum cf_rung)MIN(c->offer.require,
-                                           c->config.require),
-    };
-    const enum cf_rung required = cf_policy_required(&wish);
+    const struct cf_policy_facts wishes = kvmclock_wishes(&c->offer,
+                                                          &c->config);
+    const enum cf_rung required = cf_policy_required(&wishes);
 
     kvmclock_tell_restored(&c->report);
     if (c->report.result.rung > required) {
@@ -201,12 +198,16 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     return true;
 }
 
-/* By a vCPU that doesn't run, or in its own thread. */
+static void kvmclock_ask_tsc(CPUState *cpu, run_on_cpu_data data)
+{
+    kvmclock_get_tsc(cpu->kvm_fd, kvmclock_this_host(), data.host_ptr);
+}
+
 static void kvmclock_learn_freq(KVMClockCarrier *c)
 {
     struct cf_tsc tsc;
 
-    kvmclock_get_tsc(first_cpu->kvm_fd, kvmclock_this_host(), &tsc);
+    run_on_cpu(first_cpu, kvmclock_ask_tsc, RUN_ON_CPU_HOST_PTR(&tsc));
     c->freq = tsc.seen ? tsc.freq : (struct cf_tsc_freq) { 0 };
 }
 
@@ -224,11 +225,6 @@ bool kvmclock_carrier_run(KVMClockCarrier *c)
     }
     kvmclock_carrier_drop(c);
     return done;
-}
-
-static void kvmclock_ask_tsc(CPUState *cpu, run_on_cpu_data data)
-{
-    kvmclock_get_tsc(cpu->kvm_fd, kvmclock_this_host(), data.host_ptr);
 }
 
 /* KVM gave it the host's frequency, and an offset that goes with that. */
@@ -461,12 +457,21 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
 /* --- The device */
 
 /* From now on this QEMU sends offers and takes them. */
-static void kvmclock_offer_register(KVMClockCarrier *c)
+static bool kvmclock_get_ready(KVMClockCarrier *c, Error **errp)
 {
+    if (!kvmclock_probe_host(0, NULL, errp)) {
+        return false;
+    }
+    kvmclock_learn_freq(c);
+    if (!cf_tsc_freq_valid(&c->freq)) {
+        error_setg(errp, "KVM doesn't tell the frequency of the guest's TSC");
+        return false;
+    }
     if (!c->registered) {
         migration_setup_ack_register(&kvmclock_offer_vmsd, c);
         c->registered = true;
     }
+    return true;
 }
 
 /* The clock is set last: until vCPUs run, it may drift from their TSC. */
@@ -483,54 +488,33 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
         qemu_add_vm_change_state_handler(handler, c);
         return;
     }
-    if (!kvmclock_probe_host(0, NULL, errp)) {
+    if (!kvmclock_get_ready(c, errp)) {
         error_prepend(errp, "guest-clock=on: ");
         return;
     }
-    kvmclock_learn_freq(c);
-    if (!cf_tsc_freq_valid(&c->freq)) {
-        error_setg(errp, "guest-clock=on: KVM doesn't tell the frequency "
-                   "of the guest's TSC");
-        return;
-    }
-    kvmclock_offer_register(c);
     qemu_add_vm_change_state_handler_prio(handler, c, INT_MAX);
 }
 
-static void kvmclock_do_learn_freq(CPUState *cpu, run_on_cpu_data data)
-{
-    kvmclock_learn_freq(data.host_ptr);
-}
-
-/* What a paused guest sees has to stay. */
-static bool kvmclock_turn_on(KVMClockCarrier *c, Error **errp)
-{
-    if (!runstate_is_running()) {
-        error_setg(errp, "kvmclock.guest-clock can be turned on only while "
-                   "the guest runs; 'cont' it first");
-        return false;
-    }
-    if (!kvmclock_probe_host(0, NULL, errp)) {
-        return false;
-    }
-    run_on_cpu(first_cpu, kvmclock_do_learn_freq, RUN_ON_CPU_HOST_PTR(c));
-    c->virtual_lead_ns = kvmclock_virtual_lead_ns();
-    if (!cf_tsc_freq_valid(&c->freq)) {
-        error_setg(errp, "kvmclock.guest-clock can't be turned on: KVM "
-                   "doesn't tell the frequency of the guest's TSC");
-        return false;
-    }
-    return true;
-}
-
-/* Of a machine that is there, and between migrations. */
+/*
+ * Of a machine that is there, and between migrations.  What a paused guest
+ * sees has to stay.
+ */
 void kvmclock_carrier_turn(KVMClockCarrier *c, bool on, Error **errp)
 {
-    if (!on || kvmclock_turn_on(c, errp)) {
-        c->config.enabled = on;
-        kvmclock_carrier_drop(c);
-        kvmclock_offer_register(c);
+    ERRP_GUARD();
+
+    if (on && !runstate_is_running()) {
+        error_setg(errp, "kvmclock.guest-clock can be turned on only while "
+                   "the guest runs; 'cont' it first");
+        return;
     }
+    if (on && !kvmclock_get_ready(c, errp)) {
+        error_prepend(errp, "kvmclock.guest-clock can't be turned on: ");
+        return;
+    }
+    c->virtual_lead_ns = kvmclock_virtual_lead_ns();
+    c->config.enabled = on;
+    kvmclock_carrier_drop(c);
 }
 
 static void kvmclock_carrier_class_init(ObjectClass *klass,

@@ -92,7 +92,8 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockConfig *config, Error **errp);
 bool kvmclock_check_offer(const KVMClockOffer *offer,
                           const KVMClockConfig *config);
-enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b);
+struct cf_policy_facts kvmclock_wishes(const KVMClockOffer *offer,
+                                       const KVMClockConfig *config);
 bool kvmclock_tolerates_plain(const KVMClockConfig *config);
 
 extern const VMStateDescription vmstate_kvmclock_carried;

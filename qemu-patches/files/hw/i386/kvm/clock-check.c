@@ -75,14 +75,15 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     return true;
 }
 
-/* The stricter of both sides' wishes holds. */
-enum cf_policy kvmclock_stricter(uint8_t a, uint8_t b)
+/* Of both sides. */
+struct cf_policy_facts kvmclock_wishes(const KVMClockOffer *offer,
+                                       const KVMClockConfig *config)
 {
-    if (a == CF_POLICY_STRICT || b == CF_POLICY_STRICT) {
-        return CF_POLICY_STRICT;
-    }
-    return a == CF_POLICY_LAX && b == CF_POLICY_LAX ? CF_POLICY_LAX
-                                                    : CF_POLICY_AUTO;
+    return (struct cf_policy_facts) {
+        .policy = cf_policy_stricter((enum cf_policy)offer->policy,
+                                     (enum cf_policy)config->policy),
+        .required_rung = (enum cf_rung)MIN(offer->require, config->require),
+    };
 }
 
 /* May the guest go on with the plain clock value alone? */
@@ -167,7 +168,6 @@ static void kvmclock_facts(const KVMClockOffer *offer,
 {
     struct cf_anchor now;
 
-    facts->policy = kvmclock_stricter(offer->policy, config->policy);
     facts->promised = offer->promised;
     facts->rate_known = cf_tsc_rate_error_ppt(&host->guest, &offer->freq,
                                               &facts->rate_error_ppt);
@@ -180,7 +180,6 @@ static void kvmclock_facts(const KVMClockOffer *offer,
                                           host->tsc_khz, config);
     facts->best_rung = cf_expected_rung(host->best_rung, &host->guest,
                                         &offer->freq);
-    facts->required_rung = (enum cf_rung)MIN(offer->require, config->require);
 }
 
 /*
@@ -222,7 +221,7 @@ static bool kvmclock_unprobed(enum cf_policy policy, Error *err)
 bool kvmclock_check_offer(const KVMClockOffer *offer,
                           const KVMClockConfig *config)
 {
-    struct cf_policy_facts facts = { 0 };
+    struct cf_policy_facts facts = kvmclock_wishes(offer, config);
     g_autofree char *sentence = NULL;
     enum cf_verdict verdict;
     enum cf_reason reason;
@@ -239,8 +238,7 @@ bool kvmclock_check_offer(const KVMClockOffer *offer,
         return false;
     }
     if (!kvmclock_probe_host(wanted_khz, &host, &err)) {
-        return kvmclock_unprobed(kvmclock_stricter(offer->policy,
-                                                   config->policy), err);
+        return kvmclock_unprobed(facts.policy, err);
     }
     kvmclock_pretend(&host, config);
     kvmclock_facts(offer, &host, config, &facts);

@@ -211,21 +211,23 @@ int kvmclock_set_fn(int vcpu_fd, const struct cf_clock_fn *fn)
     return ret;
 }
 
-typedef struct OneMsr {
-    struct kvm_msrs info;
-    struct kvm_msr_entry entry;
-} OneMsr;
+static int kvm_fd_msr(int vcpu_fd, unsigned long call, uint32_t index,
+                      uint64_t *value)
+{
+    struct {
+        struct kvm_msrs info;
+        struct kvm_msr_entry entry;
+    } msr = { .info.nmsrs = 1, .entry.index = index, .entry.data = *value };
+    int ret = kvm_fd_ioctl(vcpu_fd, call, &msr);
+
+    *value = msr.entry.data;
+    return ret == 1 ? 0 : ret < 0 ? ret : -EINVAL;
+}
 
 static int kvm_fd_get_msr(int vcpu_fd, uint32_t index, uint64_t *value)
 {
-    OneMsr msr = { .info.nmsrs = 1, .entry.index = index };
-    int ret = kvm_fd_ioctl(vcpu_fd, KVM_GET_MSRS, &msr);
-
-    *value = msr.entry.data;
-    if (ret != 1) {
-        return ret < 0 ? ret : -EINVAL;
-    }
-    return 0;
+    *value = 0;
+    return kvm_fd_msr(vcpu_fd, KVM_GET_MSRS, index, value);
 }
 
 /* Where a vCPU's pvclock record is in guest memory, if it has one. */
@@ -242,14 +244,7 @@ bool kvmclock_get_page(int vcpu_fd, hwaddr *page)
 
 static int kvmclock_write_tsc(int vcpu_fd, uint64_t ticks)
 {
-    OneMsr msr = {
-        .info.nmsrs = 1,
-        .entry.index = TSC_MSR,
-        .entry.data = ticks,
-    };
-    int ret = kvm_fd_ioctl(vcpu_fd, KVM_SET_MSRS, &msr);
-
-    return ret == 1 ? 0 : ret < 0 ? ret : -EINVAL;
+    return kvm_fd_msr(vcpu_fd, KVM_SET_MSRS, TSC_MSR, &ticks);
 }
 
 static int kvm_tsc_attr(int vcpu_fd, unsigned long call, uint64_t attr,
