@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A small VMM that migrates its guest, clocks and all, to another process:
- *
  *     vmm source before.json | vmm destination after.json
  *     clockferry diff before.json after.json
- *
  * leave() and arrive() carry the clocks; any VMM has the rest.
  */
 #include <clockferry/clockferry.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdio.h>
@@ -37,26 +36,29 @@ typedef struct Stream {
 static uint8_t ram[RAM_SIZE] __attribute__((aligned(4096)));
 static struct kvm_run *run;
 static int vcpu;
+static GError *error;   /* the library's, if it wasn't the kernel's */
 
 static void check(bool good, const char *what)
 {
     if (!good) {
-        errx(1, "%s failed", what);
+        errx(1, "%s: %s", what, error ? error->message : g_strerror(errno));
     }
 }
 
 /* Lets the library see the guest's pvclock page. */
 static bool read_guest(uint64_t address, void *buffer, size_t size, void *mem)
 {
-    if (size > RAM_SIZE || address > RAM_SIZE - size) {
-        return false;
-    }
-    memcpy(buffer, (uint8_t *)mem + address, size);
-    return true;
+    return size <= RAM_SIZE && address <= RAM_SIZE - size &&
+           memcpy(buffer, (uint8_t *)mem + address, size);
 }
 
-static CfVm create(CfHost *host)
+static CfVm create(void)
 {
+    static CfHost host;
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry;
+    } pvclock = { { .nmsrs = 1 }, { CF_MSR_KVM_SYSTEM_TIME, 0, PVCLOCK | 1 } };
     const struct kvm_userspace_memory_region region = {
         .memory_size = RAM_SIZE, .userspace_addr = (uintptr_t)ram,
     };
@@ -68,12 +70,11 @@ static CfVm create(CfHost *host)
     vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
     run = mmap(NULL, (size_t)ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
                PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-    check(run != MAP_FAILED &&
-          cf_kvm_ops()->set_msr(vcpu, CF_MSR_KVM_SYSTEM_TIME, PVCLOCK | 1) == 0,
+    check(run != MAP_FAILED && ioctl(vcpu, KVM_SET_MSRS, &pvclock) == 1,
           "vCPU");
-    check(cf_host_probe(cf_kvm_ops(), "/dev/kvm", host, NULL), "probe");
+    check(cf_host_probe(cf_kvm_ops(), "/dev/kvm", &host, &error), "probe");
     return (CfVm) {
-        .ops = cf_kvm_ops(), .host = host, .vm_fd = vm, .vcpu_fds = &vcpu,
+        .ops = cf_kvm_ops(), .host = &host, .vm_fd = vm, .vcpu_fds = &vcpu,
         .n_vcpus = 1, .read_guest = read_guest, .opaque = ram,
     };
 }
@@ -85,23 +86,14 @@ static void registers(Stream *s, bool set)
           "registers");
 }
 
-static void go_round(void)
-{
-    for (int i = 0; i < 5000; i++) {
-        check(ioctl(vcpu, KVM_RUN, 0) == 0 &&
-              run->exit_reason == KVM_EXIT_IO, "running");
-    }
-}
-
 /* Puts the whole stopped guest into the stream, and its clocks into a file. */
 static void leave(const CfVm *vm, Stream *s, const char *path)
 {
     g_autoptr(CfState) state = NULL;
-    g_autofree char *json = NULL;
 
-    check(cf_capture(vm, &state, NULL), "capture");
-    json = cf_state_to_json(state);
-    check(g_file_set_contents(path, json, -1, NULL), path);
+    check(cf_capture(vm, &state, &error), "capture");
+    g_autofree char *json = cf_state_to_json(state);
+    check(g_file_set_contents(path, json, -1, &error), path);
     g_strlcpy(s->clocks, json, sizeof(s->clocks));
     memcpy(s->ram, ram, RAM_SIZE);
     registers(s, false);
@@ -116,32 +108,40 @@ static void arrive(const CfVm *vm, Stream *s)
     memcpy(ram, s->ram, RAM_SIZE);
     registers(s, true);
     check(cf_state_from_json(s->clocks, strnlen(s->clocks, sizeof(s->clocks)),
-                             &state, NULL) &&
-          cf_restore(vm, state, NULL, &report, NULL), "restore");
+                             &state, &error) &&
+          cf_restore(vm, state, NULL, &report, &error), "restore");
     printf("rung %s, tries %d\n", cf_rung_name(report.rung), report.tries);
 }
 
 int main(int argc, char **argv)
 {
-    static Stream stream;
-    CfHost host;
-    const CfVm vm = create(&host);
+    const bool source = argc == 3 && !strcmp(argv[1], "source");
+    static Stream s;
 
-    check(argc == 3, "vmm source|destination FILE");
-    if (!strcmp(argv[1], "source")) {
+    if (argc != 3) {
+        errx(2, "usage: vmm source|destination FILE");
+    }
+    const CfVm vm = create();
+    if (source) {
         memcpy(ram + CODE, code, sizeof(code));
-        registers(&stream, false);
-        stream.regs.rip = CODE;
-        stream.sregs.cs.base = stream.sregs.cs.selector = 0;
-        registers(&stream, true);
-        go_round();
-        leave(&vm, &stream, argv[2]);
-        check(fwrite(&stream, sizeof(stream), 1, stdout) == 1, "sending");
+        registers(&s, false);
+        s.regs.rip = CODE;
+        s.sregs.cs.base = s.sregs.cs.selector = 0;
+        registers(&s, true);
     } else {
-        check(fread(&stream, sizeof(stream), 1, stdin) == 1, "receiving");
-        arrive(&vm, &stream);
-        go_round();
-        leave(&vm, &stream, argv[2]);
+        if (fread(&s, sizeof(s), 1, stdin) != 1) {
+            errx(1, "there is no whole guest on the standard input");
+        }
+        arrive(&vm, &s);
+    }
+    for (int i = 0; i < 5000; i++) {
+        check(ioctl(vcpu, KVM_RUN, 0) == 0 &&
+              run->exit_reason == KVM_EXIT_IO, "running");
+    }
+    leave(&vm, &s, argv[2]);
+    if (source) {
+        check(fwrite(&s, sizeof(s), 1, stdout) == 1, "sending");
+    } else {
         printf("the guest went round %u times\n", *(uint32_t *)&ram[ROUNDS]);
     }
     return 0;

@@ -8,6 +8,7 @@
  *   cf_restore()        put them into another VM            vm.h
  *   cf_..._to_json()    and back: files, and what travels   host.h, state.h,
  *                                                           check.h
+ *   cf_version()        which library is this?              here
  *
  * docs/examples/vmm.c uses everything that a VMM needs.
  *
@@ -18,8 +19,8 @@
  * replaces the kernel in tests, is the only thing that may change.
  *
  * Returned strings are UTF-8, and the functions say which ones must be freed.
- * No function changes the host's clock, prints, logs or exits. None touches
- * signals, except cf_settle_vcpu(). All may be called from any thread, but not
+ * No function changes the host's clock, prints, logs or exits; only when memory
+ * runs out GLib ends the program. None touches signals, except cf_settle_vcpu(). All may be called from any thread, but not
  * two at a time for one VM.
  */
 #ifndef CLOCKFERRY_CLOCKFERRY_H
@@ -33,5 +34,25 @@
 #include <clockferry/kvm.h>
 #include <clockferry/state.h>
 #include <clockferry/vm.h>
+
+/* A version as a number, to be compared. */
+#define CF_VERSION_OF(major, minor, micro) \
+    ((major) << 16 | (minor) << 8 | (micro))
+
+/* The version of these headers. */
+#define CF_VERSION CF_VERSION_OF(0, 1, 0)
+
+G_BEGIN_DECLS
+
+/**
+ * cf_version - the version of the library that is in use
+ *
+ * It may be newer than these headers, and have more than they promise.
+ *
+ * Return: as CF_VERSION_OF(). Thread: any.
+ */
+CF_API uint32_t cf_version(void);
+
+G_END_DECLS
 
 #endif /* CLOCKFERRY_CLOCKFERRY_H */

@@ -166,7 +166,7 @@ int main(int argc, char **argv)
         return help(argv + 2);
     }
     if (is_one_of(argv[1], "version", "--version", "-V")) {
-        return cli_print(NULL, g_strdup("clockferry " CF_VERSION "\n"),
+        return cli_print(NULL, g_strdup("clockferry " CLI_VERSION "\n"),
                          CF_EXIT_FINE);
     }
     return run(argc - 1, argv + 1);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The interface: what is exported, declared, described, and how large."""
+import ctypes
 import os
 import re
 import shutil
@@ -132,6 +133,18 @@ def test_sizes():
     with open(places.top("tests/library/sizes-0"),
               encoding="utf-8") as stream:
         assert sizes == stream.read(), sizes
+
+
+def test_version():
+    """Headers, library and pkg-config's file are of one version"""
+    with open(places.top("meson.build"), encoding="utf-8") as stream:
+        version = re.search(r"version: '([\d.]+)'", stream.read())[1]
+    major, minor, micro = version.split(".")
+    assert "CF_VERSION_OF(%s, %s, %s)" % (major, minor, micro) in \
+        text("clockferry.h"), version
+    library = ctypes.CDLL(places.build("src/libclockferry.so.0"))
+    assert library.cf_version() == \
+        int(major) << 16 | int(minor) << 8 | int(micro)
 
 
 def test_reserved():
