@@ -258,26 +258,3 @@ def test_check():
             outcomes.add("%s, %s" % (to, fault),
                          *cross(host, faulty(to, fault))[:2])
     outcomes.judge()
-
-
-def brinks(stream, look):
-    """How often KVM_RUN turns back while a guest is loaded and continued."""
-    guest = load(fakehost.side("released", policy="lax"), stream.uri,
-                 stream.vcpus, extra=["-S"])
-    with guest:
-        assert wait_loaded(guest), guest.stderr()
-        if look:
-            guest.qmp.execute("human-monitor-command",
-                              {"command-line": "info registers -a"})
-        guest.qmp.execute("cont")
-        arrive(guest)
-        calls = fakehost.log("released", guest.pid)
-        return len([call for call in calls
-                    if call.name == "KVM_RUN(signal)"])
-
-
-def test_looked_at():
-    """A vCPU whose registers QEMU has taken isn't run to the brink"""
-    stream = Stream("newest", 2)
-    assert brinks(stream, look=False), "nothing is settled at all"
-    assert not brinks(stream, look=True)

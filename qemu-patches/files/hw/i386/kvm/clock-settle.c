@@ -66,49 +66,60 @@ static int kvmclock_set_mp_state(CPUState *cpu, uint32_t state)
     return kvm_vcpu_ioctl(cpu, KVM_SET_MP_STATE, &mp_state);
 }
 
-/* Has KVM taken up an interrupt for it, so that it has to wake? */
-static bool kvmclock_has_woken(CPUState *cpu)
-{
-    struct kvm_mp_state mp_state;
+/* What KVM_RUN could take a step of, and whether it did. */
+typedef struct Standing {
     struct kvm_vcpu_events events;
+    uint64_t rip;
+} Standing;
 
-    return kvm_vcpu_ioctl(cpu, KVM_GET_MP_STATE, &mp_state) < 0 ||
-           mp_state.mp_state != KVM_MP_STATE_RUNNABLE ||
-           kvm_vcpu_ioctl(cpu, KVM_GET_VCPU_EVENTS, &events) < 0 ||
-           events.interrupt.injected || events.nmi.injected ||
-           events.exception.injected;
-}
-
-/* KVM_RUN does nothing for a vCPU that sleeps. */
-static bool kvmclock_settle_halted(CPUState *cpu)
+static bool kvmclock_get_standing(CPUState *cpu, Standing *standing)
 {
-    bool settled;
+    struct kvm_regs regs;
 
-    if (kvmclock_set_mp_state(cpu, KVM_MP_STATE_RUNNABLE) < 0) {
+    memset(standing, 0, sizeof(*standing));
+    if (kvm_vcpu_ioctl(cpu, KVM_GET_REGS, &regs) < 0) {
         return false;
     }
-    settled = kvmclock_run_to_the_brink(cpu) == 0;
-    if (!kvmclock_has_woken(cpu)) {
-        kvmclock_set_mp_state(cpu, KVM_MP_STATE_HALTED);
-    }
-    return settled;
+    standing->rip = regs.rip;
+    return kvm_vcpu_ioctl(cpu, KVM_GET_VCPU_EVENTS, &standing->events) == 0;
 }
 
 /*
  * KVM_RUN to the brink takes the first step of whatever is pending.  That must
  * be neutral: no registers that QEMU writes afterwards (half an injected
- * interrupt would be undone, and its priority blocked for good), no entry to
- * SMM, no exit from a nested guest, no page that postcopy has yet to fetch.
+ * interrupt would be undone, and its priority blocked for good), no NMI, no
+ * entry to SMM, no INIT, no shutdown, no exit from a nested guest.
  */
-static bool kvmclock_may_settle(CPUState *cpu)
+static bool kvmclock_may_settle(CPUState *cpu, Standing *standing)
 {
-    struct kvm_vcpu_events events;
+    const struct kvm_vcpu_events *events = &standing->events;
 
-    return !cpu->vcpu_dirty && !migration_in_incoming_postcopy() &&
-           !(cpu_env(cpu)->hflags & HF_GUEST_MASK) &&
-           kvm_vcpu_ioctl(cpu, KVM_GET_VCPU_EVENTS, &events) == 0 &&
-           !events.nmi.pending && !events.smi.pending && !events.smi.smm &&
-           !events.smi.latched_init;
+    return !cpu->vcpu_dirty && !(cpu_env(cpu)->hflags & HF_GUEST_MASK) &&
+           kvmclock_get_standing(cpu, standing) &&
+           !events->nmi.pending && !events->smi.pending &&
+           !events->smi.latched_init && !events->triple_fault.pending;
+}
+
+/* KVM_RUN does nothing for a vCPU that sleeps, so that one is woken for it. */
+static bool kvmclock_may_run(CPUState *cpu)
+{
+    const uint32_t state = cpu_env(cpu)->mp_state;
+
+    return state == KVM_MP_STATE_RUNNABLE ||
+           (state == KVM_MP_STATE_HALTED &&
+            kvmclock_set_mp_state(cpu, KVM_MP_STATE_RUNNABLE) == 0);
+}
+
+/* It sleeps on, unless KVM has taken up an interrupt for it. */
+static void kvmclock_sleep_on(CPUState *cpu, const Standing *before)
+{
+    Standing now;
+
+    if (cpu_env(cpu)->mp_state == KVM_MP_STATE_HALTED &&
+        kvmclock_get_standing(cpu, &now) &&
+        memcmp(&now, before, sizeof(now)) == 0) {
+        kvmclock_set_mp_state(cpu, KVM_MP_STATE_HALTED);
+    }
 }
 
 /*
@@ -118,36 +129,29 @@ static bool kvmclock_may_settle(CPUState *cpu)
 static void kvmclock_settle_vcpu(CPUState *cpu, run_on_cpu_data data)
 {
     bool *settle = data.host_ptr;
+    Standing before;
 
     kvm_vcpu_ioctl(cpu, KVM_KVMCLOCK_CTRL, 0);
-    *settle = *settle && kvmclock_may_settle(cpu);
-    if (!*settle) {
-        return;
-    }
-    switch (cpu_env(cpu)->mp_state) {
-    case KVM_MP_STATE_RUNNABLE:
+    *settle = *settle && kvmclock_may_settle(cpu, &before) &&
+              kvmclock_may_run(cpu);
+    if (*settle) {
         *settle = kvmclock_run_to_the_brink(cpu) == 0;
-        break;
-    case KVM_MP_STATE_HALTED:
-        *settle = kvmclock_settle_halted(cpu);
-        break;
-    default:
-        *settle = false;        /* it waits to be started */
-        break;
+        kvmclock_sleep_on(cpu, &before);
     }
 }
 
 /*
  * Are there updates of the master clock that only KVM_RUN can settle?  Not on
  * hosts that ignore TSC offsets, which have KVM in software: there it takes
- * 100 us for each vCPU, too long a blackout for what it gains.
+ * 100 us for each vCPU, too long a blackout for what it gains; nor in postcopy,
+ * where KVM_RUN would wait for pages under the BQL.
  */
 static bool kvmclock_to_settle(const KVMClockRestoring *r)
 {
     const KVMClockHost *host = kvmclock_this_host();
 
-    return !r->here && !host->has_clock_guest &&
-           host->offset == CF_OFFSET_STICKS &&
+    return !r->here && !migration_in_incoming_postcopy() &&
+           !host->has_clock_guest && host->offset == CF_OFFSET_STICKS &&
            cf_anchor_is_exact(&r->dst) &&
            kvm_check_extension(kvm_state, KVM_CAP_IMMEDIATE_EXIT);
 }
