@@ -3,6 +3,7 @@
 
 Such guests begin with 1 vCPU and ROOM; their boot vCPU's APIC is in x2APIC
 mode afterwards, in which the guest's own code can't sleep (guest.calm)."""
+from harness import fakehost
 from snapshot import monitor
 
 MAX_VCPUS = 3
@@ -30,6 +31,14 @@ def plug(guest):
         guest.wrmsr(ICR_MSR, number << 32 | command)
     guest.vcpus += 1
     guest.wait_up()
+
+
+def assert_alike(host, guest):
+    """On a fake host: vCPU 1 has the boot vCPU's TSC."""
+    calls = fakehost.log(host, guest.pid)
+    boot, plugged = (fakehost.clocks(calls, vcpu) for vcpu in range(2))
+    assert plugged.frequency() == boot.frequency()
+    assert plugged.values["offset"] == boot.values["offset"]
 
 
 def unplug(guest):

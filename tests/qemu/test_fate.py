@@ -11,8 +11,9 @@ from harness.migrate import (arrive, cross, go, incoming, load,
 from harness.tap import Missing, note
 import hotplug
 from snapshot import add_disk, monitor
+from test_postcopy import BALLAST
 from test_refused import FAR_KHZ
-from test_snapshot import saved
+from test_snapshot import background, saved
 from test_table_calls import faulty
 
 NOWHERE_ELSE = "taking the guest all the same, for it runs nowhere else"
@@ -111,13 +112,21 @@ def test_pipe_refused():
 
 # -- A source that can't capture its guest's clocks --
 
-def unable(host):
+def move(source):
+    destination, uri = incoming(fakehost.side("newest-amd"))
+    with destination:
+        assert go(source, uri)["status"] == "completed"
+
+
+def pause(source):
+    source.qmp.execute("stop")
+
+
+def unable(host, stop=move):
     """That host, where no TSC can be read once the guest has stopped."""
     with start(fakehost.side(host)) as source:
         source.wait_up()
-        with incoming(fakehost.side("newest-amd"))[0] as destination:
-            uri = "unix:" + destination.path("migration")
-            assert go(source, uri)["status"] == "completed"
+        stop(source)
         calls = fakehost.log(host, source.pid)
     name = "KVM_GET_DEVICE_ATTR(TSC_OFFSET)"
     number = max(call.number for call in calls if call.name == name)
@@ -152,6 +161,46 @@ def test_not_captured_strict():
                                        fakehost.clocks(calls))
             assert step == 0, "kvmclock stepped %d ns" % step
             assert "the guest stays here" in source.stderr(), source.stderr()
+
+
+def test_not_captured_paused():
+    """Paused before, it stays before any RAM is sent."""
+    host = unable("newest", pause)
+    with start(fakehost.side(host, policy="strict")) as source:
+        source.wait_up()
+        pause(source)
+        address, size = BALLAST
+        source.write(address, os.urandom(size))
+        path = source.path("stream")
+        info = go(source, "file:" + path)
+        assert info["status"] == "failed", info
+        assert os.path.getsize(path) < size
+        assert "the guest stays here" in source.stderr(), source.stderr()
+        source.qmp.execute("cont")
+        source.wait_beating()
+
+
+def test_not_captured_background():
+    """A background snapshot is made without: nothing would let a guest that
+    has to stay go on."""
+    host = unable("newest", background)
+    with start(fakehost.side(host, policy="strict")) as source:
+        source.wait_up()
+        background(source)
+        wait_running(source)
+        source.wait_beating()
+        assert "can't be carried exactly" in source.stderr(), source.stderr()
+
+
+def test_not_settled():
+    """With policy=strict a rung below closed-loop is a warning, too."""
+    with start(fakehost.side("newest", policy="strict")) as source:
+        source.wait_up()
+        crossing = cross(source, fakehost.side("noisy"), brackets=False)
+        with crossing.destination as destination:
+            words = destination.stderr()
+            assert crossing.report["rung"] == "realtime", crossing.report
+            assert "'closed-loop' is required" in words, words
 
 
 def test_required():
@@ -253,11 +302,7 @@ def test_plugged_elsewhere():
                          extra=hotplug.ROOM)
         with crossing.destination as destination:
             hotplug.plug(destination)
-            calls = fakehost.log("fast", destination.pid)
-            boot, plugged = (fakehost.clocks(calls, vcpu)
-                             for vcpu in range(2))
-            assert plugged.frequency() == boot.frequency()
-            assert plugged.values["offset"] == boot.values["offset"]
+            hotplug.assert_alike("fast", destination)
 
 
 def test_plugged_promised():
@@ -266,7 +311,4 @@ def test_plugged_promised():
                extra=[*hotplug.ROOM, *table.cpu(2000000)]) as guest:
         guest.wait_up()
         hotplug.plug(guest)
-        calls = fakehost.log("newest", guest.pid)
-        boot, plugged = (fakehost.clocks(calls, vcpu) for vcpu in range(2))
-        assert plugged.frequency() == boot.frequency()
-        assert plugged.values["offset"] == boot.values["offset"]
+        hotplug.assert_alike("newest", guest)

@@ -19,6 +19,14 @@ def saved(source, path):
     assert info["status"] == "completed", info
 
 
+def background(source):
+    """A background-snapshot; its path."""
+    path = source.path("stream")
+    set_capabilities(source, "background-snapshot")
+    saved(source, path)
+    return path
+
+
 def test_savevm():
     """savevm leaves the clocks alone; loadvm brings the same function."""
     with start(patched()) as guest:
@@ -128,11 +136,7 @@ def test_background():
     with start(patched(), vcpus=2) as source:
         source.wait_up()
         untouched = Untouched(source)
-        path = source.path("stream")
-        set_capabilities(source, "background-snapshot")
-        source.qmp.execute("migrate", {"uri": "file:" + path})
-        info = wait_status(source)
-        assert info["status"] == "completed", info
+        path = background(source)
         untouched.assert_still(may_stop=True)
         before = measure.view(source)
         with load(patched(), "file:" + path, vcpus=2) as guest:
