@@ -5,11 +5,12 @@ import random
 import struct
 import tempfile
 
-from harness import layout, stream
+import hotplug
+from harness import layout, measure, stream
 from harness.binaries import start
 from harness.check import WORST_NS, crashed, patched, patched_off, tries
 from harness.guest import GuestError
-from harness.migrate import go, incoming, load, wait_loaded
+from harness.migrate import arrive, go, incoming, load, wait_loaded
 from harness.pvclock import signed64
 from harness.tap import note
 from test_off import record as record_never_run
@@ -163,3 +164,41 @@ def test_stream():
                 failures.append("%s: %s" % (name, error))
     note("%d fields, %d changes: %s" % (len(fields), len(changes), count))
     assert not failures, "\n".join(failures)
+
+
+def one_faster(plugged):
+    """A guest's stream in which the last vCPU's TSC is 1 % faster, and what
+    QEMU needs to load it."""
+    with start(patched(), vcpus=1 if plugged else 2,
+               extra=hotplug.ROOM if plugged else []) as guest:
+        guest.wait_up()
+        if plugged:
+            hotplug.plug(guest)
+        path = guest.path("stream")
+        assert go(guest, "file:" + path)["status"] == "completed"
+        with open(path, "rb") as file:
+            data = bytearray(file.read())
+        extra = hotplug.plugged(guest) if plugged else []
+    at = [at for name, at, _ in stream.fields(data)
+          if name[-2] == "cpu/guest_tsc" and name[-1].endswith("ratio")][-1]
+    ratio, = struct.unpack_from(">Q", data, at)
+    struct.pack_into(">Q", data, at, ratio + ratio // 100 + 1)
+    return data, extra
+
+
+def test_one_faster():
+    """If one vCPU's TSC has another frequency, no clock is carried; nor if it
+    was plugged in, and so is loaded after the clocks."""
+    for plugged in False, True:
+        data, extra = one_faster(plugged)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            with load(patched(), "file:" + file.name, 2,
+                      extra=extra) as guest:
+                assert wait_loaded(guest), guest.stderr()
+                arrive(guest)
+                words = guest.stderr()
+                assert not measure.own_report(guest), plugged
+                assert "different frequencies" in words, words
+                assert "as if guest-clock was off" in words, words

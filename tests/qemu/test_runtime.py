@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Settings that change while the guest runs, by qom-set."""
+import hotplug
+import ioctls
 import stages
-from harness import measure, stream
+from harness import fakehost, measure, stream
 from harness.binaries import start
 from harness.check import (Untouched, assert_carried, patched, patched_off,
                            stock)
@@ -177,6 +179,37 @@ def test_on():
                 destination.stderr()
             arrive(destination)
             assert_carried(before, destination)
+
+
+def test_on_last():
+    """Turned on, kvmclock is the last thing that is set before the guest
+    runs, as if it had been on from the start: after the PIT, too."""
+    for side in patched(), patched_off():
+        with start(side) as guest:
+            guest.wait_up()
+            if side == patched_off():
+                change(guest, "guest-clock", True)
+            guest.qmp.execute("stop")
+            with ioctls.listed(guest) as calls:
+                guest.qmp.execute("cont")
+                guest.wait_beating()
+            calls = calls[:calls.index("KVM_RUN")]
+            clock = max(index for index, call in enumerate(calls)
+                        if call in ("KVM_GET_CLOCK", "KVM_SET_CLOCK"))
+            assert clock > calls.index("KVM_SET_PIT2"), calls
+
+
+def test_on_plugged():
+    """A vCPU that is plugged in after that has the boot vCPU's TSC."""
+    off = {"guest-clock": "off"}
+    with start(fakehost.side("newest", **off), extra=hotplug.ROOM) as source:
+        source.wait_up()
+        crossing = cross(source, fakehost.side("fast", **off), brackets=False,
+                         extra=hotplug.ROOM)
+        with crossing.destination as guest:
+            change(guest, "guest-clock", True)
+            hotplug.plug(guest)
+            hotplug.assert_alike("fast", guest)
 
 
 def test_on_paused():

@@ -197,11 +197,20 @@ static const char *kvmclock_fault(const KVMClockCarried *c,
                              boot);
 }
 
-/* What can't be true of the clocks and the boot vCPU's TSC; NULL: nothing. */
+/* What can't be true of the clocks and the vCPUs' TSCs; NULL: nothing. */
 const char *kvmclock_carried_fault(const KVMClockCarried *c)
 {
     const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
+    CPUState *cpu;
 
+    CPU_FOREACH(cpu) {
+        const struct cf_tsc tsc = kvmclock_carried_tsc(c, cpu);
+
+        if (boot.known && tsc.known &&
+            !cf_freq_is_near(&tsc.freq, &boot.freq)) {
+            return "the TSCs of its vCPUs have different frequencies";
+        }
+    }
     return kvmclock_fault(c, &boot);
 }
 
@@ -214,20 +223,19 @@ static bool kvmclock_stream_good(const char *fault)
     return !fault;
 }
 
-/* With the vCPUs' TSCs, which are loaded before, and what was @offered. */
+/*
+ * With the vCPUs' TSCs, those that are loaded before, and what was @offered.
+ * vCPUs that were plugged in come later.
+ */
 bool kvmclock_carried_fits(const KVMClockCarried *c,
                            const struct cf_tsc_freq *offered)
 {
+    const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
     const char *fault = kvmclock_carried_fault(c);
-    CPUState *cpu;
 
-    CPU_FOREACH(cpu) {
-        const struct cf_tsc tsc = kvmclock_carried_tsc(c, cpu);
-
-        if (!fault && tsc.known && cf_tsc_freq_valid(offered) &&
-            !cf_freq_is_near(&tsc.freq, offered)) {
-            fault = "a TSC's frequency isn't the one that was announced";
-        }
+    if (!fault && boot.known && cf_tsc_freq_valid(offered) &&
+        !cf_freq_is_near(&boot.freq, offered)) {
+        fault = "a TSC's frequency isn't the one that was announced";
     }
     return kvmclock_stream_good(fault);
 }

@@ -475,24 +475,30 @@ static bool kvmclock_get_ready(KVMClockCarrier *c, Error **errp)
 }
 
 /* The clock is set last: until vCPUs run, it may drift from their TSC. */
+static void kvmclock_hook_in(KVMClockCarrier *c)
+{
+    if (c->entry) {
+        qemu_del_vm_change_state_handler(c->entry);
+    }
+    c->entry = qemu_add_vm_change_state_handler_prio(
+        c->handler, c, c->config.enabled ? INT_MAX : 0);
+}
+
 void kvmclock_carrier_realize(KVMClockCarrier *c,
                               VMChangeStateHandler *handler, Error **errp)
 {
     ERRP_GUARD();
 
+    c->handler = handler;
+    kvmclock_hook_in(c);
+
     /* For qom-set: the device's own path isn't the same everywhere. */
     object_property_add_const_link(qdev_get_machine(), "kvmclock", OBJECT(c));
     c->listener.realize = kvmclock_plugged;
     device_listener_register(&c->listener);
-    if (!c->config.enabled) {
-        qemu_add_vm_change_state_handler(handler, c);
-        return;
-    }
-    if (!kvmclock_get_ready(c, errp)) {
+    if (c->config.enabled && !kvmclock_get_ready(c, errp)) {
         error_prepend(errp, "guest-clock=on: ");
-        return;
     }
-    qemu_add_vm_change_state_handler_prio(handler, c, INT_MAX);
 }
 
 /*
@@ -514,6 +520,7 @@ void kvmclock_carrier_turn(KVMClockCarrier *c, bool on, Error **errp)
     }
     c->virtual_lead_ns = kvmclock_virtual_lead_ns();
     c->config.enabled = on;
+    kvmclock_hook_in(c);
     kvmclock_carrier_drop(c);
 }
 

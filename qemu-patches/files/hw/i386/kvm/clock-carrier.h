@@ -24,6 +24,8 @@ struct KVMClockCarrier {
 
 #ifdef CONFIG_INT128_TYPE       /* the arithmetic needs it: no 32-bit hosts */
     KVMClockConfig config;
+    VMChangeStateHandler *handler;
+    VMChangeStateEntry *entry;  /* for it, in the order of @config.enabled */
     DeviceListener listener;    /* hears of vCPUs that are plugged in */
 
     /* clocks of the stopped guest, and where they come from */
