@@ -177,7 +177,20 @@ static void migrate_to_socket(QTestState *from, QTestState *to)
 {
     g_autofree char *uri = g_strdup_printf("unix:%s/migsocket", tmpfs);
 
+    migrate_incoming_qmp(to, uri, NULL, "{}");
     migrate_qmp(from, to, uri, NULL, "{}");
+}
+
+static void migrate_by_file(QTestState *from, QTestState *to)
+{
+    g_autofree char *path = g_strdup_printf("%s/saved", tmpfs);
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+
+    migrate_qmp(from, to, uri, NULL, "{}");
+    wait_for_migration_complete(from);
+    migrate_incoming_qmp(to, uri, NULL, "{}");
+    qtest_qmp_eventwait(to, "RESUME");
+    unlink(path);
 }
 
 /*
@@ -187,7 +200,6 @@ static void migrate_to_socket(QTestState *from, QTestState *to)
 static bool start_guest(QTestState **from, QTestState **to,
                         const char *opts_source, const char *opts_target)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migsocket", tmpfs);
     g_autofree char *rom = create_rom();
     g_autofree char *source = g_strdup_printf("-bios %s %s", rom,
                                               opts_source);
@@ -197,7 +209,7 @@ static bool start_guest(QTestState **from, QTestState **to,
         .opts_source = source,
         .opts_target = target,
     };
-    int ret = migrate_start(from, to, uri, &args);
+    int ret = migrate_start(from, to, "defer", &args);
 
     unlink(rom);
     if (ret) {
@@ -236,6 +248,80 @@ static void test_on(void)
 static void test_off(void)
 {
     test_arrives("", "", check_not_restored);
+}
+
+/*
+ * In another way, which the capability or the mode stands for; whatever it is,
+ * it must not change what happens to the clocks.
+ */
+static void test_way(const char *capability, const char *mode)
+{
+    QTestState *from, *to;
+
+    if (!start_guest(&from, &to, GUEST_CLOCK_ON, GUEST_CLOCK_ON)) {
+        return;
+    }
+    if (capability) {
+        migrate_set_capability(from, capability, true);
+        migrate_set_capability(to, capability, true);
+    }
+    if (mode) {
+        migrate_set_parameter_str(from, "mode", mode);
+        migrate_set_parameter_str(to, "mode", mode);
+        migrate_by_file(from, to);
+    } else {
+        migrate_to_socket(from, to);
+        if (g_str_equal(capability, "postcopy-ram")) {
+            qtest_qmp_assert_success(
+                from, "{ 'execute': 'migrate-start-postcopy' }");
+        }
+        qtest_qmp_eventwait(to, "RESUME");
+        wait_for_migration_complete(from);
+    }
+    check_same_host(to);
+    check_not_restored(from);
+    migrate_end(from, to, true);
+}
+
+static void test_multifd(void)
+{
+    test_way("multifd", NULL);
+}
+
+static void test_postcopy(void)
+{
+    test_way("postcopy-ram", NULL);
+}
+
+static void test_file(void)
+{
+    test_way(NULL, "normal");
+}
+
+static void test_cpr_reboot(void)
+{
+    test_way(NULL, "cpr-reboot");
+}
+
+/* A guest that its user stopped: its clocks are set, but that is no event. */
+static void test_stop_cont(void)
+{
+    QTestState *from, *to;
+    QDict *info;
+
+    if (!start_guest(&from, &to, GUEST_CLOCK_ON, GUEST_CLOCK_ON)) {
+        return;
+    }
+    qtest_qmp_assert_success(from, "{ 'execute': 'stop' }");
+    qtest_qmp_assert_success(from, "{ 'execute': 'cont' }");
+    wait_for_guest(from);
+
+    info = query_kvm_clock(from);
+    g_assert_true(qdict_get_bool(qdict_get_qdict(info, "restore"),
+                                 "same-host"));
+    g_assert_null(qtest_qmp_event_ref(from, "KVM_CLOCK_RESTORED"));
+    qobject_unref(info);
+    migrate_end(from, to, false);
 }
 
 /* On the way that the clocks of guests from other hosts go. */
@@ -366,6 +452,13 @@ void migration_test_add_guest_clock(MigrationTestEnv *env)
     migration_test_add("/migration/guest-clock/cancelled", test_cancelled);
     migration_test_add("/migration/guest-clock/refused/auto",
                        test_refused_auto);
+    migration_test_add("/migration/guest-clock/stop-cont", test_stop_cont);
+    migration_test_add("/migration/guest-clock/file", test_file);
+    migration_test_add("/migration/guest-clock/multifd", test_multifd);
+    migration_test_add("/migration/guest-clock/cpr-reboot", test_cpr_reboot);
+    if (env->has_uffd) {
+        migration_test_add("/migration/guest-clock/postcopy", test_postcopy);
+    }
     if (!env->full_set) {
         return;
     }
