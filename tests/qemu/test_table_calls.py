@@ -15,7 +15,8 @@ from harness.migrate import arrive, go, incoming, load, wait_loaded
 from harness.tap import note
 
 # Not calls, or calls that QEMU always made and whose failure ends it.
-NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MSRS(TSC_DEADLINE)")
+NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MP_STATE",
+            "KVM_SET_MSRS(TSC_DEADLINE)")
 MOST_OF_A_KIND = 8      # the loop's are endless
 ROUGH_NS = 100000
 
