@@ -55,10 +55,8 @@ static bool read_guest(uint64_t address, void *buffer, size_t size, void *mem)
 static CfVm create(void)
 {
     static CfHost host;
-    struct {
-        struct kvm_msrs head;
-        struct kvm_msr_entry entry;
-    } pvclock = { { .nmsrs = 1 }, { CF_MSR_KVM_SYSTEM_TIME, 0, PVCLOCK | 1 } };
+    g_autofree struct kvm_msrs *pvclock =
+        g_malloc0(sizeof(*pvclock) + sizeof(pvclock->entries[0]));
     const struct kvm_userspace_memory_region region = {
         .memory_size = RAM_SIZE, .userspace_addr = (uintptr_t)ram,
     };
@@ -70,7 +68,10 @@ static CfVm create(void)
     vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
     run = mmap(NULL, (size_t)ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0),
                PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-    check(run != MAP_FAILED && ioctl(vcpu, KVM_SET_MSRS, &pvclock) == 1,
+    pvclock->nmsrs = 1;
+    pvclock->entries[0].index = CF_MSR_KVM_SYSTEM_TIME;
+    pvclock->entries[0].data = PVCLOCK | 1;
+    check(run != MAP_FAILED && ioctl(vcpu, KVM_SET_MSRS, pvclock) == 1,
           "vCPU");
     check(cf_host_probe(cf_kvm_ops(), "/dev/kvm", &host, &error), "probe");
     return (CfVm) {
