@@ -82,10 +82,16 @@ enum cf_reason {
 #define CF_RATE_CLOSE_PPT 1000000LL       /* 1 ppm */
 #define CF_RATE_LIMIT_PPT 250000000LL     /* 250 ppm, KVM's own tolerance */
 
+/* cf_rate_is_within - is a rate's error, either way, no more than this? */
+static inline bool cf_rate_is_within(int64_t error_ppt, int64_t limit_ppt)
+{
+    return error_ppt >= -limit_ppt && error_ppt <= limit_ppt;
+}
+
 /* cf_rate_is_exact - is a rate's error none that counts? */
 static inline bool cf_rate_is_exact(int64_t error_ppt)
 {
-    return error_ppt >= -CF_RATE_EXACT_PPT && error_ppt <= CF_RATE_EXACT_PPT;
+    return cf_rate_is_within(error_ppt, CF_RATE_EXACT_PPT);
 }
 
 /**
@@ -134,13 +140,12 @@ static inline enum cf_verdict cf_policy_rate(const struct cf_policy_facts *f)
     if (f->policy == CF_POLICY_STRICT) {
         return CF_VERDICT_REFUSE;
     }
-    if (!f->rate_known || error < -CF_RATE_LIMIT_PPT ||
-        error > CF_RATE_LIMIT_PPT) {
+    if (!f->rate_known || !cf_rate_is_within(error, CF_RATE_LIMIT_PPT)) {
         return f->policy == CF_POLICY_LAX ? CF_VERDICT_WARN
                                           : CF_VERDICT_REFUSE;
     }
     if (f->policy == CF_POLICY_AUTO && f->promised &&
-        (error < -CF_RATE_CLOSE_PPT || error > CF_RATE_CLOSE_PPT)) {
+        !cf_rate_is_within(error, CF_RATE_CLOSE_PPT)) {
         return CF_VERDICT_REFUSE;
     }
     return CF_VERDICT_REPORT;

@@ -293,7 +293,7 @@ static CommonFrequency count_hosts(const Pool *pool, uint32_t khz)
 
         if (cf_rate_is_exact(ppt)) {
             common.n_exact++;
-        } else if (ppt >= -CF_RATE_CLOSE_PPT && ppt <= CF_RATE_CLOSE_PPT) {
+        } else if (cf_rate_is_within(ppt, CF_RATE_CLOSE_PPT)) {
             common.n_close++;
         }
     }

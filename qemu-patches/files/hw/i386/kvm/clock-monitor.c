@@ -74,7 +74,8 @@ static void kvmclock_warn_of_loop(const KVMClockReport *report)
     const int64_t rate_ppt = report->result.rate_error_ppt;
     uint64_t bound_ns;
 
-    if (!report->result.rate_known || ABS(rate_ppt) <= CF_RATE_LIMIT_PPT) {
+    if (!report->result.rate_known ||
+        cf_rate_is_within(rate_ppt, CF_RATE_LIMIT_PPT)) {
         warn_report_once("kvmclock: the clock didn't settle while it was set, "
                          "which is a sign of an overloaded host; "
                          "query-kvm-clock tells by how much it is off");
