@@ -20,8 +20,9 @@
  *
  * Returned strings are UTF-8, and the functions say which ones must be freed.
  * No function changes the host's clock, prints, logs or exits; only when memory
- * runs out GLib ends the program. None touches signals, except cf_settle_vcpu(). All may be called from any thread, but not
- * two at a time for one VM.
+ * runs out GLib ends the program. None touches signals, except
+ * cf_settle_vcpu(). All may be called from any thread, but not two at a time
+ * for one VM.
  */
 #ifndef CLOCKFERRY_CLOCKFERRY_H
 #define CLOCKFERRY_CLOCKFERRY_H

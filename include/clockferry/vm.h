@@ -186,16 +186,16 @@ CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
  * @settle, between the TSCs and kvmclock. Without it the report says
  * @pending_update, and cf_report_bound() allows for it.
  *
- * It is KVM_RUN with a signal pending, so the guest doesn't run. Still, KVM then
- * takes the first step of whatever else is pending, so a vCPU with an NMI, SMI,
- * INIT or shutdown pending, or in a guest of its own, is left alone. One that
- * sleeps goes on sleeping unless KVM takes up an interrupt for it. Call it in the
- * thread that runs this vCPU: many kernels wait for milliseconds if another
- * thread does. For a moment that thread has SIGRTMAX blocked and pending. A
- * mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
+ * It is KVM_RUN with a signal pending, so the guest doesn't run. Still, KVM
+ * then takes the first step of whatever else is pending, so a vCPU with an NMI,
+ * SMI, INIT or shutdown pending, or in a guest of its own, is left alone. One
+ * that sleeps goes on sleeping unless KVM takes up an interrupt for it. Call it
+ * in the thread that runs this vCPU: many kernels wait for milliseconds if
+ * another thread does. For a moment that thread has SIGRTMAX blocked and
+ * pending. A mask that was set by KVM_SET_SIGNAL_MASK is gone afterwards.
  *
- * Return: true if nothing is pending any more; false on failure, for a vCPU that
- * is left alone, and for one that waits to be started.
+ * Return: true if nothing is pending any more; false on failure, for a vCPU
+ * that is left alone, and for one that waits to be started.
  */
 CF_API bool cf_settle_vcpu(int vcpu_fd);
 
