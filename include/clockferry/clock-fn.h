@@ -59,6 +59,21 @@ static inline bool cf_anchor_is_exact(const struct cf_anchor *anchor)
 }
 
 /**
+ * cf_anchor_error_ns - how far off an anchor's real time may be for its TSC
+ * @max_error_ns: largest error of its host's real time; UINT64_MAX: unknown
+ *
+ * Both were read within twice @slack_ns. UINT64_MAX if it isn't known.
+ */
+static inline uint64_t cf_anchor_error_ns(const struct cf_anchor *anchor,
+                                          uint64_t max_error_ns)
+{
+    uint64_t ns;
+
+    return __builtin_add_overflow(max_error_ns, 2 * anchor->slack_ns, &ns)
+           ? UINT64_MAX : ns;
+}
+
+/**
  * cf_anchor_keep - keep the narrower of two anchors that were read in parts
  * @best: replaced if the other is narrower; UINT64_MAX is wider than all
  * @before: host TSC and real time, read just before kvmclock

@@ -4,8 +4,7 @@
  *
  * Pure functions, header-only, no text: callers turn reasons into sentences.
  * The same file, byte for byte, serves libclockferry and the QEMU series, so
- * that a check before a migration and QEMU itself can't disagree on what both
- * know. QEMU doesn't know how well the source's clock is synchronised.
+ * that a check before a migration and QEMU itself can't disagree.
  */
 #ifndef CLOCKFERRY_CLOCK_POLICY_H
 #define CLOCKFERRY_CLOCK_POLICY_H
@@ -151,10 +150,16 @@ static inline enum cf_verdict cf_policy_rate(const struct cf_policy_facts *f)
     return CF_VERDICT_REPORT;
 }
 
+/* cf_offset_fits - will a guest's TSC be what is wanted, as far as is known? */
+static inline bool cf_offset_fits(const struct cf_policy_facts *f)
+{
+    return f->offset == CF_OFFSET_STICKS ||
+           (f->offset == CF_OFFSET_IGNORED && f->same_host);
+}
+
 static inline enum cf_verdict cf_policy_offset(const struct cf_policy_facts *f)
 {
-    if (f->offset == CF_OFFSET_STICKS ||
-        (f->offset == CF_OFFSET_IGNORED && f->same_host)) {
+    if (cf_offset_fits(f)) {
         return CF_VERDICT_GO;
     }
     if (f->policy == CF_POLICY_LAX) {

@@ -95,7 +95,8 @@ void cf_guest_from_state(const CfState *state, CfGuest *ret_guest)
     memcpy(ret_guest->boot_id, state->boot_id, sizeof(ret_guest->boot_id));
     ret_guest->instant_known = true;
     ret_guest->instant = state->anchor.instant;
-    ret_guest->max_error_ns = state->max_error_ns;
+    ret_guest->max_error_ns = cf_anchor_error_ns(&state->anchor,
+                                                 state->max_error_ns);
     ret_guest->tai_offset_s = state->anchor.instant.tai_offset_s;
     (void)freq_of_state(state, &ret_guest->freq);
 }
@@ -152,99 +153,59 @@ static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
     }
 }
 
-/* Does the guest's TSC arrive where it should be, as far as can be read? */
-static bool tsc_arrives(const CfCheck *check)
-{
-    const CfHost *host = check->destination;
-
-    return host->offset_known &&
-           (host->offset == CF_OFFSET_STICKS ||
-            (host->offset == CF_OFFSET_IGNORED && check->same_host));
-}
-
-static uint64_t add(uint64_t a, uint64_t b)
-{
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
-}
-
-/* On one host nothing is computed; between two their clocks decide, and the
- * offset is rounded to a tick. */
-static bool hosts_apart_ns(const CfCheck *check, uint64_t *ret_ns)
+static struct cf_policy_facts facts_of(const CfCheck *check)
 {
     const CfGuest *guest = check->guest;
     const CfHost *host = check->destination;
-    uint32_t khz;
-
-    if (check->same_host) {
-        *ret_ns = 0;
-        return true;
-    }
-    if (guest->max_error_ns == UINT64_MAX || !host->time_known ||
-        !host->time.synchronised || !cf_tsc_freq_khz(&guest->freq, &khz)) {
-        return false;
-    }
-    *ret_ns = add(add(guest->max_error_ns, host->time.max_error_ns),
-                  1000000 / khz + 1);
-    return true;
-}
-
-/* Both clocks step alike. */
-static bool find_time_bound(const CfCheck *check, uint64_t *ret_ns)
-{
-    uint64_t bound_ns;
-
-    if (!tsc_arrives(check) || !hosts_apart_ns(check, &bound_ns)) {
-        return false;
-    }
-    if (check->destination->has_offset != CF_ANSWER_YES) {
-        bound_ns = add(bound_ns, CF_MEASURED_SLACK_NS);
-    }
-    *ret_ns = bound_ns;
-    return bound_ns != UINT64_MAX;
-}
-
-static struct cf_policy_facts facts_of(const CfCheck *check)
-{
-    const CfHost *host = check->destination;
-
-    return (struct cf_policy_facts) {
-        .policy = check->guest->policy,
-        .promised = check->guest->promised,
+    struct cf_policy_facts facts = {
+        .policy = guest->policy,
+        .promised = guest->promised,
         .same_host = check->same_host,
         .rate_known = check->rate_known,
         .rate_error_ppt = check->rate_error_ppt,
         /* what nobody tried is taken for what would be worst */
         .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
         .measured = host->has_offset != CF_ANSWER_YES,
-        .time_bound_ns = check->time_known ? check->time_bound_ns : UINT64_MAX,
+        .time_bound_ns = UINT64_MAX,
         .best_rung = check->rung,
-        .required_rung = check->guest->require,
+        .required_rung = guest->require,
     };
+
+    if (host->offset_known) {
+        facts.time_bound_ns = cf_time_bound_ns(
+            &facts, &guest->freq, guest->max_error_ns,
+            host->time_known && host->time.synchronised
+            ? host->time.max_error_ns : UINT64_MAX);
+    }
+    return facts;
 }
 
-static void judge(CfCheck *check)
+static void judge(CfCheck *check, const struct cf_policy_facts *facts)
 {
-    const struct cf_policy_facts facts = facts_of(check);
-
+    check->time_known = facts->time_bound_ns != UINT64_MAX;
+    check->time_bound_ns = check->time_known ? facts->time_bound_ns : 0;
     find(check, check->rate_known ? CF_FINDING_RATE : CF_FINDING_RATE_UNKNOWN,
-         cf_policy_rate(&facts));
-    judge_offset(check, &facts);
+         cf_policy_rate(facts));
+    judge_offset(check, facts);
     find(check, check->destination->rung_known ? CF_FINDING_RUNG
                                                : CF_FINDING_RUNG_UNKNOWN,
-         cf_policy_rung(&facts));
+         cf_policy_rung(facts));
     find(check, check->time_known ? CF_FINDING_TIME : CF_FINDING_TIME_UNKNOWN,
-         cf_policy_time(&facts));
-    if (facts.measured) {
-        find(check, CF_FINDING_OFFSET_MEASURED, cf_policy_measured(&facts));
+         cf_policy_time(facts));
+    if (facts->measured) {
+        find(check, CF_FINDING_OFFSET_MEASURED, cf_policy_measured(facts));
     }
 }
 
 /* kvmclock against the guest's TSC, at the first run. */
-static void bound_kvmclock(CfCheck *check)
+static void bound_kvmclock(CfCheck *check,
+                           const struct cf_policy_facts *facts)
 {
     const struct cf_result expected = {
         .rung = check->rung,
-        .residual_known = check->rung < CF_RUNG_REALTIME && tsc_arrives(check),
+        .residual_known = check->rung < CF_RUNG_REALTIME &&
+                          check->destination->offset_known &&
+                          cf_offset_fits(facts),
         .residual_ns = CF_SETTLED_NS,
         .carried = true,
         .pending = true,
@@ -296,15 +257,16 @@ void cf_check(const CfGuest *guest, const CfHost *destination,
         .destination = destination,
         .same_host = is_same_host(guest, destination),
     };
+    struct cf_policy_facts facts;
 
     compare_rates(&check);
     check.rung = destination->rung_known
                  ? cf_expected_rung(destination->best_rung, &check.freq,
                                     &guest->freq)
                  : CF_RUNG_PLAIN;
-    check.time_known = find_time_bound(&check, &check.time_bound_ns);
-    judge(&check);
-    bound_kvmclock(&check);
+    facts = facts_of(&check);
+    judge(&check, &facts);
+    bound_kvmclock(&check, &facts);
     note(&check);
     *ret_check = check;
 }

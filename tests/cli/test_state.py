@@ -21,7 +21,8 @@ INFO = {"enabled": True, "policy": "auto", "require": "plain",
         "guest-tsc-khz": 2000000}
 RESTORE = {"rung": "closed-loop", "tries": 2, "residual-ns": -1,
            "bound-ns": 3, "tsc": "copied", "rate-error-ppt": 0,
-           "skew-ticks": 0, "same-host": True, "frozen": False,
+           "skew-ticks": 0, "time-bound-ns": 1204001, "same-host": True,
+           "frozen": False,
            "elapsed-ns": 1843220, "duration-ns": 12804}
 
 
@@ -73,7 +74,9 @@ def test_arrived():
     assert said["TSC offsets"] == truth["tsc"] == restore["tsc"]
     assert said["Same host"] == "yes" and restore["same_host"]
     assert restore["rung"] == truth["rung"]
-    for name in "residual_ns", "bound_ns", "elapsed_ns", "duration_ns":
+    assert said["TSC step"] == "up to 0 ns", said
+    for name in ("residual_ns", "bound_ns", "time_bound_ns", "elapsed_ns",
+                 "duration_ns"):
         assert restore[name] == str(truth[name.replace("_", "-")]), name
 
 
@@ -137,7 +140,7 @@ def test_unknown():
                                       "restore": restore}}) as path:
         said = facts(output("state", "--qmp", path))
     for name in ("Host TSC", "Guest TSC", "Residual", "kvmclock step",
-                 "vCPU skew", "Rate error"):
+                 "vCPU skew", "Rate error", "TSC step"):
         assert said[name] == "unknown", (name, said)
 
 

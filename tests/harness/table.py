@@ -16,7 +16,8 @@ NO_TRY = "-"
 REASONS = {"rate": "would run at", "offset": "ignores TSC offsets",
            "ignored": "ignores TSC offsets", "unstable": "TSC is unstable",
            "rung": "no better than",
-           "measured": "only to within microseconds"}
+           "measured": "only to within microseconds",
+           "time": "its clocks may step"}
 
 # How a guest goes from where to where; the outcomes are the table's.
 Row = namedtuple("Row", "source destination guest outcomes")

@@ -15,10 +15,11 @@ from harness.migrate import go, load, wait_loaded
 
 # vmstate_kvmclock_carried, and where the library's state has the same.
 RATIO = struct.Struct(">Q")
-CARRIED = struct.Struct(">II16sQQIiIQQQQi")
+CARRIED = struct.Struct(">II16sQQIiIQQQQiQ")
 Carried = namedtuple("Carried", "state_flags host_khz boot_id tsc_ticks "
                                 "system_ns mul shift flags clock_ns slack_ns "
-                                "host_ticks realtime_ns tai_offset_s")
+                                "host_ticks realtime_ns tai_offset_s "
+                                "max_error_ns")
 PARTS = {"clock_fn": ("tsc_ticks", "system_ns", "mul", "shift"),
          "anchor": ("clock_ns", "host_ticks", "realtime_ns", "tai_offset_s")}
 CORRUPT = "corrupt"

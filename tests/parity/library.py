@@ -12,7 +12,7 @@ TAKEN = {"go": "taken", "report": "taken", "warn": "warned"}
 # What a finding is called that decides, in the table's words.
 REASONS = {"rate": "rate", "rate-unknown": "rate", "offset-ignored": "ignored",
            "tsc-unstable": "unstable", "rung": "rung",
-           "offset-measured": "measured"}
+           "offset-measured": "measured", "time-unknown": "time"}
 ORIGINS = {"call": "kernel", "page": "page", "built": "anchor",
            "none": "none"}
 

@@ -251,6 +251,9 @@ static bool admit(const CfState *state, bool promised, const char *policy,
     printf("{\"verdict\": \"%s\", \"finding\": \"%s\"",
            cf_verdict_name(answer.verdict),
            cf_finding_name(deciding(&answer)));
+    if (answer.time_known) {
+        printf(", \"time-bound-ns\": %" PRIu64, answer.time_bound_ns);
+    }
     return answer.verdict != CF_VERDICT_REFUSE;
 }
 

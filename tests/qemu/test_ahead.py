@@ -55,6 +55,7 @@ def test_ahead():
     for seconds in MINUTES_S, 2 * MINUTES_S:    # more than the blackout-limit
         report, words, step_ns, took_ns = come_to(seconds)
         assert not report["frozen"], report
+        assert "time-bound-ns" not in report, report
         assert WAIT_S * 10 ** 9 < report["elapsed-ns"] < took_ns, report
         assert 0 <= step_ns < took_ns - WAIT_S * 10 ** 9
         by_clock, seen = map(float, re.search(WARNED, words).groups())
@@ -67,6 +68,7 @@ def test_in_time():
     report, words, step_ns, took_ns = come_to(0)
     assert WAIT_S * 10 ** 9 < report["elapsed-ns"] < took_ns, report
     assert abs(step_ns) < 100, step_ns
+    assert report["time-bound-ns"] >= abs(step_ns), report
     assert not sentences(words), words
 
 

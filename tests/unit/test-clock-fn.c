@@ -301,6 +301,9 @@ static void test_anchor(void)
     g_assert_false(cf_anchor_is_exact(&best));
     best.flags = CF_KVM_CLOCK_EXACT | 1;
     g_assert_true(cf_anchor_is_exact(&best));
+
+    g_assert_cmpuint(cf_anchor_error_ns(&best, 7), ==, 2000009);
+    g_assert_cmpuint(cf_anchor_error_ns(&best, UINT64_MAX), ==, UINT64_MAX);
 }
 
 int main(int argc, char **argv)

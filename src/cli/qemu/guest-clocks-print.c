@@ -19,12 +19,14 @@ static void add_steps(Screen *screen, const LastRestore *restore)
 static void add_tsc(Screen *screen, const LastRestore *restore)
 {
     g_autofree char *rate = cf_rate_text(restore->rate_error_ppt);
+    g_autofree char *step = cf_signed_time_text(restore->time_bound_ns);
 
     screen_fact(screen, "TSC offsets", "%s",
                 cf_name_of(&cf_tsc_outcome_names, (unsigned int)restore->tsc));
     screen_known(screen, "vCPU skew", restore->skew_known, "%" PRId64 " ticks",
                  restore->skew_ticks);
     screen_known(screen, "Rate error", restore->rate_known, "%s", rate);
+    screen_known(screen, "TSC step", restore->time_known, "up to %s", step);
 }
 
 static void add_restore(Screen *screen, const LastRestore *restore)
@@ -119,6 +121,7 @@ static const CfMember members[] = {
     { "rate_error_ppt", CF_MEMBER_S64, AT(rate_error_ppt),
       KNOWN(rate_known) },
     { "skew_ticks", CF_MEMBER_S64, AT(skew_ticks), KNOWN(skew_known) },
+    { "time_bound_ns", CF_MEMBER_S64, AT(time_bound_ns), KNOWN(time_known) },
     { "same_host", CF_MEMBER_BOOL, AT(same_host) },
     { "frozen", CF_MEMBER_BOOL, AT(frozen) },
     { "elapsed_ns", CF_MEMBER_S64, AT(elapsed_ns) },

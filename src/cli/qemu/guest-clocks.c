@@ -23,6 +23,8 @@ static const CfMember restore_members[] = {
     { "rate-error-ppt", CF_MEMBER_INT, AT(rate_error_ppt),
       KNOWN(rate_known), ANY },
     { "skew-ticks", CF_MEMBER_INT, AT(skew_ticks), KNOWN(skew_known), ANY },
+    { "time-bound-ns", CF_MEMBER_INT, AT(time_bound_ns), KNOWN(time_known),
+      ANY },
     { "same-host", CF_MEMBER_BOOL, AT(same_host) },
     { "frozen", CF_MEMBER_BOOL, AT(frozen) },
     { "elapsed-ns", CF_MEMBER_INT, AT(elapsed_ns), ANY },

@@ -24,6 +24,8 @@ typedef struct LastRestore {
     int64_t rate_error_ppt;
     bool skew_known;
     int64_t skew_ticks;
+    bool time_known;
+    int64_t time_bound_ns;
     bool same_host;
     bool frozen;
     int64_t elapsed_ns;

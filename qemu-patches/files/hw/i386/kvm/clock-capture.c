@@ -154,6 +154,7 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     if (!kvmclock_get_anchor(&carried->anchor, errp)) {
         return false;
     }
+    carried->max_error_ns = kvmclock_max_error_ns();
     kvmclock_boot_id(&carried->boot_id);
     if (paused) {
         carried->flags |= KVMCLOCK_STATE_PAUSED;
@@ -266,6 +267,7 @@ const VMStateDescription vmstate_kvmclock_carried = {
         VMSTATE_UINT64(anchor.instant.host_ticks, KVMClockCarried),
         VMSTATE_UINT64(anchor.instant.realtime_ns, KVMClockCarried),
         VMSTATE_INT32(anchor.instant.tai_offset_s, KVMClockCarried),
+        VMSTATE_UINT64(max_error_ns, KVMClockCarried),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -28,6 +28,7 @@ typedef struct KVMClockCarried {
     QemuUUID boot_id;
     struct cf_clock_fn fn;
     struct cf_anchor anchor;
+    uint64_t max_error_ns;      /* of its real time; UINT64_MAX: unknown */
     /* not sent: the guest stopped after this by get_clock(); 0: unknown */
     int64_t later_than_ns;
 } KVMClockCarried;
@@ -52,6 +53,7 @@ typedef struct KVMClockReport {
     int tries;
     bool skew_known;
     uint64_t skew_ticks;
+    uint64_t time_bound_ns;     /* of the TSC's step; UINT64_MAX: unknown */
     hwaddr page;                /* the boot vCPU's pvclock record; 0: none */
     uint64_t set_ticks;         /* guest TSC when kvmclock was set last */
     uint32_t guest_khz;

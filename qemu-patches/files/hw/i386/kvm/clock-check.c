@@ -62,6 +62,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     } else if (!kvmclock_get_anchor(&offer->from.anchor, errp)) {
         return false;
     } else {
+        offer->from.max_error_ns = kvmclock_max_error_ns();
         kvmclock_boot_id(&offer->from.boot_id);
         offer->freq.host_khz = kvmclock_this_host()->tsc_khz;
     }
@@ -156,6 +157,15 @@ static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
         return g_strdup("this host's kernel can set the guest's TSC only to "
                         "within microseconds; choose a host with Linux 5.16 "
                         "or later");
+    case CF_REASON_TIME:
+        return facts->time_bound_ns == UINT64_MAX
+            ? g_strdup("how far its clocks may step isn't known, because real "
+                       "time isn't synchronised on this host or on the "
+                       "source; let NTP or PTP synchronise both")
+            : g_strdup_printf(
+                "its clocks may step by %.0f ms, because real time on the "
+                "source and on this host may differ by as much; let NTP or "
+                "PTP synchronise both", facts->time_bound_ns / 1e6);
     default:
         return g_strdup("it fits");
     }
@@ -173,11 +183,12 @@ static void kvmclock_facts(const KVMClockOffer *offer,
                                               &facts->rate_error_ppt);
     facts->offset = host->offset;
     facts->measured = host->measured;
-    /* How far the source's clock is off isn't known here. */
-    facts->time_bound_ns = 0;
     facts->same_host = kvmclock_get_anchor(&now, NULL) &&
                        kvmclock_same_host(&offer->from, &now.instant,
                                           host->tsc_khz, config);
+    facts->time_bound_ns = cf_time_bound_ns(facts, &offer->freq,
+                                            offer->from.max_error_ns,
+                                            kvmclock_max_error_ns());
     facts->best_rung = cf_expected_rung(host->best_rung, &host->guest,
                                         &offer->freq);
 }

@@ -40,6 +40,8 @@ static void kvmclock_print_restore(Monitor *mon, const KvmClockRestore *info)
         monitor_printf(mon, "TSC skew between vCPUs: %" PRIu64 " ticks\n",
                        info->skew_ticks);
     }
+    kvmclock_print_ns(mon, "time bound", info->has_time_bound_ns,
+                      info->time_bound_ns);
     if (info->frozen) {
         monitor_printf(mon, "blackout: frozen\n");
     } else {

@@ -41,6 +41,16 @@ static int32_t kvmclock_tai_offset_s(void)
     return adjtimex(&tx) < 0 ? 0 : tx.tai;
 }
 
+/* Of real time, as the kernel knows it; UINT64_MAX if it doesn't. */
+uint64_t kvmclock_max_error_ns(void)
+{
+    struct timex tx = { .modes = 0 };
+    int state = adjtimex(&tx);
+
+    return state < 0 || state == TIME_ERROR ? UINT64_MAX
+                                            : MAX(tx.maxerror, 0) * 1000ULL;
+}
+
 /*
  * Null if unknown.  Read once: a file takes longer to read than a clock takes
  * to restore.

@@ -24,6 +24,7 @@ typedef struct KVMClockHost {
 
 int kvmclock_read_anchor(struct cf_anchor *anchor);
 bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp);
+uint64_t kvmclock_max_error_ns(void);
 int kvmclock_set(uint64_t clock_ns, uint64_t realtime_ns);
 bool kvmclock_activate(struct cf_anchor *anchor, Error **errp);
 

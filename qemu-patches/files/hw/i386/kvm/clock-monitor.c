@@ -22,16 +22,19 @@ static void kvmclock_log_restored(const KVMClockReport *report)
     g_autofree char *residual = result->residual_known
         ? g_strdup_printf("%" PRId64 " ns", result->residual_ns)
         : g_strdup("unknown");
+    g_autofree char *time = report->time_bound_ns != UINT64_MAX
+        ? g_strdup_printf("%.3f ms", report->time_bound_ns / 1e6)
+        : g_strdup("unknown");
 
     g_autofree char *line = g_strdup_printf(
         "kvmclock: restored by %s, residual %s; TSC %s, rate error %.3f ppb, "
-        "%s host; blackout of %.3f ms %s",
+        "%s host; blackout of %.3f ms %s, time bound %s",
         KvmClockRung_str((KvmClockRung)result->rung), residual,
         KvmClockTsc_str((KvmClockTsc)result->tsc),
         result->rate_error_ppt / 1e3,
         report->move.same_host ? "same" : "other",
         report->move.passed_ns / 1e6,
-        report->move.frozen ? "frozen" : "counted");
+        report->move.frozen ? "frozen" : "counted", time);
 
     if (good) {
         info_report("%s", line);
@@ -124,6 +127,8 @@ static KvmClockRestore *kvmclock_describe(const KVMClockReport *report)
     info->tsc = (KvmClockTsc)result->tsc;
     info->has_skew_ticks = report->skew_known;
     info->skew_ticks = report->skew_ticks;
+    info->has_time_bound_ns = report->time_bound_ns != UINT64_MAX;
+    info->time_bound_ns = report->time_bound_ns;
     info->same_host = report->move.same_host;
     info->frozen = report->move.frozen;
     info->elapsed_ns = report->move.elapsed_ns;

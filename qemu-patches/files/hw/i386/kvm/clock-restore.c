@@ -142,6 +142,31 @@ bool kvmclock_report_bound_ns(const KVMClockReport *report, uint64_t *bound_ns)
                        bound_ns);
 }
 
+/*
+ * How far may the TSC be off?  By all of a blackout that doesn't count, and
+ * by anything if real time was seen to be farther off than the hosts say.
+ */
+static void kvmclock_bound_time(KVMClockRestoring *r)
+{
+    const KVMClockHost *host = kvmclock_this_host();
+    const struct cf_move *move = &r->report->move;
+    const struct cf_policy_facts facts = {
+        .same_host = move->same_host,
+        .offset = host->offset,
+        .measured = host->measured,
+    };
+    const uint64_t bound_ns =
+        cf_time_bound_ns(&facts, &r->boot.src.freq,
+                         cf_anchor_error_ns(&r->src->anchor,
+                                            r->src->max_error_ns),
+                         cf_anchor_error_ns(&r->dst, kvmclock_max_error_ns()));
+    const bool known = !move->frozen &&
+                       cf_tsc_is_proven(r->report->result.tsc) &&
+                       MAX(move->behind_ns, move->ahead_ns) <= bound_ns;
+
+    r->report->time_bound_ns = known ? bound_ns : UINT64_MAX;
+}
+
 static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
 {
     const KVMClockCarried *src = r->src;
@@ -185,6 +210,7 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
     trace_kvmclock_blackout(move->passed_ns, move->elapsed_ns,
                             move->same_host, move->frozen);
     kvmclock_warn_of_limit(r);
+    kvmclock_bound_time(r);
     if (!kvmclock_plan_target(r, errp)) {
         return false;
     }
