@@ -13,6 +13,7 @@ import time
 from harness import places
 from harness.command import output, program
 from harness.tap import Missing
+from harness.wait import LIMIT_S
 from test_common import commands
 
 GUESTS = ["vm-1", "x$(id>pwned)", "y`id>pwned`", "my guest", "it's", "a:b=c",
@@ -93,7 +94,7 @@ class Shell:
         os.write(self._terminal, keys.encode())
 
     def until(self, pattern):
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + LIMIT_S
         while not re.search(pattern, self._seen, re.S):
             assert time.monotonic() < limit, (pattern, self._seen)
             if select.select([self._terminal], [], [], 1)[0]:

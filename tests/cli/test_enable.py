@@ -9,6 +9,7 @@ import subprocess
 
 from harness.command import FAILURE, FINE, USAGE, fails, output, program, run
 from harness.schemas import assert_fits
+from harness.wait import LIMIT_S
 from testdriver import NOWHERE, OFF, Driver, domain
 
 VM = domain("vm-7")
@@ -21,7 +22,7 @@ def on_terminal(answer, *arguments):
     process = subprocess.Popen([program(), *arguments], stdin=terminal,
                                stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
-    shown = process.communicate(timeout=20)[0]
+    shown = process.communicate(timeout=LIMIT_S)[0]
     os.close(user)
     os.close(terminal)
     return process.returncode, shown

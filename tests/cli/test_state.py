@@ -15,6 +15,7 @@ from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
                              program)
 from harness.monitor import Monitor, Qemu
 from harness.schemas import assert_fits
+from harness.wait import LIMIT_S
 
 INFO = {"enabled": True, "policy": "auto", "require": "plain",
         "blackout": "count", "blackout-limit": 600, "host-tsc-khz": 2500000,
@@ -186,7 +187,7 @@ class Watch:
     def until(self, pattern):
         """Lines up to the one that matches."""
         seen = []
-        limit = threading.Timer(20, self._process.kill)
+        limit = threading.Timer(LIMIT_S, self._process.kill)
         limit.start()
         for line in self._process.stdout:
             seen.append(line)
@@ -197,7 +198,7 @@ class Watch:
             pattern, "".join(seen), self._process.stderr.read()))
 
     def status(self):
-        return self._process.wait(10)
+        return self._process.wait(LIMIT_S)
 
 
 def test_watch():

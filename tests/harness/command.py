@@ -8,6 +8,7 @@ import subprocess
 import termios
 
 from harness import places
+from harness.wait import LIMIT_S
 
 FINE, FAILURE, USAGE, REFUSED, INEXACT = range(5)
 
@@ -19,7 +20,7 @@ def program():
 def run(*arguments, **options):
     """One run, with its output as text."""
     return subprocess.run([program(), *map(str, arguments)],
-                          capture_output=True, text=True, timeout=60,
+                          capture_output=True, text=True, timeout=LIMIT_S,
                           **options)
 
 
@@ -51,7 +52,7 @@ def on_terminal(*arguments, columns=80, **variables):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ,
                 struct.pack("HHHH", 25, columns, 0, 0))
     done = subprocess.run([program(), *map(str, arguments)], stdout=theirs,
-                          stderr=subprocess.PIPE, timeout=60,
+                          stderr=subprocess.PIPE, timeout=LIMIT_S,
                           env=dict(os.environ, **variables))
     os.close(theirs)
     text = b""

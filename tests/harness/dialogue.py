@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+from harness.wait import LIMIT_S
+
 
 class Dialogue:
     """Asks it: (True, text) or (False, sentence)."""
@@ -17,7 +19,7 @@ class Dialogue:
 
     def __exit__(self, *why):
         self._program.stdin.close()
-        self._program.wait(20)
+        self._program.wait(LIMIT_S)
         self._program.stdout.close()
 
     def ask(self, text):

@@ -11,6 +11,7 @@ import tempfile
 
 from harness.published import GuestError, Published
 from harness.qmp import Qmp, QmpClosed
+from harness.wait import LIMIT_S
 
 PR_SET_PDEATHSIG = 1
 
@@ -101,7 +102,7 @@ class Guest(Published):
     def signal(self, number):
         self._proc.send_signal(number)
 
-    def wait_exit(self, timeout=10):
+    def wait_exit(self, timeout=LIMIT_S):
         """Exit status, negative for a signal; None if it still runs."""
         try:
             return self._proc.wait(timeout)

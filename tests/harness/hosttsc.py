@@ -6,6 +6,8 @@ import os
 import subprocess
 import time
 
+from harness.wait import LIMIT_S
+
 #            rdtsc      shl $32,%rdx           or %rdx,%rax       ret
 _CODE = b"\x0f\x31" + b"\x48\xc1\xe2\x20" + b"\x48\x09\xd0" + b"\xc3"
 
@@ -36,7 +38,7 @@ def kvm_scaling(pid):
     try:
         run = subprocess.run(
             ["unshare", "--mount", "sh", "-c", _SCRIPT.format(DEBUGFS, pid)],
-            capture_output=True, text=True, timeout=20, check=False)
+            capture_output=True, text=True, timeout=LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return {}
     values = {}

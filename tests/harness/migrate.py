@@ -7,7 +7,7 @@ from harness import measure
 from harness.binaries import start
 from harness.guest import GuestError
 from harness.qmp import QmpClosed
-from harness.wait import until
+from harness.wait import LIMIT_S, until
 
 HOPS = 5        # as many hops of one guest in a chain, then a new guest
 DONE = ("completed", "failed", "cancelled")
@@ -31,9 +31,9 @@ def status(guest):
     return guest.qmp.execute("query-migrate")
 
 
-def wait_status(guest, wanted=DONE, timeout=30):
+def wait_status(guest, wanted=DONE):
     """Until query-migrate shows one of the wanted states."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         info = status(guest)
         if info.get("status") in wanted:
@@ -68,9 +68,9 @@ def load(side, uri, vcpus=1, **options):
     return guest
 
 
-def wait_loaded(guest, timeout=10):
+def wait_loaded(guest):
     """True once the guest is all there; False when QEMU ended instead."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         try:
             state = guest.qmp.execute("query-status")["status"]
@@ -83,8 +83,8 @@ def wait_loaded(guest, timeout=10):
     raise GuestError("loading never ends")
 
 
-def wait_running(guest, timeout=20):
-    deadline = time.monotonic() + timeout
+def wait_running(guest):
+    deadline = time.monotonic() + LIMIT_S
     while not guest.running():
         if time.monotonic() > deadline:
             raise GuestError("the guest doesn't run: %s"
@@ -92,10 +92,10 @@ def wait_running(guest, timeout=20):
         time.sleep(0.001)
 
 
-def go(source, uri, timeout=30):
+def go(source, uri):
     """Migrate to uri and wait for the end; the last query-migrate."""
     source.qmp.execute("migrate", {"uri": uri})
-    return wait_status(source, timeout=timeout)
+    return wait_status(source)
 
 
 def explain(source, destination, info):
@@ -108,9 +108,9 @@ def explain(source, destination, info):
         info.get("status"), info.get("error-desc", ""), words)
 
 
-def arrive(destination, timeout=20):
+def arrive(destination):
     """Until the guest runs there: only then is KVM's record its own."""
-    wait_running(destination, timeout)
+    wait_running(destination)
     destination.wait_beating()
 
 

@@ -9,6 +9,7 @@ from collections import namedtuple
 
 from harness import layout
 from harness.pvclock import Record
+from harness.wait import LIMIT_S
 
 Slot = namedtuple("Slot", "record seq apic_id tsc copy heartbeat clock_ns "
                           "tsc_warps clock_warps pong flags")
@@ -86,9 +87,9 @@ class Published:
                 return slot
         return None
 
-    def slot(self, index=0, timeout=10):
+    def slot(self, index=0):
         """A consistent slot of a running guest."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + LIMIT_S
         while True:
             slot = self.glance(index)
             if slot:
@@ -123,9 +124,9 @@ class Published:
             layout.HEADER + layout.HDR_PM_TICKS, 28))
         return Devices(pm, hpet, before, after)
 
-    def _ask(self, address, what, timeout=10):
+    def _ask(self, address, what):
         self.write(address, struct.pack("<I", what))
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + LIMIT_S
         while self._u32(address):
             self._nap(deadline, "the guest doesn't do what it is asked (%#x)"
                       % what)
@@ -141,7 +142,7 @@ class Published:
     def pong(self, index=0):
         return self._u32(self.slot_address(index) + layout.SLOT_PONG)
 
-    def wait_up(self, timeout=20):
+    def wait_up(self, timeout=LIMIT_S):
         """Until every vCPU is up and its heartbeat counts."""
         deadline = time.monotonic() + timeout
         while self.vcpus_up() != self.vcpus:
@@ -161,7 +162,7 @@ class Published:
         self.write(layout.HEADER, bytes(16))
         self.qmp.execute("system_reset")
 
-    def wait_beating(self, timeout=20, beats=2):
+    def wait_beating(self, timeout=LIMIT_S, beats=2):
         """Until every vCPU has published `beats` times from now on."""
         deadline = time.monotonic() + timeout
         before = self.heartbeats()

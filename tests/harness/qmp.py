@@ -4,6 +4,8 @@ import json
 import socket
 import time
 
+from harness.wait import LIMIT_S
+
 
 class QmpError(Exception):
     """QEMU answered with an error; .kind is its class."""
@@ -20,21 +22,20 @@ class QmpClosed(Exception):
 class Qmp:
     """One conversation. Events are kept in .events until forgotten."""
 
-    def __init__(self, sock, timeout=20):
+    def __init__(self, sock):
         self._sock = sock
-        self._timeout = timeout
         self._buffer = b""
         self._number = 0
         self.events = []
-        self._receive(time.monotonic() + timeout)       # the greeting
+        self._receive(time.monotonic() + LIMIT_S)       # the greeting
         self.execute("qmp_capabilities")
 
-    def execute(self, command, arguments=None, timeout=None, fds=()):
+    def execute(self, command, arguments=None, fds=()):
         """The command's return value; QmpError if it failed.
 
         `fds` go with it, for getfd."""
         number = self.post(command, arguments, fds)
-        deadline = time.monotonic() + (timeout or self._timeout)
+        deadline = time.monotonic() + LIMIT_S
         while True:
             message = self._receive(deadline)
             if message.get("id") != number:
@@ -62,9 +63,9 @@ class Qmp:
         self.execute("query-name")
         return [event["event"] for event in self.events]
 
-    def wait_event(self, name, timeout=10, **data):
+    def wait_event(self, name, **data):
         """An event of this name, and with such data."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + LIMIT_S
         while True:
             for event in self.events:
                 if event["event"] == name \

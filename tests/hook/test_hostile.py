@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 from harness import places
+from harness.wait import LIMIT_S
 from hook import (arguments, domain, element, environment, facts, refused, run,
                   sentence, taken)
 
@@ -162,7 +163,7 @@ def test_elsewhere():
     places.need_kvm()
     with open("/dev/zero", "rb") as endless:
         done = subprocess.run(arguments(), stdin=endless, capture_output=True,
-                              env=environment(HOST), timeout=20)
+                              env=environment(HOST), timeout=LIMIT_S)
     assert done.returncode == 1 and not done.stdout
     sentence(done.stderr, "more than 16 MiB")
     xml = domain(element(facts())).encode()

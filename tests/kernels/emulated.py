@@ -8,10 +8,10 @@ from collections import namedtuple
 
 from harness import cpio, emulator, places
 from harness.tap import Missing
+from harness.wait import LIMIT_S
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = ("src/cli/clockferry", "docs/examples/vmm", "tests/kvm/kvm-settle")
-LIMIT_S = 120
 
 # What a command came to.
 Done = namedtuple("Done", "status text")

@@ -13,7 +13,7 @@ from harness.migrate import (arrive, go, set_capabilities, wait_loaded,
 
 PAUSE_S = 1.0
 SNAPSHOT_S = 3.0
-LEAP_AHEAD_S = 6
+LEAP_AHEAD_S = 20       # the guest has to be stopped by then, beside any load
 DAY_NS = 86400 * 10 ** 9
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

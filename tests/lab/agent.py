@@ -4,6 +4,8 @@ import socket
 import struct
 import time
 
+from harness.wait import LIMIT_S
+
 
 class AgentError(Exception):
     """The agent said no."""
@@ -22,7 +24,7 @@ class Agent:
         if self._line(time.monotonic() + timeout) != b"ready":
             raise AgentError("this isn't the agent")
 
-    def ask(self, *words, data=None, timeout=20):
+    def ask(self, *words, data=None, timeout=LIMIT_S):
         """The answer's bytes."""
         deadline = time.monotonic() + timeout
         if data is not None:
@@ -98,7 +100,7 @@ class Agent:
     def wait(self, pid, timeout=0.0):
         """Exit status, negative for a signal, None while it runs."""
         answer = self.ask("wait", pid, int(timeout * 1000),
-                          timeout=timeout + 20)
+                          timeout=timeout + LIMIT_S)
         return None if answer == b"running" else int(answer)
 
     def clocks(self, count):
@@ -117,7 +119,7 @@ class Process:
             self.returncode = self.agent.wait(self.pid)
         return self.returncode
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=LIMIT_S):
         if self.returncode is None:
             self.returncode = self.agent.wait(self.pid, timeout)
         return self.returncode
@@ -136,7 +138,7 @@ class Stream:
     def __init__(self, agent, path):
         self._agent = agent
         self._fd = agent.number("connect", path)
-        self._timeout = 20.0
+        self._timeout = LIMIT_S
 
     def settimeout(self, seconds):
         self._timeout = seconds
@@ -149,7 +151,7 @@ class Stream:
         try:
             data = self._agent.ask("recv", self._fd,
                                    int(min(self._timeout, 5) * 1000),
-                                   timeout=30)
+                                   timeout=LIMIT_S)
         except AgentError:
             return b""
         if not data:

@@ -18,8 +18,8 @@ import initramfs
 from harness import cpio, emulator
 from harness.guest import exit_on_signal
 from harness.tap import Missing, Tap
+from harness.wait import LIMIT_S
 
-LIMIT_S = 60
 KERNELS = ("released", "v6", "newest")
 # What is said to the test, CPU flags, HPET, the kernel's words.
 KINDS = {

@@ -6,6 +6,7 @@ import truth
 from harness.guest import GuestError
 from harness.migrate import arrive, go, set_capabilities, wait_status
 from harness.qmp import QmpClosed
+from harness.wait import LIMIT_S
 from hyperv import HypervGuest
 from inner import Inner
 from linux import LinuxGuest
@@ -144,8 +145,8 @@ def landed(source, destination, before, clocks_before):
     return line
 
 
-def wait_running(guest, timeout=10):
-    deadline = time.monotonic() + timeout
+def wait_running(guest):
+    deadline = time.monotonic() + LIMIT_S
     while guest.state() != "running":
         if time.monotonic() > deadline:
             raise GuestError("the guest is %s and doesn't run again"
@@ -174,7 +175,7 @@ def carry(source, destination, uri, meanwhile=None):
         meanwhile()
         info = release(source)
     else:
-        info = go(source, uri, timeout=120)
+        info = go(source, uri)
     if info["status"] != "completed":
         raise GuestError(explain(destination, info))
     return {"downtime_ms": info.get("downtime"), "result": "completed",

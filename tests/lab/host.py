@@ -18,10 +18,10 @@ from statistics import median
 from agent import Agent, AgentError
 from harness import emulator
 from harness.pvclock import MASK64
+from harness.wait import LIMIT_S
 
 PR_SET_PDEATHSIG = 1
 MEMORY_MB = 448
-BOOT_S = 90
 CLOCK_SET_NS = 100
 CLOCK_SETTLES_S = 0.3
 
@@ -119,7 +119,7 @@ class Host:
     def wait_up(self):
         """Boot, network, right time."""
         try:
-            self.agent.wait_ready(BOOT_S)
+            self.agent.wait_ready(LIMIT_S)
         except (TimeoutError, AgentError) as error:
             raise HostError("host %s doesn't boot: %s; %s" % (
                 self.name, error, self.last_words())) from error
@@ -130,7 +130,7 @@ class Host:
 
     def _wait_clocksource(self):
         """Not one that the kernel only starts with."""
-        deadline = time.monotonic() + BOOT_S
+        deadline = time.monotonic() + LIMIT_S
         while self.agent.text(CLOCKSOURCE) in ("tsc-early", "jiffies"):
             if time.monotonic() > deadline:
                 raise HostError("host %s keeps a provisional clocksource"

@@ -6,6 +6,7 @@ import time
 from collections import namedtuple
 
 from harness.pvclock import signed64
+from harness.wait import LIMIT_S
 from host import Spec
 from inner import Inner
 
@@ -18,7 +19,6 @@ UNIT_NS = 100
 OLD_NS = 4 * 10 ** 9        # much older than the VM that it moves to
 TIMER_UNITS = 15 * 10 ** 7  # 15 s later: hosts may be busy
 LATE_NS = 2 * 10 ** 9       # nor is it seen at once
-WAIT_S = 40
 
 MSR_APIC_BASE, X2APIC = 0x1b, 0xfee00d00
 MSR_X2APIC_SPURIOUS, APIC_ON = 0x80f, 0x1ff
@@ -64,7 +64,7 @@ class HypervGuest(Inner):
 
     # -- as its operating system would --
 
-    def wait_up(self, timeout=20):
+    def wait_up(self, timeout=LIMIT_S):
         super().wait_up(timeout)
         for index in range(self.vcpus):
             self.wrmsr(MSR_KVMCLOCK, self.slot_address(index) + 1, index)
@@ -105,7 +105,7 @@ class HypervGuest(Inner):
 
     def _late_ns(self):
         """How late its end was seen; None: not at all."""
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + LIMIT_S
         while self._timer_is_on():
             if time.monotonic() > deadline:
                 return None

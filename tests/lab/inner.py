@@ -12,6 +12,7 @@ from harness import layout
 from harness.guest import Guest, GuestError
 from harness.published import parse_slot
 from harness.qmp import Qmp, QmpClosed
+from harness.wait import LIMIT_S
 from host import EPOCH_NS
 
 _numbers = itertools.count()
@@ -55,8 +56,8 @@ class Inner(Guest):
             raise GuestError("QEMU didn't start: %s"
                              % self.stderr()) from error
 
-    def _connect(self, path, timeout=20):
-        deadline = time.monotonic() + timeout
+    def _connect(self, path):
+        deadline = time.monotonic() + LIMIT_S
         while True:
             try:
                 return Stream(self.host.agent, path)

@@ -30,8 +30,8 @@ from initramfs import cache
 from scenarios import CHECK, SCENARIOS
 from tracks import track_of
 
-LIMIT_S = 150       # for one scenario, with booting
-SLOW_LIMIT_S = 400
+LIMIT_S = 600       # for one scenario, with booting, beside any load
+SLOW_LIMIT_S = 1200
 
 
 class TooLong(Exception):

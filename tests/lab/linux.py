@@ -7,6 +7,7 @@ import time
 from agent import AgentError
 from harness.published import GuestError, Slot
 from harness.pvclock import Record
+from harness.wait import LIMIT_S
 from host import EPOCH_NS
 from inner import Inner
 
@@ -14,7 +15,6 @@ COMMAND_LINE = "console=ttyS0 loglevel=4 rdinit=/init panic=-1"
 MEMORY_MB = 96
 RECORD_SIZE = 32
 BEATS_BEFORE, BEATS_AFTER = 8, 6
-BOOT_S = 120
 # How late a timer may be beside the blackout, what others are late, and what
 # this machine let the host wait. A guest that has just arrived on an emulated
 # host crawls: all of its code is translated anew.
@@ -54,10 +54,10 @@ class LinuxGuest(Inner):
 
     # -- what the test guest has in its slots --
 
-    def wait_up(self, timeout=BOOT_S):
+    def wait_up(self, timeout=LIMIT_S):
         wait_beats(self, BEATS_BEFORE, timeout)
 
-    def wait_beating(self, timeout=60, beats=BEATS_AFTER):
+    def wait_beating(self, timeout=LIMIT_S, beats=BEATS_AFTER):
         wait_beats(self, 1, timeout)
         self._starved = self.host.delayed_ns() - self._starved
         wait_beats(self, beats, timeout)

@@ -8,9 +8,10 @@ import types
 from collections import namedtuple
 
 from harness import layout
+from harness.wait import LIMIT_S
 from inner import Inner
 
-AFTER, AFTER_S = 2, 20      # so many more timers of each vCPU, and until when
+AFTER = 2                   # so many more timers of each vCPU
 MARGIN = 8                  # entries of a ring that may be overwritten
 # How late a timer may be beside what other timers are, which were armed and
 # fired on one host; and one that was due when its vCPU ran first.
@@ -63,7 +64,7 @@ def _fired(guest, vcpu):
 def _wait_fired(guest, wanted):
     """Until each vCPU's timers have fired so often: a chain goes on only if
     none is lost. The vCPUs whose chain doesn't."""
-    deadline = time.monotonic() + AFTER_S
+    deadline = time.monotonic() + LIMIT_S
     while True:
         late = [vcpu for vcpu, count in wanted.items()
                 if _fired(guest, vcpu) < count]

@@ -97,7 +97,7 @@ def test_follow_restart():
             still.assert_still()
             scene.start(a, scene.patched(), "another")
             wait.until(lambda: facts.stored(a, "another"),
-                       "not followed any longer", timeout=60)
+                       "not followed any longer")
 
 
 def test_state():

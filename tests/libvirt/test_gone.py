@@ -8,6 +8,7 @@ import tempfile
 
 from harness import places, wait
 from harness.libvirt import scene
+from harness.wait import LIMIT_S
 
 SUITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "suite")
 # This one is on its way for a minute.
@@ -53,7 +54,7 @@ def interrupted(number, files=True):
                        "no hosts")
             assert suite.poll() is None, "it ended with %d" % suite.returncode
             suite.send_signal(number)
-            suite.wait(timeout=20)
+            suite.wait(timeout=LIMIT_S)
             assert suite.returncode, "it ended well"
             assert_gone(folder, files)
         finally:
@@ -67,7 +68,7 @@ def test_success():
     with tempfile.TemporaryDirectory(prefix="clockferry-gone-") as folder:
         suite = start(folder, SHORT)
         wait.until(lambda: processes(folder) or suite.poll(), "no host")
-        assert suite.wait(timeout=60) == 0
+        assert suite.wait(timeout=LIMIT_S) == 0
         assert_gone(folder)
 
 
@@ -90,6 +91,7 @@ TIMES_OUT = """
 import subprocess, sys
 sys.path.insert(0, {tests!r})
 from harness.libvirt import scene
+from harness.wait import LIMIT_S
 with scene.hosts("12") as (a,):
     try:
         a.run("sleep", "1000", timeout=1)
@@ -104,7 +106,7 @@ def test_first_process():
     subprocess.run(
         ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
          sys.executable, "-c", TIMES_OUT.format(tests=places.top("tests"))],
-        check=True, timeout=60, stdout=subprocess.DEVNULL)
+        check=True, timeout=LIMIT_S, stdout=subprocess.DEVNULL)
 
 
 def test_sigint():

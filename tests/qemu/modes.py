@@ -21,6 +21,7 @@ from harness.guest import GuestError
 from harness.migrate import (arrive, explain, set_capabilities, set_parameters,
                              status, wait_loaded, wait_running, wait_status)
 from harness.qmp import QmpError
+from harness.wait import LIMIT_S
 
 Mode = namedtuple("Mode", "move ram", defaults=(None,))
 
@@ -48,8 +49,8 @@ def destination_for(source, side, incoming="defer", **options):
         raise
 
 
-def completed(source, destination, timeout=30):
-    info = wait_status(source, timeout=timeout)
+def completed(source, destination):
+    info = wait_status(source)
     if info["status"] != "completed":
         raise GuestError(explain(source, destination, info))
 
@@ -181,9 +182,9 @@ def cpr_reboot(source, side, **options):
     return before, destination
 
 
-def _send(source, channels, timeout=20):
+def _send(source, channels):
     """Migrate as soon as somebody listens."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + LIMIT_S
     while time.monotonic() < deadline:
         try:
             source.qmp.execute("migrate", {"channels": channels})

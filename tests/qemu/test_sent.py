@@ -11,15 +11,12 @@ from collections import namedtuple
 
 from harness.binaries import start
 from harness.check import patched, stock
-from harness.guest import GuestError
 from harness.migrate import (incoming, set_capabilities, status, wait_running,
                              wait_status)
 from harness.qmp import QmpClosed, QmpError
 from harness.tap import note
+from harness.wait import LIMIT_S
 from relay import Relay
-
-# Long enough to see that a source waits; whoever doesn't is done sooner.
-AT_REST_S = 10
 
 # The ends of a migration: `runs` are the QEMUs where the guest runs at last.
 # Whether QEMU calls one that didn't complete "cancelled" or "failed" depends,
@@ -48,8 +45,7 @@ def kill(_source, destination, _relay):
 
 def wait_at_rest(source, waits):
     """Until the source has let go, or waits for the destination's word."""
-    with contextlib.suppress(GuestError):
-        wait_status(source, ("device" if waits else "completed",), AT_REST_S)
+    wait_status(source, ("device" if waits else "completed",))
 
 
 @contextlib.contextmanager
@@ -64,7 +60,7 @@ def sent(side, *capabilities):
             wait_status(source, ("pre-switchover",))
             destination.signal(signal.SIGSTOP)
             source.qmp.execute("migrate-continue", {"state": "pre-switchover"})
-            assert relay.whole.wait(20), "the source doesn't send everything"
+            assert relay.whole.wait(LIMIT_S), "the source doesn't send everything"
             wait_at_rest(source, waits="return-path" in capabilities)
             yield source, destination, relay
 

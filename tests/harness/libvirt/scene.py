@@ -17,6 +17,7 @@ from harness import check, fakehost, measure
 from harness.libvirt import domain
 from harness.libvirt.host import Host, debian, need_namespaces
 from harness.tap import note
+from harness.wait import LIMIT_S
 
 # How virsh fared: its exit status, its words, and how long it took.
 Moved = namedtuple("Moved", "status words seconds")
@@ -116,14 +117,14 @@ def _have_the_record_written(running):
     running.wait_beating()
 
 
-def virsh(host, *command, timeout=60):
+def virsh(host, *command, timeout=LIMIT_S):
     began = time.monotonic()
     done = host.virsh(*command, timeout=timeout)
     return Moved(done.returncode, done.stderr.strip(),
                  time.monotonic() - began)
 
 
-def migrate(source, destination, *options, name="ferry", timeout=60):
+def migrate(source, destination, *options, name="ferry", timeout=LIMIT_S):
     """virsh migrate, as a user would do it."""
     if "--tunnelled" not in options:
         options += ("--migrateuri", "unix://%s/%d.socket" % (
