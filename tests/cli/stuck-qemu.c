@@ -2,8 +2,8 @@
 /*
  * In the place of libvirt-qemu.so.0: the QEMUs of guests called "stuck..." never
  * answer; all others don't have the feature. As in libvirt, a connection with
- * five open questions is read no more. Preloaded, it ends limits ten times as
- * early.
+ * five open questions is read no more. Preloaded, it ends the limit of a
+ * question as soon as that is stuck.
  */
 #include <dlfcn.h>
 #include <glib.h>
@@ -12,15 +12,29 @@
 #include <unistd.h>
 
 #define MAX_OPEN 5
-#define SOONER 10
+#define LOOK_US 10000
 
+static int stuck_calls;
+
+/* Nobody waits for two answers at a time. */
 void *g_async_queue_timeout_pop(GAsyncQueue *queue, guint64 timeout_us)
 {
+    static int given_up;
     void *(*pop)(GAsyncQueue *, guint64);
     void *real = dlsym(RTLD_NEXT, "g_async_queue_timeout_pop");
+    void *found = NULL;
+    guint64 waited_us;
 
     memcpy(&pop, &real, sizeof(pop));
-    return pop(queue, timeout_us / SOONER);
+    for (waited_us = 0; !found && waited_us < timeout_us;
+         waited_us += LOOK_US) {
+        found = pop(queue, LOOK_US);
+        if (!found && g_atomic_int_get(&stuck_calls) > given_up) {
+            given_up++;
+            break;
+        }
+    }
+    return found;
 }
 
 /* The open questions on a connection. Those stay open for ever. */
@@ -49,6 +63,7 @@ int virDomainQemuMonitorCommand(virDomainPtr domain, const char *command,
     (void)command;
     (void)flags;
     if (count_open(virDomainGetConnect(domain), stuck) >= MAX_OPEN || stuck) {
+        g_atomic_int_inc(&stuck_calls);
         pause();
     }
     *result = strdup("{\"error\": {\"class\": \"CommandNotFound\", "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """clockferry annotate, with libvirt's test driver"""
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -9,10 +10,11 @@ import threading
 import time
 from xml.sax.saxutils import escape
 
-from harness import places
+from harness import places, wait
 from harness.command import FAILURE, FINE, USAGE, fails, output, program, run
 from harness.schemas import assert_fits
 from harness.tap import Missing
+from harness.wait import LIMIT_S
 from testdriver import NOWHERE, OFF, Driver, domain
 
 TIMER = "<clock offset='utc'><timer name='tsc' frequency='%d'/></clock>"
@@ -123,7 +125,7 @@ class Follower:
         self._process = subprocess.Popen(
             [program(), "annotate", "--follow", *arguments], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env)
-        self._limit = threading.Timer(20, self._process.kill)
+        self._limit = threading.Timer(LIMIT_S, self._process.kill)
 
     def __enter__(self):
         self._limit.start()
@@ -137,11 +139,11 @@ class Follower:
     def line(self):
         return self._process.stdout.readline()
 
-    def ticks(self):
-        """Processor time so far, in 1/100 s."""
-        with open("/proc/%d/stat" % self._process.pid) as stat:
-            fields = stat.read().rsplit(")", 1)[1].split()
-        return int(fields[11]) + int(fields[12])
+    def sleeps(self):
+        """All its threads do."""
+        return all(re.search(r"^State:\s+S", status.read_text(), re.M)
+                   for status in pathlib.Path("/proc").glob(
+                       "%d/task/*/status" % self._process.pid))
 
 
 def test_follow():
@@ -149,9 +151,12 @@ def test_follow():
     with Driver(domain("vm"), domain("other")) as uri, \
             Follower("-c", uri, "vm") as follower:
         assert follower.line() == "facts written: vm\n"
-        before = follower.ticks()
-        time.sleep(1)
-        assert follower.ticks() - before <= 5, "a busy loop"
+        wait.until(follower.sleeps, "it never sleeps")
+        looks = []
+        while len(looks) < 100:
+            time.sleep(0.01)
+            looks.append(follower.sleeps())
+        assert looks.count(True) > 90, "a busy loop"
 
 
 def test_follow_waits():
@@ -168,7 +173,7 @@ def test_follow_ends():
             open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run(
             [program(), "annotate", "--follow", "-c", uri, "vm"],
-            stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S)
     assert done.returncode == FAILURE and "No space left" in done.stderr, done
 
 

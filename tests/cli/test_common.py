@@ -7,7 +7,6 @@ import resource
 import shutil
 import subprocess
 import tempfile
-import time
 
 import pool
 from harness import places
@@ -206,10 +205,9 @@ def test_output_first():
     places.need_kvm()
     with tempfile.TemporaryDirectory() as folder:
         for target in folder + "/none/x", folder:
-            began = time.monotonic()
+            # so many rounds take longer than fails() waits
             fails(FAILURE, "selftest", "--rounds", "1000000", "-o", target,
                   words=[target])
-            assert time.monotonic() - began < 30
 
 
 def test_standard_input():

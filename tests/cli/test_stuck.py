@@ -12,6 +12,7 @@ import uuid
 import testdriver
 from harness import places
 from harness.command import FAILURE, fails, program
+from harness.wait import LIMIT_S
 from test_annotate import TIMER, Follower
 from testdriver import Driver, domain
 
@@ -80,7 +81,7 @@ def test_silent():
             for arguments in (*commands(uri),
                               ["annotate", "-c", uri, "--all", "--follow"])]
         for process in running[:-1]:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=LIMIT_S)
             assert process.returncode == FAILURE and not out, out
             assert "doesn't answer within 30 s" in err and \
                 err.count("\n") == 1, err
@@ -99,7 +100,7 @@ def test_stuck_qemu():
             for arguments in (["annotate", "-c", uri, "--all"],
                               ["state", "-c", uri, "stuck"])]
         for process, wanted in zip(running, ("vm: facts written\n", "")):
-            out, err = process.communicate(timeout=40)
+            out, err = process.communicate(timeout=LIMIT_S)
             assert process.returncode == FAILURE and out == wanted, (out, err)
             assert "QEMU of stuck doesn't answer" in err and \
                 err.count("\n") == 1, err
@@ -116,7 +117,7 @@ def test_many_stuck_qemus():
     with Driver(*guests) as uri:
         done = subprocess.run(
             [program(), "annotate", "-c", uri, *names], text=True,
-            capture_output=True, timeout=60, env=dict(
+            capture_output=True, timeout=LIMIT_S, env=dict(
                 stuck(), LD_PRELOAD=places.build(
                     "tests/cli/libvirt-qemu.so.0")))
     assert done.stdout == "vm: facts written\n", done
@@ -135,7 +136,7 @@ def test_follow_stuck_qemu():
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, \
             Driver(domain("stuck", PROMISED), domain("vm", PROMISED)) as uri:
         systemd.bind(folder + "/notify")
-        systemd.settimeout(20)
+        systemd.settimeout(LIMIT_S)
         with Follower("-c", uri, "--all", env=dict(
                 stuck(), NOTIFY_SOCKET=folder + "/notify")) as follower:
             lines = {follower.line(), follower.line()}

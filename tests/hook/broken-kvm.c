@@ -16,6 +16,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Longer than any test waits. */
+#define LONG_S 600
+
 #define EXPORT __attribute__((visibility("default")))
 
 EXPORT int ioctl(int fd, unsigned long request, ...);
@@ -41,7 +44,7 @@ static int is_vm(int fd)
 EXPORT int close(int fd)
 {
     if (is_slow() && is_vm(fd)) {
-        sleep(20);
+        sleep(LONG_S);
     }
     return (int)syscall(SYS_close, fd);
 }
@@ -65,7 +68,7 @@ static void break_down(const char *how)
     }
     if (how && !strcmp(how, "hang")) {
         prctl(PR_SET_PDEATHSIG, 0);
-        sleep(20);
+        sleep(LONG_S);
         _exit(1);
     }
 }

@@ -13,6 +13,7 @@ import time
 
 from harness import fakehost, places
 from harness.tap import Missing, note
+from harness.wait import LIMIT_S
 from hook import (arguments, domain, element, environment, facts, program,
                   refused, sentence)
 
@@ -40,7 +41,7 @@ def untouched(*words):
     os.write(writer, b"<domain/>")
     try:
         done = subprocess.run([program(), *words], stdin=reader,
-                              capture_output=True, timeout=20,
+                              capture_output=True, timeout=LIMIT_S,
                               env=broken("die"))
         assert (done.returncode, done.stdout, done.stderr) \
             == (0, b"", b""), (words, done)
@@ -102,7 +103,7 @@ def test_kvm_dies():
 def test_lingers():
     """KVM is long in taking a VM down: the verdict doesn't wait for that"""
     places.need_kvm()
-    done = subprocess.run(arguments(), input=FIT.encode(), timeout=20,
+    done = subprocess.run(arguments(), input=FIT.encode(), timeout=LIMIT_S,
                           capture_output=True, env=broken("linger"))
     assert b"no verdict" not in done.stderr, done.stderr
     # this machine's facts may allow it or not
@@ -153,19 +154,16 @@ def waiting():
 
 
 def test_hangs():
-    """No input, nobody at the output, a deaf KVM: it ends within seconds"""
+    """No input, nobody at the output, a deaf KVM: it ends by itself"""
     places.need_kvm()
-    start = time.monotonic()
     hooks = waiting()
     for each in hooks:
-        assert each.wait(20) == 1, each.returncode
+        # KVM itself hangs longer
+        assert each.wait(LIMIT_S) == 1, each.returncode
         # to the end of its output, which nobody else must hold open
         out, err = each.stdout.read(), each.stderr.read()
         assert len(out) < 300000, "nothing was in its way"
         sentence(err, "no verdict within 5 s")
-    seconds = time.monotonic() - start
-    assert seconds < 15, seconds
-    note("%.1f s for all" % seconds)
     try:
         # what hangs in KVM is still there, and held nobody up
         os.killpg(hooks[-1].pid, signal.SIGKILL)
@@ -208,7 +206,7 @@ def test_slow_reader():
         out += piece
         time.sleep(0.5)
     err = hook.stderr.read()
-    assert hook.wait(20) == 0 and not err, err
+    assert hook.wait(LIMIT_S) == 0 and not err, err
     assert len(out) > 1000000 and out.endswith(b"</domain>\n"), len(out)
 
 
@@ -240,7 +238,7 @@ def test_memory():
 
         done = subprocess.run(arguments(), input=big.encode(),
                               capture_output=True, preexec_fn=little,
-                              env=environment(HOST), timeout=60)
+                              env=environment(HOST), timeout=LIMIT_S)
         if done.returncode == 0:
             break
         assert not done.stdout, (mib, done.stdout[-99:])
@@ -259,9 +257,8 @@ def test_memory_limit():
     """It takes no more than 1 GiB, whatever the XML is"""
     hook = hang_on(environment(), stdin=subprocess.PIPE)
     wanted = "Max address space".ljust(26) + "1073741824"
-    end = time.monotonic() + 4
     limits = ""
-    while wanted not in limits and time.monotonic() < end:
+    while wanted not in limits and hook.poll() is None:
         with open("/proc/%d/limits" % hook.pid, encoding="utf-8") as file:
             limits = file.read()
     hook.kill()
@@ -287,5 +284,5 @@ def test_many():
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=environment(HOST)) for _ in range(20)]
     for each in hooks:
-        out, err = each.communicate(FIT.encode(), timeout=60)
+        out, err = each.communicate(FIT.encode(), timeout=LIMIT_S)
         assert each.returncode == 0 and out.endswith(b"</domain>\n"), err

@@ -10,9 +10,8 @@ from harness.libvirt import facts, scene
 from harness.tap import note
 
 HOPS = 100
-# What malloc() keeps grows, too, slower and slower. Any XML or connection that
-# isn't freed is more.
-LEAK_KB_PER_HOP = 20
+# Any XML or connection that isn't freed is more.
+LEAK_KB_PER_HOP = 5
 
 
 class Watched:

@@ -3,11 +3,13 @@
 
 The destination's TSC runs at 3 GHz and can't be scaled."""
 import json
+import os
 import re
 
 import refusal
 from harness import measure
 from harness.libvirt import facts, scene
+from harness.libvirt.host import HOOK_LINK
 from harness.tap import note
 
 UNFIT = "unscaled-fast"
@@ -15,7 +17,8 @@ UNFIT = "unscaled-fast"
 SENTENCE = ("guest 'ferry' can't come to host 'b'", "2596120 kHz",
             "3000000 kHz: 15.6 % faster, 3 h 44 min a day",
             "(choose a destination")
-WITHIN_S = 1
+# So many times what libvirt takes with a hook that only says no.
+TIMES = 3
 
 
 def start(host, **options):
@@ -24,26 +27,39 @@ def start(host, **options):
                        metadata=facts.metadata(known), **options)
 
 
+def fastest(moves):
+    """A busy machine may make one of them slow."""
+    return min(moved.seconds for moved in moves)
+
+
 def refused_each_way(version, *ways, tries=3):
-    """Each way so often; a busy machine may make one of them slow."""
+    """Each way so often."""
     with scene.hosts("12 newest", "%s %s" % (version, UNFIT)) as (a, b):
         guest = start(a, persistent=True)
         still = refusal.Unharmed(guest)
+        took_s = {}
         for way in ways:
             runs = [scene.migrate(a, b, *way.split()) for _ in range(tries)]
             for moved in runs:
                 assert moved.status == 1, way
                 refusal.tells(moved.words, *SENTENCE)
                 refusal.nothing_came(b)
-            fastest = min(moved.seconds for moved in runs)
-            note("%s: in %.2f s, %s" % (way, fastest,
-                                            refusal.sentence(moved.words)))
-            assert fastest < WITHIN_S, "%s: %.1f s" % (way, fastest)
             still.assert_still()
+            took_s[way] = fastest(runs)
+            note("%s: in %.2f s, %s" % (way, took_s[way],
+                                        refusal.sentence(moved.words)))
+        os.unlink(b.path(HOOK_LINK))
+        b.set_hook("#!/bin/sh\nexit 1\n")
+        for way in ways:
+            runs = [scene.migrate(a, b, *way.split()) for _ in range(tries)]
+            assert all(moved.status == 1 for moved in runs), way
+            none_s = fastest(runs)
+            note("%s: in %.2f s if the hook only says no" % (way, none_s))
+            assert took_s[way] < TIMES * none_s, way
 
 
 def test_live_12():
-    """libvirt 9.0 refuses live, p2p and tunnelled, in less than 1 s"""
+    """libvirt 9.0 refuses live, p2p and tunnelled, as soon as it can"""
     refused_each_way("12", "--live", "--live --p2p",
                      "--live --p2p --tunnelled")
 

@@ -15,6 +15,7 @@ import uuid
 
 from harness import fakehost, places, wait
 from harness.tap import Missing, once
+from harness.wait import LIMIT_S
 
 KEY = "libvirt"
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,6 +29,9 @@ PACKAGES["13"] = [package.replace("libglib2.0-0", "libglib2.0-0t64")
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "kvm")
 FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu", "/usr/lib/ipxe/qemu")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# How much a process holds then doesn't hang on how many threads it took to do
+# its work.
+MALLOC = ("MALLOC_ARENA_MAX=1", "MALLOC_TRIM_THRESHOLD_=0")
 CAPABILITIES = "/var/cache/libvirt/qemu/capabilities"
 DAEMON_PID = "/run/libvirtd.pid"
 COMMAND = "src/cli/clockferry"
@@ -221,13 +225,14 @@ class Host:
         preload = ["LD_PRELOAD=" + self._preload] if self._preload else []
         return ["nsenter", "--target", str(self.pid), "--mount", "--uts",
                 "--ipc", "--pid", "--root", "--wd", "env", "-i",
-                "PATH=" + PATH, "HOME=/root", "LC_ALL=C", *preload, *command]
+                "PATH=" + PATH, "HOME=/root", "LC_ALL=C", *MALLOC, *preload,
+                *command]
 
     def begin(self, *command, **options):
         """Starts it there; to be ended by end()."""
         return subprocess.Popen(self.command(*command), text=True, **options)
 
-    def run(self, *command, timeout=60, input="", **options):
+    def run(self, *command, timeout=LIMIT_S, input="", **options):
         process = self.begin(*command, stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              **options)
@@ -308,7 +313,7 @@ class Host:
         """A run of virsh that may fail."""
         return self.run("virsh", "-c", self.uri, *command, **options)
 
-    def do(self, *command, timeout=60):
+    def do(self, *command, timeout=LIMIT_S):
         """What virsh prints, which must not fail."""
         done = self.virsh(*command, timeout=timeout)
         assert done.returncode == 0, "virsh %s on %s: %s" % (
