@@ -21,6 +21,9 @@
  */
 #define CF_MEASURED_SLACK_NS 1000000
 
+/* Who saves or moves a guest may stop it first, but no longer before that. */
+#define CF_STOP_TO_SAVE_NS 5000000000
+
 /* --- The move: which host, and how much time --- */
 
 /**
@@ -88,6 +91,18 @@ static inline bool cf_move_passed(struct cf_move *move)
     }
     move->passed_ns = (int64_t)ns;
     return true;
+}
+
+/**
+ * cf_stopped_to_save - was a guest stopped only to be saved or moved?
+ * @stood_ns: how long it had stood when that began; negative: it ran
+ *
+ * Management software stops guests itself before it saves them. Else it is a
+ * pause of its user's.
+ */
+static inline bool cf_stopped_to_save(int64_t stood_ns)
+{
+    return stood_ns <= CF_STOP_TO_SAVE_NS;
 }
 
 /**

@@ -9,11 +9,19 @@ from harness.guest import GuestError
 from harness.qmp import QmpClosed
 from harness.wait import LIMIT_S, until
 
+# A guest that was stopped no longer ago was stopped to be saved or moved.
+STOP_TO_SAVE_S = 5
 HOPS = 5        # as many hops of one guest in a chain, then a new guest
 DONE = ("completed", "failed", "cancelled")
 
 Crossing = namedtuple("Crossing", "result report downtime_ms total_ms "
                                   "source destination")
+
+
+def pause(guest):
+    """As its user does, long before it is saved or moved."""
+    guest.qmp.execute("stop")
+    time.sleep(STOP_TO_SAVE_S + 0.1)
 
 
 def set_capabilities(guest, *names, state=True):
@@ -77,7 +85,8 @@ def wait_loaded(guest):
         except (QmpClosed, TimeoutError):
             guest.wait_exit()
             return False
-        if state in ("running", "paused", "prelaunch", "suspended"):
+        if state in ("running", "paused", "prelaunch", "suspended",
+                     "guest-panicked"):
             return True
         time.sleep(0.001)
     raise GuestError("loading never ends")

@@ -8,10 +8,10 @@ from crossing import (HOLD, carry, clocks, held, hop, landed, release,
                       report_of, stayed, total, view)
 from harness.check import sentences
 from harness.guest import GuestError
-from harness.migrate import (arrive, go, set_capabilities, wait_loaded,
+from harness.migrate import (arrive, go, pause, set_capabilities, wait_loaded,
                              wait_status)
 
-PAUSE_S = 1.0
+PAUSE_S = 0.5
 SNAPSHOT_S = 3.0
 LEAP_AHEAD_S = 20       # the guest has to be stopped by then, beside any load
 DAY_NS = 86400 * 10 ** 9
@@ -73,10 +73,9 @@ def paused(lab):
     source = lab.source()
     destination = lab.listening(lab.hosts[1])
     before, now = view(source), clocks(lab)
-    source.qmp.execute("stop")
-    time.sleep(PAUSE_S / 2)
+    pause(source)
     done = carry(source, destination, lab.hosts[1].uri)
-    time.sleep(PAUSE_S / 2)
+    time.sleep(PAUSE_S)
     destination.qmp.execute("cont")
     arrive(destination)
     return dict(landed(source, destination, before, now), **done)

@@ -84,7 +84,7 @@ SCENARIOS = [
              action="cancelled", end="stays"),
     Scenario("killed", "the destination dies before the last pass", A, B,
              action="killed", end="stays"),
-    Scenario("paused", "paused by its user for 1 s around the migration", A, B,
+    Scenario("paused", "paused by its user before the migration", A, B,
              action="paused", bounds=Bounds(elapsed="freeze")),
     Scenario("snapshot", "saved to a file, restored on the other host 3 s "
              "later", A, B, action="snapshot"),

@@ -6,7 +6,8 @@ import outcome
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import crashed, sentences
-from harness.migrate import arrive, explain, go, incoming, wait_loaded
+from harness.migrate import (arrive, explain, go, incoming, pause,
+                             wait_loaded)
 from harness.table import REASONS, cpu
 
 WARNED = "taking the guest all the same"
@@ -63,7 +64,7 @@ def cross(case):
         destination, uri = incoming(side(case.destination, case), **options)
         with destination:
             if case.blackout == "paused":
-                source.qmp.execute("stop")
+                pause(source)
             info = go(source, uri)
             if info["status"] == "failed":
                 return refused(destination), destination.stderr()

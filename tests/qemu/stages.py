@@ -71,9 +71,9 @@ def connecting(source, *_):
 
 
 @contextlib.contextmanager
-def _to(source, *capabilities):
+def _to(source, *capabilities, to=None):
     """To a destination; a lot of RAM has to go."""
-    guest, uri = incoming(patched(), source.vcpus, capabilities)
+    guest, uri = incoming(to or patched(), source.vcpus, capabilities)
     capabilities += "events",
     with guest:
         set_capabilities(source, *capabilities)
@@ -97,9 +97,9 @@ def setup(source, *capabilities):
 
 
 @contextlib.contextmanager
-def ram(source, *capabilities):
+def ram(source, *capabilities, to=None):
     """In the first pass over RAM."""
-    with _to(source, *capabilities) as (guest, uri):
+    with _to(source, *capabilities, to=to) as (guest, uri):
         set_parameters(source, **{"max-bandwidth": SLOW})
         source.qmp.execute("migrate", {"uri": uri})
         while _ram_sent(source) < 65536:

@@ -8,7 +8,7 @@ import time
 
 import modes
 import stages
-from harness import fakehost, measure
+from harness import fakehost, measure, migrate
 from harness.binaries import keeps_tsc_offsets, start
 from harness.check import patched
 from harness.migrate import arrive, arrive_late, go, incoming, wait_running
@@ -84,7 +84,7 @@ def late(source, paused):
     khz = measure.host_khz(source)
     before = read(source)
     if paused:
-        source.qmp.execute("stop")
+        migrate.pause(source)
     destination, uri = incoming(patched(), extra=["-S"])
     with destination:
         assert go(source, uri)["status"] == "completed"

@@ -6,7 +6,7 @@ import stages
 from harness import fakehost, layout, measure
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
-from harness.migrate import arrive, cross, go, incoming, wait_loaded
+from harness.migrate import arrive, cross, go, incoming, pause, wait_loaded
 from harness.tap import note
 from snapshot import monitor
 
@@ -34,7 +34,7 @@ def test_paused():
     """A guest paused by its user arrives paused and then counts on."""
     with start(patched()) as source:
         source.wait_up()
-        source.qmp.execute("stop")
+        pause(source)
         with moved_paused(source) as destination:
             before = measure.view(source)
             destination.qmp.execute("cont")
@@ -46,7 +46,7 @@ def test_paused_twice():
     """Moved paused, and moved on without having run in between."""
     with start(patched()) as source:
         source.wait_up()
-        source.qmp.execute("stop")
+        pause(source)
         with moved_paused(source) as second, moved_paused(second) as third:
             before = measure.view(source)
             third.qmp.execute("cont")
@@ -59,7 +59,7 @@ def test_paused_cancelled():
     with start(patched()) as source:
         source.wait_up()
         before = measure.view(source)
-        source.qmp.execute("stop")
+        pause(source)
         with stages.setup(source) as destination:
             stages.cancel(source, stages.setup, destination)
         state = source.qmp.execute("query-status")["status"]
@@ -132,13 +132,17 @@ def test_freeze():
             note("frozen: %s" % report["frozen"])
 
 
+def fall_asleep(guest):
+    guest.devices()
+    monitor(guest, "o/h %#x %#x" % (PM_CONTROL, SLEEP_S3))
+    guest.qmp.wait_event("SUSPEND")
+
+
 def test_suspended():
     """A guest in S3 arrives in S3, wakes up there, and crosses again."""
     with start(patched()) as source:
         source.wait_up()
-        source.devices()
-        monitor(source, "o/h %#x %#x" % (PM_CONTROL, SLEEP_S3))
-        source.qmp.wait_event("SUSPEND")
+        fall_asleep(source)
         with moved_paused(source) as destination:
             state = destination.qmp.execute("query-status")["status"]
             assert state == "suspended", state

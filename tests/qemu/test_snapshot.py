@@ -6,7 +6,7 @@ import time
 from harness import measure
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
-from harness.migrate import (arrive, cross, load, set_capabilities,
+from harness.migrate import (arrive, cross, load, pause, set_capabilities,
                              wait_loaded, wait_running, wait_status)
 from harness.tap import note
 from modes import moved
@@ -62,7 +62,7 @@ def test_savevm_paused():
         add_disk(guest)
         guest.wait_up()
         before = measure.view(guest)
-        guest.qmp.execute("stop")
+        pause(guest)
         monitor(guest, "savevm here")
         monitor(guest, "loadvm here")
         guest.qmp.execute("cont")

@@ -9,7 +9,7 @@ from fakejudge import calls, differs, look, problems
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched, crashed, sentences
-from harness.migrate import go, incoming, wait_loaded
+from harness.migrate import go, incoming, pause, wait_loaded
 from harness.table import NO_TRY, POLICIES, REASONS, Row, options, rows
 from harness.tap import note
 
@@ -46,7 +46,7 @@ def attempt(row, policy, source, qemu, kvmclock, wanted):
     destination, uri = incoming(side, **qemu)
     with destination:
         if row.guest == "paused":
-            source.qmp.execute("stop")
+            pause(source)
         info = go(source, uri)
         if wanted.startswith("refused"):
             assert info["status"] == "failed", "%s to %s, %s: %s: %s" % (

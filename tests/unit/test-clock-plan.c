@@ -65,6 +65,16 @@ static void test_time(void)
     g_assert_false(cf_move_plan(&move, false, INT64_MAX));
 }
 
+static void test_stopped_to_save(void)
+{
+    g_assert_true(cf_stopped_to_save(INT64_MIN));
+    g_assert_true(cf_stopped_to_save(-1));
+    g_assert_true(cf_stopped_to_save(0));
+    g_assert_true(cf_stopped_to_save(5 * SECOND));
+    g_assert_false(cf_stopped_to_save(5 * SECOND + 1));
+    g_assert_false(cf_stopped_to_save(INT64_MAX));
+}
+
 /* A clock that is ahead can't make more time pass than was seen. */
 static void test_seen(void)
 {
@@ -341,6 +351,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-plan/same-host", test_same_host);
     g_test_add_func("/clock-plan/time", test_time);
     g_test_add_func("/clock-plan/seen", test_seen);
+    g_test_add_func("/clock-plan/stopped-to-save", test_stopped_to_save);
     g_test_add_func("/clock-plan/copied", test_copied);
     g_test_add_func("/clock-plan/computed", test_computed);
     g_test_add_func("/clock-plan/write", test_write);

@@ -140,6 +140,11 @@ bool migration_setup_ack_take_pong(uint32_t number)
     return true;
 }
 
+bool migration_setup_ack_pending(void)
+{
+    return qatomic_read(&ack.pending);
+}
+
 bool migration_setup_ack_done(void)
 {
     return ack.only && ack.acked;

@@ -40,6 +40,9 @@ bool migration_setup_ack_stops_vm(void);
 /* Returns true if nobody else is to see this PONG. */
 bool migration_setup_ack_take_pong(uint32_t number);
 
+/* On the source: is it to answer, and hasn't yet? */
+bool migration_setup_ack_pending(void);
+
 /* Has the return path served its purpose? */
 bool migration_setup_ack_done(void);
 

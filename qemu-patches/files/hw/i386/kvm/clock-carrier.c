@@ -48,13 +48,37 @@ static void kvmclock_advance_virtual(int64_t lead_ns)
 
 /* --- The guest stops and runs */
 
+/*
+ * Management software may stop a guest that takes too long to move.  Before it
+ * was accepted, a destination would take it for one that stopped after that.
+ */
+static bool kvmclock_is_on_its_way(void)
+{
+    return migration_in_bg_snapshot()
+           ? migration_thread_is_self()
+           : migration_is_running() && !migration_setup_ack_pending();
+}
+
 /* Does the VM stop only to be saved, with its user none the wiser? */
 static bool kvmclock_stops_to_save(RunState state)
 {
     return state == RUN_STATE_FINISH_MIGRATE || state == RUN_STATE_SAVE_VM ||
            state == RUN_STATE_RESTORE_VM || state == RUN_STATE_COLO ||
-           (state == RUN_STATE_PAUSED && migration_in_bg_snapshot() &&
-            migration_thread_is_self());
+           (state == RUN_STATE_PAUSED && kvmclock_is_on_its_way());
+}
+
+/*
+ * Or was it stopped by 'stop', but only now, by who saves it?  The virtual
+ * clock has stood as long.  What arrived here stopped was judged at its source.
+ */
+static void kvmclock_judge_stop(KVMClockCarrier *c)
+{
+    if (runstate_check(RUN_STATE_PAUSED) &&
+        c->carried_from != CARRIED_LOADED &&
+        cf_stopped_to_save(c->virtual_lead_ns - kvmclock_virtual_lead_ns())) {
+        c->carried.flags &= ~KVMCLOCK_STATE_PAUSED;
+        c->keep_on_resume = true;
+    }
 }
 
 static void kvmclock_carrier_drop(KVMClockCarrier *c)
@@ -317,6 +341,7 @@ static int kvmclock_offer_pre_save(void *opaque)
     const struct cf_tsc_freq freq = kvmclock_offer_freq(c);
     Error *err = NULL;
 
+    kvmclock_judge_stop(c);
     if (!kvmclock_may_send(c)) {
         return -EIO;
     }
