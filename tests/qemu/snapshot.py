@@ -41,8 +41,7 @@ def finish_job(guest, name, timeout=20):
 
 def monitor(guest, line):
     """A command of the human monitor; its answer."""
-    words = guest.qmp.execute("human-monitor-command", {"command-line": line},
-                              timeout=60)
+    words = guest.qmp.execute("human-monitor-command", {"command-line": line})
     assert "Error" not in words, words
     return words
 
