@@ -185,7 +185,8 @@ def show(scenario, line, wrong):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="run lab", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="SCENARIO",
                         help="default: those that ./run check runs")
     parser.add_argument("--all", action="store_true", help="every scenario")
