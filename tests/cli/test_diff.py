@@ -5,6 +5,7 @@ import tempfile
 
 from harness.command import FAILURE, FINE, INEXACT, USAGE, fails, output, run
 from harness.schemas import assert_fits
+from test_check import Files
 
 START = 18 * 10 ** 17           # real time at the hosts' TSC 0, ns
 BITS = 48
@@ -196,6 +197,18 @@ def test_text():
     assert "Known to        : 2 us\n" in text, text
     assert "kvmclock step   : -1 us\n" in text, text
     assert "vCPU skew       : 0 ticks\n" in text
+
+
+def test_days():
+    """Days are days, not so many ms"""
+    days = 3 * 24 * HOUR
+    before = state(A, HOUR, 5 * 10 ** 12, 10 ** 12)
+    after = state(B, HOUR + days, 5 * 10 ** 12 + days // HOUR * TICKS,
+                  10 ** 12 + 2 * days)
+    with Files(before, after) as files:
+        text = output("diff", *files, status=[INEXACT])
+    assert "Time between    : 3 days, by" in text, text
+    assert "kvmclock step   : 3 days\n" in text, text
 
 
 def test_wrong_files():

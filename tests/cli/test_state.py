@@ -81,6 +81,14 @@ def test_arrived():
         assert restore[name] == str(truth[name.replace("_", "-")]), name
 
 
+def test_days():
+    """Days are days, not so many ms"""
+    with Monitor(answers({**RESTORE, "elapsed-ns": 3 * 86400 * 10 ** 9,
+                          "same-host": False})) as path:
+        said = facts(output("state", "--qmp", path))
+    assert said["Blackout"] == "3 days", said
+
+
 def test_check_takes_it():
     """What --json writes check takes, with the guest's own wishes"""
     with Qemu("patched", kvmclock={"policy": "strict"}) as (guest, path), \
