@@ -195,5 +195,9 @@ def test_unit():
             stdout=subprocess.PIPE, text=True, check=True).stdout
         assert re.search(r"^WatchdogSec=180$", text, re.M)
         assert re.search(r"^SyslogLevelPrefix=no$", text, re.M)
+        # root without a capability could still ask systemd for all of them
+        assert re.search(r"^CapabilityBoundingSet=$", text, re.M)
+        assert re.search(r"^InaccessiblePaths=-/run/dbus -/run/systemd/private$",
+                         text, re.M)
     exposure = re.search(r"exposure level for \S+: ([\d.]+)", rating)
     assert float(exposure[1]) < 2, exposure[0]
