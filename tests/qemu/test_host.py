@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A host whose clocks change while QEMU runs there: each migration asks anew."""
+"""A host whose clocks change while QEMU runs there: each migration asks anew,
+and so does each stop, of what it must know."""
 from harness import fakehost, measure
 from harness.binaries import start
-from harness.migrate import cross, wait_running
+from harness.migrate import (arrive, cross, go, incoming, pause, wait_loaded,
+                             wait_running)
+from harness.pvclock import signed64
 from snapshot import add_disk, monitor
 
 # Of a TSC that the kernel found to be unstable.
 UNSTABLE = {"tsc_offset": "rewinds", "master_clock": "never"}
+
+# Each vCPU's TSC is rounded when KVM lets it catch up.
+ROUNDED_TICKS = 2
 
 
 def side(host):
@@ -16,6 +22,76 @@ def side(host):
 def exact(report):
     """Is all of it known to the nanosecond, and to the tick?"""
     return "bound-ns" in report and "skew-ticks" in report
+
+
+def turn(guest, host, like):
+    """A host's TSC becomes unstable, seen by programs that run there as soon
+    as one of them reads KVM's parameter."""
+    fakehost.declare(host, like, **UNSTABLE)
+    guest.qmp.execute("chardev-add", {"id": "reader", "backend": {
+        "type": "file", "data": {
+            "out": "/dev/null",
+            "in": "/sys/module/kvm/parameters/tsc_tolerance_ppm"}}})
+
+
+def apart(host, pid):
+    """By how many ticks the TSCs of two vCPUs differ when both run."""
+    calls = fakehost.log(host, pid)
+    first, second = (fakehost.clocks(calls, vcpu) for vcpu in range(2))
+    now = max(first.run.true_ns, second.run.true_ns)
+    return signed64(second.guest_tsc(now) - first.guest_tsc(now))
+
+
+def turned(name, like, steps):
+    """A guest of two vCPUs that goes through these steps; what it says."""
+    host = fakehost.declare(name, like)
+    with start(side(host), vcpus=2) as guest:
+        guest.wait_up()
+        for step in steps:
+            if step == "turn":
+                turn(guest, host, like)
+            else:
+                guest.qmp.execute(step)
+        guest.wait_beating()
+        ticks = apart(host, guest.pid)
+        assert abs(ticks) <= ROUNDED_TICKS, (ticks, guest.stderr())
+        report = measure.own_report(guest)
+        assert report["tsc"] == "unverified", report
+
+
+def test_pause():
+    """The TSC becomes unstable, and the guest is paused: no TSC is where it
+    was captured any more, and the vCPUs' stay together all the same."""
+    turned("turns", "released", ("turn", "stop", "cont"))
+
+
+def test_pause_old():
+    """The same before Linux 5.16, which doesn't tell offsets."""
+    turned("turns-old", "old", ("turn", "stop", "cont"))
+
+
+def test_pause_meanwhile():
+    """It becomes so while the guest stands."""
+    turned("turns-meanwhile", "released", ("stop", "turn", "cont"))
+
+
+def test_paused_move():
+    """Paused after that, and moved to a stable host."""
+    host = fakehost.declare("turns-left", "released")
+    with start(side(host), vcpus=2) as guest:
+        guest.wait_up()
+        turn(guest, host, "released")
+        pause(guest)
+        destination, uri = incoming(side("newest"), vcpus=2)
+        with destination:
+            assert go(guest, uri)["status"] == "completed", guest.stderr()
+            assert wait_loaded(destination), destination.stderr()
+            destination.qmp.execute("cont")
+            arrive(destination)
+            ticks = apart("newest", destination.pid)
+            assert abs(ticks) <= ROUNDED_TICKS, (ticks, guest.stderr())
+            report = measure.own_report(destination)
+            assert not exact(report), report
 
 
 def test_source():

@@ -30,6 +30,7 @@ typedef struct BootClock {
 
 static void kvmclock_capture_boot(CPUState *cpu, BootClock *boot)
 {
+    kvmclock_look_again(cpu->kvm_fd);
     boot->from_kernel = kvmclock_this_host()->has_clock_guest &&
                         kvmclock_get_fn(cpu->kvm_fd, &boot->fn) == 0;
     boot->has_page = !boot->from_kernel &&

@@ -408,20 +408,28 @@ int kvmclock_set_tsc_offset(int vcpu_fd, const struct cf_tsc *tsc,
     return MIN(ret, 0);
 }
 
-/* Before Linux 5.16 no offset shows that the TSC is rewound. */
-static bool kvmclock_tsc_stands(int vcpu_fd)
-{
-    struct cf_tsc_reading first, second;
+static KVMClockHost kvmclock_probed;    /* as it was found last */
 
-    if (!kvmclock_read_tsc(vcpu_fd, &first)) {
+/*
+ * Of a vCPU that doesn't run.  Where the host's TSC is unstable, each call
+ * puts the guest's back to where it was: its offset is another one each time.
+ */
+static bool kvmclock_offset_moves(int vcpu_fd, const KVMClockHost *host)
+{
+    struct cf_tsc first, second;
+
+    if (!kvmclock_get_tsc(vcpu_fd, host, &first)) {
         return false;
     }
-    g_usleep(CF_RUNS_US);
-    return kvmclock_read_tsc(vcpu_fd, &second) &&
-           cf_tsc_stands(&first, &second);
+    if (first.error_ticks) {
+        g_usleep(CF_RUNS_US);
+    }
+    if (!kvmclock_get_tsc(vcpu_fd, host, &second)) {
+        return false;
+    }
+    second.error_ticks += first.error_ticks;
+    return !cf_tsc_is_at(&second, first.offset_ticks, 0);
 }
-
-static KVMClockHost kvmclock_probed;    /* as it was found last */
 
 /*
  * Does a TSC offset that is written act?  Ask the MSR, not the call.  A call
@@ -443,7 +451,7 @@ static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
         return kvmclock_probed.tsc_khz ? kvmclock_probed.offset
                                        : CF_OFFSET_IGNORED;
     }
-    return back.error_ticks && kvmclock_tsc_stands(vcpu_fd)
+    return back.error_ticks && kvmclock_offset_moves(vcpu_fd, host)
            ? CF_OFFSET_REWINDS
            : cf_offset_behaviour(&old, &back, before, after);
 }
@@ -575,4 +583,16 @@ const KVMClockHost *kvmclock_this_host(void)
         kvmclock_probed.offset = CF_OFFSET_STICKS;      /* unknown: try */
     }
     return &kvmclock_probed;
+}
+
+/*
+ * The TSC may have become unstable since it was probed: ask a stopped vCPU,
+ * for a scratch VM takes too long while the guest waits.
+ */
+void kvmclock_look_again(int vcpu_fd)
+{
+    if (kvmclock_this_host()->offset == CF_OFFSET_STICKS &&
+        kvmclock_offset_moves(vcpu_fd, &kvmclock_probed)) {
+        kvmclock_probed.offset = CF_OFFSET_REWINDS;
+    }
 }

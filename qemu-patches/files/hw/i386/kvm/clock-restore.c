@@ -203,6 +203,7 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
         return false;
     }
     r->report->now_ns = get_clock();
+    kvmclock_look_again(first_cpu->kvm_fd);
     if (!kvmclock_measure_blackout(r, errp) ||
         !kvmclock_restore_tsc(r, errp)) {
         return false;
