@@ -341,8 +341,8 @@ static bool kvmclock_get_freq(int vcpu_fd, const KVMClockHost *host,
     }
     read = fixed && kvmclock_read_tsc(vcpu_fd, &reading);
     if (!cf_tsc_derive(khz, host->tsc_khz, kvmclock_frac_bits(),
-                       kvmclock_tolerance_ppm(), read ? &reading : NULL,
-                       tsc)) {
+                       read ? 0 : kvmclock_tolerance_ppm(),
+                       read ? &reading : NULL, tsc)) {
         return false;
     }
     tsc->seen = tsc->seen && read == fixed;
