@@ -218,7 +218,7 @@ void fake_vm_create(FakeVm *vm, FakeHost *host)
 {
     memset(vm, 0, sizeof(*vm));
     vm->host = host;
-    vm->default_khz = host->khz;
+    vm->default_khz = host->told_khz ? host->told_khz : host->khz;
     vm->clock_offset_ns = 0 - fake_true_ns();
     if (host->master_clock == FAKE_MASTER_CLOCK_EARLY) {
         fake_take_reference(vm);

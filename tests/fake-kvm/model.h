@@ -50,6 +50,7 @@ typedef enum FakeBrink {
 
 /**
  * FakeHost - one host
+ * @told_khz: what the kernel takes @khz for in new VMs; 0: for what it is
  * @tsc_base_ticks: host TSC at true time 0
  * @realtime_base_ns: CLOCK_REALTIME at true time 0
  * @tsc_control: it can scale TSCs
@@ -84,6 +85,7 @@ typedef enum FakeBrink {
  */
 typedef struct FakeHost {
     uint32_t khz;
+    uint32_t told_khz;
     uint64_t tsc_base_ticks;
     uint64_t realtime_base_ns;
     CfHostTime time;

@@ -206,6 +206,7 @@ void shim_look_again(void)
     FakeHost now;
 
     if (read_host(path, name, &now, &faults, NULL)) {
+        shim_host.told_khz = now.khz;
         shim_host.offset = now.offset;
         shim_host.master_clock = now.master_clock;
         shim_host.tolerance_ppm = now.tolerance_ppm;

@@ -126,6 +126,18 @@ def test_destination():
         assert found[1]["tsc"] == "unverified", found[1]
 
 
+def test_refined():
+    """A kernel measured its TSC's frequency better since the guest started:
+    that is what is offered, and the clocks that are captured fit it."""
+    host = fakehost.declare("refined", "newest-amd")
+    with start(side(host)) as source:
+        source.wait_up()
+        fakehost.declare(host, "newest-amd", khz=fakehost.KHZ + 1)
+        crossing = cross(source, side("newest"), brackets=False)
+        with crossing.destination as destination:
+            assert measure.own_report(destination), source.stderr()
+
+
 def test_tolerance():
     """Somebody sets kvm.tsc_tolerance_ppm after the offer, where only that
     tells whether a TSC is scaled: the guest is sent as if the clocks couldn't

@@ -351,6 +351,7 @@ static int kvmclock_offer_pre_save(void *opaque)
         error_report_err(err);
         return -EIO;
     }
+    c->freq = c->offer.freq;    /* by the host's kHz as they are known now */
     return 0;
 }
 
