@@ -3,6 +3,8 @@
 
 Each comparison is of two intervals: as the guest's TSC saw it, and as these
 timers did."""
+import os
+import socket
 import tempfile
 import time
 
@@ -11,9 +13,11 @@ import stages
 from harness import fakehost, measure, migrate
 from harness.binaries import keeps_tsc_offsets, start
 from harness.check import patched
-from harness.migrate import arrive, arrive_late, go, incoming, wait_running
+from harness.migrate import (arrive, arrive_late, go, incoming, load,
+                             wait_loaded, wait_running)
 from harness.tap import note
 from snapshot import add_disk, monitor
+from test_ahead import ahead
 
 PM_HZ, PM_BITS = 3579545, 24        # it wraps after 4.7 s
 HPET_HZ, HPET_BITS = 10 ** 8, 32    # after 43 s
@@ -184,3 +188,74 @@ def test_freeze():
         guest.wait_up()
         khz = measure.host_khz(guest)       # of this machine
     assert frozen(khz) > LONG_S * 10 ** 9
+
+
+# -- Timers that were due while the guest was away --
+
+AWAY_S = 540                        # less than the blackout-limit
+HPET = 0xfed00000
+HPET_ON, TICKS, TIMER_0 = HPET + 0x10, HPET + 0xf0, HPET + 0x100
+PERIODIC = 0x48                     # and the next write sets the comparator
+
+
+def write_registers(guest, *values):
+    """Write to devices' registers [(address, value)], as the guest could."""
+    path = guest.path("registers")
+    address = {"type": "unix", "data": {"path": path}}
+    guest.qmp.execute("chardev-add", {"id": "registers", "backend": {
+        "type": "socket", "data": {"addr": address, "wait": False}}})
+    guest.qmp.execute("object-add", {"id": "registers", "qom-type": "qtest",
+                                     "chardev": "registers", "log": "none"})
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(path)
+        with server.makefile("rw") as file:
+            for place, value in values:
+                print("writeq %#x %#x" % (place, value), file=file, flush=True)
+                assert file.readline().strip() == "OK", place
+
+
+def shortest_period(guest):
+    """Let the HPET's first timer fire with each of its ticks."""
+    write_registers(guest, (HPET_ON, 0), (TICKS, 0), (TIMER_0, PERIODIC),
+                    (TIMER_0 + 8, 1), (HPET_ON, 1))
+
+
+def load_effort_s(side, prepare=lambda guest: None):
+    """The processor's time that it costs QEMU to load a guest that was away
+    for long, until that runs and QEMU answers."""
+    with start(fakehost.side("newest")) as source:
+        source.wait_up()
+        prepare(source)
+        uri = "file:" + source.path("stream")
+        assert go(source, uri)["status"] == "completed"
+        with load(side, uri) as destination:
+            assert wait_loaded(destination), destination.stderr()
+            arrive(destination)
+            elapsed_ns = measure.own_report(destination)["elapsed-ns"]
+            assert elapsed_ns > AWAY_S * 10 ** 9, elapsed_ns
+            return effort_s(destination.pid)
+
+
+def effort_s(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_shortest_period():
+    """Billions of periods that an HPET missed cost no time to catch up on."""
+    side = ahead(AWAY_S)
+    without = load_effort_s(side)
+    with_it = load_effort_s(side, shortest_period)
+    note("QEMU worked %.2f s, %.2f s without the HPET" % (with_it, without))
+    assert with_it < 100 * without, (with_it, without)
+
+
+def test_counter_ahead():
+    """Nor does a comparator that the guest left far behind the counter."""
+    with start(patched()) as guest:
+        guest.wait_up()
+        write_registers(guest, (HPET_ON, 0), (TIMER_0, PERIODIC),
+                        (TIMER_0 + 8, 1), (TICKS, 1 << 56), (HPET_ON, 1))
+        for _ in range(10):
+            guest.qmp.execute("query-status")
