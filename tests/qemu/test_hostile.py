@@ -6,7 +6,7 @@ import struct
 import tempfile
 
 import hotplug
-from harness import layout, measure, stream
+from harness import fakehost, layout, measure, stream
 from harness.binaries import start
 from harness.check import WORST_NS, crashed, patched, patched_off, tries
 from harness.guest import GuestError
@@ -34,6 +34,12 @@ LIES = {
     "all zero": (0, bytes(layout.PV_SIZE)),
     "all ones": (0, b"\xff" * layout.PV_SIZE),
 }
+
+# Where fn.system_ns and anchor.clock_ns are in vmstate_kvmclock_carried, and a
+# clock that has one more millisecond.
+SYSTEM_NS_AT = 32
+CLOCK_NS_AT = 52
+LAST_NS = 2 ** 63 - 10 ** 6
 
 
 def lie(guest, offset, value):
@@ -202,3 +208,31 @@ def test_one_faster():
                 assert not measure.own_report(guest), plugged
                 assert "different frequencies" in words, words
                 assert "as if guest-clock was off" in words, words
+
+
+def test_out_of_range():
+    """A clock that would leave its range in the blackout: none is carried, and
+    no TSC is touched before that is known."""
+    side = fakehost.side("newest")
+    with start(side) as guest:
+        guest.wait_up()
+        path = guest.path("stream")
+        assert go(guest, "file:" + path)["status"] == "completed"
+        with open(path, "rb") as file:
+            data = bytearray(file.read())
+        start_at, = [at for name, at, _ in stream.fields(data)
+                     if name[-2:] == ("kvmclock/guest_clock", "carried")]
+        now, = struct.unpack_from(">Q", data, start_at + CLOCK_NS_AT)
+        for at in start_at + CLOCK_NS_AT, start_at + SYSTEM_NS_AT:
+            value, = struct.unpack_from(">Q", data, at)
+            struct.pack_into(">Q", data, at, LAST_NS - now + value)
+        with open(path, "wb") as file:
+            file.write(data)
+        with load(side, "file:" + path) as there:
+            assert wait_loaded(there), there.stderr()
+            arrive(there)
+            assert "as if guest-clock was off" in there.stderr()
+            written = [call for call in fakehost.log("newest", there.pid)
+                       if call.where.startswith("vm0.") and
+                       call.name == "KVM_SET_DEVICE_ATTR(TSC_OFFSET)"]
+            assert not written, written

@@ -206,8 +206,8 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     }
     if (!kvmclock_restore(&c->carried, c->carried_from == CARRIED_CAPTURED,
                           &c->config, &c->report, &err)) {
-        warn_reportf_err(err, "the guest's clocks are restored as if "
-                         "guest-clock was off: ");
+        warn_reportf_err(err, "the guest's kvmclock is set as if guest-clock "
+                         "was off, and its TSC may jump: ");
         return false;
     }
     if (!c->report.move.frozen) {

@@ -186,6 +186,15 @@ static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
     return true;
 }
 
+/* Could kvmclock go on whatever comes of the TSCs?  Before they change. */
+static bool kvmclock_could_go_on(KVMClockRestoring *r, Error **errp)
+{
+    r->boot.src = kvmclock_carried_tsc(r->src, first_cpu);
+    kvmclock_get_tsc(first_cpu->kvm_fd, kvmclock_this_host(), &r->boot.dst);
+    r->report->result.tsc = CF_TSC_NOT_SET;
+    return kvmclock_plan_target(r, errp);
+}
+
 static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
 {
     const struct cf_move *move = &r->report->move;
@@ -205,6 +214,7 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
     r->report->now_ns = get_clock();
     kvmclock_look_again(first_cpu->kvm_fd);
     if (!kvmclock_measure_blackout(r, errp) ||
+        !kvmclock_could_go_on(r, errp) ||
         !kvmclock_restore_tsc(r, errp)) {
         return false;
     }
