@@ -16,6 +16,8 @@ SPREAD_NS = 1
 # What a QEMU without the feature says of a stream with it: 10.0 says "savevm
 # section".
 UNKNOWN_SECTION = "section or instance 'kvmclock_offer'"
+# And one that has it, turned off.
+OFF_HERE = "the source carries the guest's clocks and this side doesn't"
 
 
 def tries(full):

@@ -19,6 +19,12 @@ def add_disk(guest):
                                        "node-name": DISK})
 
 
+def disk_of(guest):
+    """That image for another guest, once this one has ended."""
+    return {"driver": "qcow2", "node-name": DISK, "file": {
+        "driver": "file", "filename": guest.path("disk.qcow2")}}
+
+
 def _create(guest, options):
     guest.qmp.execute("blockdev-create", {"job-id": "create",
                                           "options": options})

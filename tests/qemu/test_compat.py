@@ -6,7 +6,7 @@ import sys
 
 from harness import measure
 from harness.binaries import start
-from harness.check import (UNKNOWN_SECTION, Untouched, assert_carried,
+from harness.check import (OFF_HERE, UNKNOWN_SECTION, Untouched, assert_carried,
                            machine_types, patched, patched_off, stock)
 from harness.migrate import cross, go, incoming, set_capabilities
 from harness.qmp import QmpError
@@ -92,7 +92,7 @@ def test_on_to_stock():
 def test_on_to_off():
     """On, it is refused where the feature is off, just so."""
     for machine in machines():
-        refused(patched(), patched_off(), machine, UNKNOWN_SECTION)
+        refused(patched(), patched_off(), machine, OFF_HERE)
 
 
 def test_stock_there_and_back():

@@ -5,12 +5,13 @@ import time
 
 from harness import measure
 from harness.binaries import start
-from harness.check import Untouched, assert_carried, patched
+from harness.check import (OFF_HERE, Untouched, assert_carried, patched,
+                           patched_off, stock)
 from harness.migrate import (arrive, cross, load, pause, set_capabilities,
                              wait_loaded, wait_running, wait_status)
 from harness.tap import note
 from modes import moved
-from snapshot import add_disk, monitor, snapshot
+from snapshot import DISK, add_disk, disk_of, monitor, snapshot
 
 
 def saved(source, path):
@@ -81,13 +82,41 @@ def test_loaded_elsewhere():
             other.wait_up()
             source.qmp.execute("quit")
             source.wait_exit()
-            other.qmp.execute("blockdev-add", {
-                "driver": "qcow2", "node-name": "disk", "file": {
-                    "driver": "file", "filename": source.path("disk.qcow2")}})
+            other.qmp.execute("blockdev-add", disk_of(source))
             monitor(other, "loadvm here")
             wait_running(other)
             other.wait_beating()
             assert_carried(before, other)
+
+
+def taken_with_the_feature_off(guest, words):
+    """It warned, it runs, and stock QEMU takes it from there."""
+    assert OFF_HERE in words, words
+    assert "taking the guest all the same" in words, words
+    guest.wait_beating()
+    cross(guest, stock(), brackets=False).destination.close()
+
+
+def test_off_here():
+    """What was saved with the feature on is taken where it was never on."""
+    with start(patched()) as source:
+        add_disk(source)
+        source.wait_up()
+        monitor(source, "savevm here")
+        path = source.path("stream")
+        saved(source, path)
+        with load(patched_off(), "file:" + path) as other:
+            assert wait_loaded(other), other.stderr()
+            taken_with_the_feature_off(other, other.stderr())
+        source.qmp.execute("quit")
+        source.wait_exit()
+        with start(patched_off()) as other:
+            other.wait_up()
+            other.qmp.execute("blockdev-add", disk_of(source))
+            words = monitor(other, "loadvm here")
+            wait_running(other)
+            other.qmp.execute("blockdev-del", {"node-name": DISK})
+            taken_with_the_feature_off(other, words)
 
 
 def test_jobs():

@@ -4,8 +4,8 @@ import contextlib
 import json
 import os
 
-from harness.check import (UNKNOWN_SECTION, crashed, machine_types, patched,
-                           patched_off, stock)
+from harness.check import (OFF_HERE, UNKNOWN_SECTION, crashed, machine_types,
+                           patched, patched_off, stock)
 from harness.migrate import arrive, load, wait_loaded
 from harness.tap import note
 
@@ -80,13 +80,13 @@ def test_new_in_on():
 
 
 def test_new_in_off():
-    """A QEMU with the feature off refuses them in QEMU's own clear words."""
+    """A QEMU with the feature off refuses them: a pipe is no storage."""
     for name, recipe in recipes(True):
-        is_refused(name, recipe, patched_off(), UNKNOWN_SECTION)
+        is_refused(name, recipe, patched_off(), OFF_HERE)
 
 
 def test_new_in_stock():
-    """So does stock QEMU."""
+    """So does stock QEMU, in its own words."""
     for name, recipe in recipes(True):
         is_refused(name, recipe, stock(), UNKNOWN_SECTION)
 

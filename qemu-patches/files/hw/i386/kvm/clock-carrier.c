@@ -455,6 +455,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
     KVMClockCarrier *c = opaque;
 
     if (!c->config.enabled) {
+        kvmclock_carrier_drop(c);
         return migration_from_storage() ? 0 : -EINVAL;
     }
     if (!kvmclock_carried_fits(&c->carried, &c->offer.freq)) {
@@ -482,7 +483,6 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
 
 /* --- The device */
 
-/* From now on this QEMU sends offers and takes them. */
 static bool kvmclock_get_ready(KVMClockCarrier *c, Error **errp)
 {
     if (!kvmclock_probe_host(0, NULL, errp)) {
@@ -492,10 +492,6 @@ static bool kvmclock_get_ready(KVMClockCarrier *c, Error **errp)
     if (!cf_tsc_freq_valid(&c->freq)) {
         error_setg(errp, "KVM doesn't tell the frequency of the guest's TSC");
         return false;
-    }
-    if (!c->registered) {
-        migration_setup_ack_register(&kvmclock_offer_vmsd, c);
-        c->registered = true;
     }
     return true;
 }
@@ -517,6 +513,8 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
 
     c->handler = handler;
     kvmclock_hook_in(c);
+    /* Turned off it takes offers, too: it knows what to do with a snapshot. */
+    migration_setup_ack_register(&kvmclock_offer_vmsd, c);
 
     /* For qom-set: the device's own path isn't the same everywhere. */
     object_property_add_const_link(qdev_get_machine(), "kvmclock", OBJECT(c));

@@ -49,7 +49,6 @@ struct KVMClockCarrier {
     KVMClockOffer offer;
     bool offered;               /* @offer was loaded: clocks are to come */
     bool failed;                /* to capture the stopped guest's clocks */
-    bool registered;            /* the offer's section is */
     KVMClockReport report;
 #endif
 };

@@ -7,14 +7,11 @@
 #define HW_I386_KVM_CLOCK_COMPAT_H
 
 #if QEMU_VERSION_MAJOR == 10 && QEMU_VERSION_MINOR == 0
-/* What a destination says of a section that it doesn't know */
-#define UNKNOWN_SECTION "Unknown savevm section or instance "
 #define CLASS_DATA void         /* what class_init is given */
 #ifdef COMPILING_PER_TARGET
 #include "exec/address-spaces.h"
 #endif
 #else
-#define UNKNOWN_SECTION "Unknown section or instance "
 #define CLASS_DATA const void
 #ifdef COMPILING_PER_TARGET
 #include "system/address-spaces.h"
