@@ -2,7 +2,7 @@
 """The main promise: the guest's clocks cross a live migration unharmed."""
 import statistics
 
-from harness.check import SPREAD_NS, WORST_NS, patched, stock, tries
+from harness.check import SPREAD_NS, allowed_ns, patched, stock, tries
 from harness.measure import tsc_step, worst
 from harness.migrate import chain
 from harness.tap import note
@@ -17,11 +17,12 @@ def crossings(vcpus):
         result = crossing.result
         report = crossing.report
         step, (ticks, width, how) = worst(result.steps_ns), tsc_step(result)
-        note("step %d ns, TSC step %s ticks (%s, +-%s), %s, residual %s ns, "
-             "downtime %s ms" % (step, ticks, how, width, report.get("rung"),
-                                 report.get("residual-ns"),
-                                 crossing.downtime_ms))
-        assert abs(step) <= WORST_NS, "kvmclock stepped %d ns" % step
+        note("step %d ns, bound %s ns, TSC step %s ticks (%s, +-%s), %s, "
+             "residual %s ns, downtime %s ms" % (
+                 step, report.get("bound-ns"), ticks, how, width,
+                 report.get("rung"), report.get("residual-ns"),
+                 crossing.downtime_ms))
+        assert abs(step) <= allowed_ns(report), "kvmclock stepped %d ns" % step
         assert ticks == 0, "the TSC stepped %s ticks by %s" % (ticks, how)
         assert result.spread_ns <= SPREAD_NS, \
             "vCPUs' clocks are %d ns apart" % result.spread_ns
@@ -37,7 +38,8 @@ def crossings(vcpus):
 
 
 def test_one_vcpu():
-    """20 patched migrations with 1 vCPU: step at most 5 ns, median 1."""
+    """20 patched migrations with 1 vCPU: step at most 5 ns, median 1;
+    more only by as much as the guest had to wait for a CPU."""
     crossings(1)
 
 
