@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Print random cases of clock-math.h, and by emit-plan.h of the decisions,
- * with their results, for oracle.py.
+ * Print random cases of clock-math.h, by emit-plan.h of the decisions and by
+ * emit-causal.h of the channel, with their results, for oracle.py.
  *
  * emit-clock-math [--emit COUNT] [--seed SEED]
  *
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "emit-causal.h"
 #include "emit-plan.h"
 
 static void emit_tsc(uint64_t *r)
@@ -201,7 +202,7 @@ int main(int argc, char **argv)
         emit_tsc, emit_ratio, emit_freq_khz, emit_times, emit_rate,
         emit_clock_fn, emit_set_hz, emit_rebase, emit_instants,
         emit_tolerance, emit_reading, emit_move, emit_offsets, emit_page,
-        emit_bound, emit_loop,
+        emit_bound, emit_loop, emit_channel,
     };
     const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
     unsigned long long count = 100000, seed = cases_seed(), i;

@@ -11,13 +11,15 @@ with the seed.
 """
 import sys
 
+import oracle_causal
 import oracle_math
 import oracle_plan
 from oracle_math import Wrong, must
 
 
 def main():
-    checks = {**oracle_math.CHECKS, **oracle_plan.CHECKS}
+    checks = {**oracle_math.CHECKS, **oracle_plan.CHECKS,
+              **oracle_causal.CHECKS}
     counts = dict.fromkeys(checks, 0)
     granted = dict.fromkeys(checks, 0)
     seed, wrong = 'unknown', 0

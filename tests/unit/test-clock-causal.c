@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tests of clock-causal.h: migrations over simulated channels, whose truth is
+ * known to the tick, and the merge with the hosts' clocks, case by case.
+ * oracle.py checks the limits against exact ones.
+ *
+ * CLOCKFERRY_CHANNELS=1000000 simulates so many; CLOCKFERRY_SEED=N the same.
+ */
+#include <glib.h>
+#include <clockferry/clock-causal.h>
+
+#include "clock-cases.h"
+
+#define US ((int64_t)1000)
+#define MS ((int64_t)1000000)
+#define S ((int64_t)1000000000)
+
+/*
+ * A host's TSC. The rate is in millihertz, so that a run of minutes is exact
+ * to far less than a tick; at @turn_ns it changes.
+ */
+typedef struct {
+    uint32_t khz;
+    uint64_t start_ticks;
+    uint64_t rate_mhz;
+    int64_t turn_ns;
+    int64_t turn_mhz;
+} Host;
+
+static uint64_t host_ticks(const Host *host, int64_t at_ns)
+{
+    cf_s128 moved = (cf_s128)at_ns * (int64_t)host->rate_mhz;
+
+    if (at_ns > host->turn_ns) {
+        moved += (cf_s128)(at_ns - host->turn_ns) * host->turn_mhz;
+    }
+    return host->start_ticks + (uint64_t)cf_div_down(moved, S * 1000);
+}
+
+/* Rates real to within @doubt_ppt; the change is within @wander_ppt. */
+static Host host_new(uint64_t *r, int64_t doubt_ppt, int64_t wander_ppt)
+{
+    Host host = { .khz = 1000000 + (uint32_t)cases_below(r, 4000000) };
+    const uint64_t nominal_mhz = host.khz * 1000000ULL;
+    const int64_t off_ppt = (int64_t)cases_below(r, 2 * (uint64_t)doubt_ppt + 1)
+                            - doubt_ppt;
+
+    host.start_ticks = cases_u64(r);
+    host.rate_mhz = nominal_mhz +
+        (uint64_t)(int64_t)((cf_s128)nominal_mhz * off_ppt / CF_PPT);
+    host.turn_ns = (int64_t)cases_below(r, 2 * 60 * (uint64_t)S);
+    host.turn_mhz = (int64_t)((cf_s128)nominal_mhz *
+                              ((int64_t)cases_below(r, 2 *
+                                                    (uint64_t)wander_ppt + 1) -
+                               wander_ppt) / CF_PPT);
+    return host;
+}
+
+/* One way of a channel. */
+typedef struct {
+    int64_t least_ns;           /* of the route */
+    int64_t jitter_ns;
+    int64_t burst_ns;           /* of what else is queued, now and then */
+    int64_t moves_ns;           /* when the route changes, */
+    int64_t moved_ns;           /* to which */
+} Way;
+
+static int64_t way_delay(const Way *way, uint64_t *r, int64_t at_ns)
+{
+    int64_t ns = at_ns < way->moves_ns ? way->least_ns : way->moved_ns;
+
+    ns += (int64_t)cases_below(r, (uint64_t)way->jitter_ns + 1);
+    if (!cases_below(r, 8)) {
+        ns += (int64_t)cases_below(r, (uint64_t)way->burst_ns + 1);
+    }
+    return ns;
+}
+
+typedef struct {
+    Host src;
+    Host dst;
+    Way there;
+    Way back;
+    uint64_t busy_ns;           /* at most, until a message is answered */
+    uint32_t lost;              /* of 16 messages */
+    uint32_t n;
+    int64_t apart_ns;           /* messages are sent so far from each other */
+    int64_t stop_ns;
+    int64_t now_ns;
+    bool ideal;                 /* the TSCs' rates are the nominal ones */
+} Migration;
+
+static uint32_t simulate(const Migration *m, uint64_t *r,
+                         struct cf_exchange *exchanges)
+{
+    uint32_t i, n = 0;
+    int64_t at_ns = 0;
+
+    for (i = 0; i < m->n; i++) {
+        const int64_t arrived_ns = at_ns + way_delay(&m->there, r, at_ns);
+        const int64_t answered_ns = arrived_ns +
+                                    (int64_t)cases_below(r, m->busy_ns + 1);
+        const int64_t back_ns = answered_ns +
+                                way_delay(&m->back, r, answered_ns);
+        const bool lost = i && cases_below(r, 16) < m->lost;
+
+        if (arrived_ns <= m->now_ns && !lost) {
+            exchanges[n++] = (struct cf_exchange) {
+                .sent_ticks = host_ticks(&m->src, at_ns),
+                .arrived_ticks = host_ticks(&m->dst, arrived_ns),
+                .back_ticks = host_ticks(&m->src, back_ns),
+                .answered = !i || (back_ns <= m->stop_ns &&
+                                   cases_below(r, 16) >= m->lost),
+            };
+        }
+        at_ns += m->apart_ns + (int64_t)cases_below(r, (uint64_t)MS);
+    }
+    return n;
+}
+
+static Way way_new(uint64_t *r)
+{
+    static const int64_t lengths[] = {
+        0, 5 * US, 50 * US, 200 * US, 2 * MS, 40 * MS,
+    };
+    static const int64_t extras[] = {
+        0, 0, 0, 20 * US, MS, 20 * MS, 2 * S,
+    };
+
+    return (Way) {
+        .least_ns = PICK(r, lengths), .jitter_ns = PICK(r, extras),
+        .burst_ns = PICK(r, extras), .moved_ns = PICK(r, lengths),
+        .moves_ns = (int64_t)cases_below(r, 60 * (uint64_t)S),
+    };
+}
+
+static struct cf_channel channel_of(const Migration *m,
+                                    const struct cf_exchange *exchanges,
+                                    uint32_t n)
+{
+    return (struct cf_channel) {
+        .exchanges = exchanges, .n = n, .src_khz = m->src.khz,
+        .dst_khz = m->dst.khz,
+        .doubt_ppt = m->ideal ? 0 : CF_RATE_DOUBT_PPT,
+        .wander_ppt = m->ideal ? 0 : CF_RATE_WANDER_PPT,
+    };
+}
+
+/* -- The truth is within the limits -- */
+
+static Migration migration_new(uint64_t *r)
+{
+    static const int64_t aparts[] = { 0, MS, 200 * MS, 2 * S };
+    static const uint64_t busy[] = { 0, 20000 };
+    const bool ideal = !cases_below(r, 4);
+    /* two hosts' together, and the change adds to it */
+    const int64_t wander_ppt = ideal ? 0 : CF_RATE_WANDER_PPT / 2 - 1;
+    const int64_t doubt_ppt = ideal ? 0 : CF_RATE_DOUBT_PPT / 2 - 1000000;
+    Migration m = {
+        .ideal = ideal,
+        .src = host_new(r, doubt_ppt, wander_ppt),
+        .there = way_new(r), .lost = (uint32_t)cases_below(r, 8),
+        .n = 1 + (uint32_t)cases_below(r, CF_EXCHANGES_MAX),
+        .apart_ns = PICK(r, aparts), .busy_ns = PICK(r, busy),
+    };
+
+    m.dst = host_new(r, doubt_ppt, wander_ppt);
+    m.back = cases_below(r, 2) ? m.there : way_new(r);
+    m.stop_ns = (m.n + 1) * (m.apart_ns + MS) +
+                (int64_t)cases_below(r, (uint64_t)S);
+    m.now_ns = m.stop_ns + 5 * S + (int64_t)cases_below(r, 100 * (uint64_t)S);
+    return m;
+}
+
+static void check_truth(uint64_t seed)
+{
+    uint64_t r = seed;
+    const Migration m = migration_new(&r);
+    struct cf_exchange exchanges[CF_EXCHANGES_MAX];
+    const uint32_t n = simulate(&m, &r, exchanges);
+    const struct cf_channel channel = channel_of(&m, exchanges, n);
+    const uint64_t stop_ticks = host_ticks(&m.src, m.stop_ns);
+    const int64_t truth = (int64_t)(host_ticks(&m.src, m.now_ns) - stop_ticks);
+    struct cf_channel_says says = { 0 };
+
+    if (!cf_channel_evaluate(&channel, stop_ticks,
+                             host_ticks(&m.dst, m.now_ns), &says) ||
+        !cf_span_holds(&says.passed_ticks, truth)) {
+        g_error("CLOCKFERRY_SEED=%" PRIu64 " CLOCKFERRY_CHANNELS=1: %" PRId64
+                " ticks passed, not %" PRId64 " to %" PRId64, seed, truth,
+                says.passed_ticks.least, says.passed_ticks.greatest);
+    }
+    g_assert_true(cf_span_holds(&says.passed_ticks, says.passed_ticks.best));
+    g_assert_true(cf_span_holds(&says.rate_ppt, says.rate_ppt.best));
+}
+
+static void test_truth(void)
+{
+    const char *wanted = g_getenv("CLOCKFERRY_CHANNELS");
+    const uint64_t n = wanted ? g_ascii_strtoull(wanted, NULL, 0) : 20000;
+    const uint64_t seed = cases_seed();
+    uint64_t i;
+
+    g_test_message("CLOCKFERRY_SEED=%" PRIu64, seed);
+    for (i = 0; i < n; i++) {
+        check_truth(seed + i);
+    }
+}
+
+/* -- The limits are narrow -- */
+
+/* An idle channel between two hosts 100 ppm apart; nothing is random. */
+static Migration quiet(int64_t there_ns, int64_t back_ns)
+{
+    const Migration m = {
+        .src = { 2500000, 1000000, 2500000000000, 0, 0 },
+        .dst = { 3000000, 5000000000, 3000300000000, 0, 0 },
+        .there = { .least_ns = there_ns, .moved_ns = there_ns },
+        .back = { .least_ns = back_ns, .moved_ns = back_ns },
+        .busy_ns = 20000, .n = 20, .apart_ns = 200 * MS, .stop_ns = 4200 * MS,
+        .now_ns = 4210 * MS,
+    };
+
+    return m;
+}
+
+static struct cf_channel_says says_of(const Migration *m)
+{
+    struct cf_exchange exchanges[CF_EXCHANGES_MAX];
+    uint64_t r = 1;
+    const uint32_t n = simulate(m, &r, exchanges);
+    const struct cf_channel channel = channel_of(m, exchanges, n);
+    struct cf_channel_says says;
+
+    g_assert_true(cf_channel_evaluate(&channel,
+                                      host_ticks(&m->src, m->stop_ns),
+                                      host_ticks(&m->dst, m->now_ns), &says));
+    return says;
+}
+
+static struct cf_span quiet_ns(int64_t there_ns, int64_t back_ns)
+{
+    const Migration m = quiet(there_ns, back_ns);
+    const struct cf_channel_says says = says_of(&m);
+    struct cf_span ns;
+
+    g_assert_true(cf_span_ticks_to_ns(&says.passed_ticks, m.src.khz, &ns));
+    return ns;
+}
+
+/* 10 ms passed; the answers come 0 to 20 us after the message */
+static void test_narrow(void)
+{
+    const struct cf_span even = quiet_ns(50 * US, 50 * US);
+    const struct cf_span slow = quiet_ns(20 * MS, 50 * US);
+
+    g_assert_cmpint(even.greatest - even.least, <=, 135 * US);
+    g_assert_cmpint(ABS(even.best - 10 * MS), <=, 15 * US);
+    /*
+     * A way there that takes long says little of one side, and nothing of the
+     * rate, whose doubt of 1000 ppm is 0.4 ms since the last answer.
+     */
+    g_assert_cmpint(slow.greatest - 10 * MS, <=, 500 * US);
+    g_assert_cmpint(10 * MS - slow.least, <=, 20500 * US);
+    g_assert_cmpint(10 * MS - slow.least, >=, 19900 * US);
+}
+
+static void test_rate(void)
+{
+    const Migration m = quiet(50 * US, 50 * US);
+    const struct cf_channel_says says = says_of(&m);
+
+    /* 120 us in 3.8 s are 32 ppm, and the change of both is 0.2. */
+    g_assert_cmpint(says.rate_ppt.least, <=, -99990000);
+    g_assert_cmpint(says.rate_ppt.greatest, >=, -99990000);
+    g_assert_cmpint(says.rate_ppt.greatest - says.rate_ppt.least, <=,
+                    65000000);
+    g_assert_cmpuint(says.round_trip_ticks, <=, 120 * 2500);
+    g_assert_cmpuint(says.round_trip_ticks, >=, 100 * 2500);
+}
+
+/* -- What proves nothing -- */
+
+static const struct cf_exchange steady[] = {
+    { 1000000, 500000, 1100000, true },
+    { 3501000000, 3500500000, 3501100000, true },
+};
+
+static bool says_something(const struct cf_channel *channel,
+                           uint64_t dst_ticks)
+{
+    struct cf_channel_says says;
+
+    return cf_channel_evaluate(channel, 4000000000, dst_ticks, &says);
+}
+
+static void test_nothing(void)
+{
+    struct cf_exchange own[2] = { steady[0], steady[1] };
+    const struct cf_channel all = {
+        own, 2, 2500000, 2500000, CF_RATE_DOUBT_PPT, CF_RATE_WANDER_PPT,
+    };
+    struct cf_channel channel = all;
+
+    g_assert_true(says_something(&all, 5000000000));
+    g_assert_false(says_something(&all, 400000));
+    channel.n = 0;
+    g_assert_false(says_something(&channel, 5000000000));
+    channel.n = CF_EXCHANGES_MAX + 1;
+    g_assert_false(says_something(&channel, 5000000000));
+    channel = all;
+    channel.dst_khz = 0;
+    g_assert_false(says_something(&channel, 5000000000));
+    channel = all;
+    channel.doubt_ppt = -1;
+    g_assert_false(says_something(&channel, 5000000000));
+    own[0].answered = own[1].answered = false;
+    g_assert_false(says_something(&all, 5000000000));
+    /* A TSC that was set back by a second in between */
+    own[0] = steady[0];
+    own[1] = steady[1];
+    own[1].arrived_ticks -= 2500000000;
+    g_assert_false(says_something(&all, 5000000000));
+    /* An answer before its message */
+    own[1] = steady[1];
+    own[1].back_ticks = own[1].sent_ticks - 1;
+    g_assert_false(says_something(&all, 5000000000));
+}
+
+/* -- The hosts' clocks in that light -- */
+
+static void check_merge(int64_t clocks_ns, uint64_t bound_ns,
+                        enum cf_time_from from, int64_t passed_ns,
+                        uint64_t merged_ns, uint64_t wrong_ns)
+{
+    const struct cf_span channel = { 900, 1100, 980 };
+    const struct cf_time time = cf_time_merge(clocks_ns, bound_ns, &channel);
+
+    g_assert_cmpint(time.from, ==, from);
+    g_assert_cmpint(time.passed_ns, ==, passed_ns);
+    g_assert_cmpuint(time.bound_ns, ==, merged_ns);
+    g_assert_cmpuint(time.wrong_ns, ==, wrong_ns);
+}
+
+static void test_merge(void)
+{
+    const struct cf_time none = cf_time_merge(-5, UINT64_MAX, NULL);
+
+    g_assert_cmpint(none.from, ==, CF_TIME_CLOCKS);
+    g_assert_cmpint(none.passed_ns, ==, -5);
+    g_assert_cmpuint(none.bound_ns, ==, UINT64_MAX);
+    g_assert_cmpuint(none.wrong_ns, ==, 0);
+
+    /* Not contradicted: the clocks, by the narrower limits of each side */
+    check_merge(1050, 10, CF_TIME_CLOCKS, 1050, 10, 0);
+    check_merge(1050, 1000, CF_TIME_CLOCKS, 1050, 150, 0);
+    check_merge(1050, UINT64_MAX, CF_TIME_CLOCKS, 1050, 150, 0);
+    check_merge(1100, 10, CF_TIME_CLOCKS, 1100, 10, 0);
+    /* Wrong, but by no more than they say: what both leave */
+    check_merge(1110, 20, CF_TIME_CHANNEL, 1090, 10, 10);
+    check_merge(1110, 200, CF_TIME_CHANNEL, 980, 120, 10);
+    /* Wrong beyond that: they count for nothing */
+    check_merge(5000, 20, CF_TIME_CHANNEL, 980, 120, 3900);
+    check_merge(-5000, UINT64_MAX, CF_TIME_CHANNEL, 980, 120, 5900);
+    check_merge(INT64_MIN, 0, CF_TIME_CHANNEL, 980, 120,
+                900 + (1ULL << 63));
+    check_merge(INT64_MAX, INT64_MAX, CF_TIME_CHANNEL, 980, 120,
+                INT64_MAX - 1100);
+}
+
+static void test_units(void)
+{
+    const struct cf_span ticks = { -1, 1, 0 };
+    const struct cf_span far = { -(1LL << 62), 1LL << 62, 0 };
+    struct cf_span ns;
+
+    g_assert_true(cf_span_ticks_to_ns(&ticks, 3000000, &ns));
+    g_assert_cmpint(ns.least, ==, -1);
+    g_assert_cmpint(ns.greatest, ==, 1);
+    g_assert_false(cf_span_ticks_to_ns(&ticks, 0, &ns));
+    g_assert_false(cf_span_ticks_to_ns(&far, 1, &ns));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/clock-causal/truth", test_truth);
+    g_test_add_func("/clock-causal/narrow", test_narrow);
+    g_test_add_func("/clock-causal/rate", test_rate);
+    g_test_add_func("/clock-causal/nothing", test_nothing);
+    g_test_add_func("/clock-causal/merge", test_merge);
+    g_test_add_func("/clock-causal/units", test_units);
+    return g_test_run();
+}
