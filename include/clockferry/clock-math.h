@@ -474,6 +474,13 @@ struct cf_instant {
     int32_t tai_offset_s;
 };
 
+/* cf_elapsed_by_tai - do both know TAI, in which no second is missing? */
+static inline bool cf_elapsed_by_tai(const struct cf_instant *dst,
+                                     const struct cf_instant *src)
+{
+    return dst->tai_offset_s && src->tai_offset_s;
+}
+
 /**
  * cf_elapsed_ns - time from an instant on one host to one on another
  * @dst: the later instant, on the destination
@@ -496,7 +503,7 @@ static inline bool cf_elapsed_ns(const struct cf_instant *dst,
         return false;
     }
     ns = (int64_t)dst->realtime_ns - (int64_t)src->realtime_ns;
-    if (dst->tai_offset_s && src->tai_offset_s) {
+    if (cf_elapsed_by_tai(dst, src)) {
         const int64_t tai_ns = ((int64_t)dst->tai_offset_s -
                                 src->tai_offset_s) * (int64_t)CF_NS_PER_SEC;
 

@@ -13,6 +13,7 @@
 #ifndef CLOCKFERRY_CLOCK_PLAN_H
 #define CLOCKFERRY_CLOCK_PLAN_H
 
+#include "clock-causal.h"
 #include "clock-tsc.h"
 
 /*
@@ -50,11 +51,16 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @host_khz: frequency of the source's host TSC
  * @same_host: both are one host, and that is proven
  * @unstable: the source's TSC was, so the guest's is a guess
+ * @clocks_bound_ns: how far apart both hosts' real times may be by what their
+ *                   kernels know; UINT64_MAX: unknown
+ * @channel_ns: limits of the time in between that the migration channel
+ *              proves (clock-causal.h), in the source's TSC; NULL: none
  * @seen_ns: no more can have passed, as the destination saw by a clock that
  *           nobody sets; 0: it saw nothing
  * @behind_ns: by so much is real time there before the source's, if it is
  * @ahead_ns: by so much more than @seen_ns would have passed by real time
  * @frozen: the time in between doesn't count for the guest
+ * @time: the time in between, by clocks and channel; not for one host
  * @passed_ns: the time in between
  * @elapsed_ns: how much of it counts
  */
@@ -65,15 +71,18 @@ struct cf_move {
     bool same_host;
     bool unstable;
     bool frozen;
+    uint64_t clocks_bound_ns;
+    const struct cf_span *channel_ns;
     int64_t seen_ns;
     uint64_t behind_ns;
     uint64_t ahead_ns;
+    struct cf_time time;
     int64_t passed_ns;
     int64_t elapsed_ns;
 };
 
 /**
- * cf_move_passed - write @passed_ns from the first four members
+ * cf_move_passed - write @passed_ns, and between two hosts @time
  *
  * Real time may be stepped meanwhile; a TSC that is known to be the same
  * can't. Negative if two hosts' clocks say so. False if it can't be computed.
@@ -83,7 +92,13 @@ static inline bool cf_move_passed(struct cf_move *move)
     uint64_t ns;
 
     if (!move->same_host) {
-        return cf_elapsed_ns(&move->now, &move->then, &move->passed_ns);
+        if (!cf_elapsed_ns(&move->now, &move->then, &move->passed_ns)) {
+            return false;
+        }
+        move->time = cf_time_merge(move->passed_ns, move->clocks_bound_ns,
+                                   move->channel_ns);
+        move->passed_ns = move->time.passed_ns;
+        return true;
     }
     if (!cf_ticks_to_ns(move->now.host_ticks - move->then.host_ticks,
                         move->host_khz, &ns) || ns > INT64_MAX) {
@@ -106,8 +121,7 @@ static inline bool cf_stopped_to_save(int64_t stood_ns)
 }
 
 /**
- * cf_move_plan - write how much time passed and counts, from the first four
- *                and @seen_ns
+ * cf_move_plan - write how much time passed and counts
  * @freeze: the user wants none to count, or had paused the guest
  * @limit_ns: more than this doesn't count either, for old guests overflow
  *

@@ -22,8 +22,9 @@ INFO = {"enabled": True, "policy": "auto", "require": "plain",
         "guest-tsc-khz": 2000000}
 RESTORE = {"rung": "closed-loop", "tries": 2, "residual-ns": -1,
            "bound-ns": 3, "tsc": "copied", "rate-error-ppt": 0,
-           "skew-ticks": 0, "time-bound-ns": 1204001, "same-host": True,
-           "frozen": False,
+           "skew-ticks": 0, "time-bound-ns": 1204001,
+           "elapsed-from": "channel", "round-trip-ns": 91370,
+           "clocks-wrong-ns": 3000000, "same-host": True, "frozen": False,
            "elapsed-ns": 1843220, "duration-ns": 12804}
 
 
@@ -76,6 +77,8 @@ def test_arrived():
     assert said["Same host"] == "yes" and restore["same_host"]
     assert restore["rung"] == truth["rung"]
     assert said["TSC step"] == "up to 0 ns", said
+    assert said["Time from"] == truth["elapsed-from"] == "tsc", said
+    assert restore["elapsed_from"] == "tsc", restore
     for name in ("residual_ns", "bound_ns", "time_bound_ns", "elapsed_ns",
                  "duration_ns"):
         assert restore[name] == str(truth[name.replace("_", "-")]), name

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How far both clocks may step, because two hosts' real times differ."""
+"""How far both clocks may step, because two hosts' real times differ, and no
+messages on the channel tell better (test_exchange.py)."""
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched
@@ -12,6 +13,7 @@ TICK_NS = 1
 APART_NS = 150000
 FAR = {"max_error_ns": 130 * 10 ** 6}
 UNKNOWN = {"synchronised": "false"}
+ALONE = {"x-exchange": "off"}       # the clocks, on the source
 
 
 def host(name, **keys):
@@ -34,7 +36,7 @@ def moved(source, name, **kvmclock):
 def test_truth():
     """The true step is inside the bound, which is no wider than it must be."""
     for name, step_ns in ("early", APART_NS), ("late", -APART_NS):
-        with start(fakehost.side("newest")) as source:
+        with start(fakehost.side("newest", **ALONE)) as source:
             source.wait_up()
             report, found_ns = moved(source, host(
                 "time-" + name, realtime=REAL_NS + step_ns))
@@ -47,7 +49,7 @@ def test_unknown():
     """Nobody knows without synchronisation, nor where time didn't count."""
     for number, (keys, kvmclock) in enumerate((
             (UNKNOWN, {}), ({}, {"blackout": "freeze"}))):
-        with start(fakehost.side("newest", **kvmclock)) as source:
+        with start(fakehost.side("newest", **ALONE, **kvmclock)) as source:
             source.wait_up()
             report, _ = moved(source, host("unknown-%d" % number, **keys),
                               **kvmclock)
@@ -94,7 +96,7 @@ def test_policy():
             (FAR, "its clocks may step by 130 ms"),
             (UNKNOWN, "how far its clocks may step isn't known"))):
         name = host("time-policy-%d" % number, **keys)
-        with start(fakehost.side("newest", policy="lax")) as source:
+        with start(fakehost.side("newest", policy="lax", **ALONE)) as source:
             source.wait_up()
             untouched = Untouched(source)
             destination, uri = incoming(fakehost.side(name, policy="strict"))

@@ -1,10 +1,14 @@
 /*
- * The destination's answer to the set-up sections, before RAM is sent
+ * The destination's answer to the set-up sections, before RAM is sent, and
+ * messages whose times tell how the hosts' clocks lie to each other
  *
  * A set-up section may make the destination refuse the guest.  Without an
  * answer a small guest is lost then: all of it fits into the socket's buffer
  * and the source believes that it has arrived.  So the source sends a PING
  * after these sections and waits for its PONG.
+ *
+ * More PINGs follow, one at a time, and again before the guest stops.  Both
+ * sides note their host's ticks; a PING's number says which of them it is.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,6 +31,9 @@
 
 #define MIG_SETUP_ACK_WARN_MS 10000
 
+/* Half of them at set-up, the others before the guest stops. */
+#define EXCHANGES_AT_ONCE (MIG_EXCHANGES / 2)
+
 /*
  * Shared by the migration thread, which waits, and the return path thread,
  * which receives the answer or ends.
@@ -35,14 +42,22 @@ static struct {
     const VMStateDescription *vmsd;
     void *opaque;
     bool wanted;                /* in this migration */
+    bool exchanging;            /* more PINGs are to follow */
     bool only;                  /* nothing else needs the return path */
-    bool pending;
-    bool acked;
+    bool accepted;              /* the set-up sections were */
+    bool last;                  /* no other PING follows this one */
+    bool done;                  /* its PONG came, and nobody needs the way */
+    uint32_t awaited;           /* the PONG with this number; 0: none */
     bool thread_ended;          /* that of the return path */
-    Error *err;                 /* with which it ended while @pending */
+    Error *err;                 /* with which it ended before @accepted */
     QEMUFile *rp;               /* a return path that has ended */
     QemuSemaphore sem;
+    MigrationExchange exchanges[MIG_EXCHANGES];
+    uint32_t n;                 /* of them */
 } ack;
+
+/* On the destination: the host's ticks when each of the PINGs arrived last. */
+static uint64_t arrived_ticks[MIG_EXCHANGES];
 
 void migration_setup_ack_register(const VMStateDescription *vmsd,
                                   void *opaque)
@@ -117,8 +132,11 @@ bool migration_setup_ack_begin(MigrationState *ms, bool resume)
                  migration_setup_ack_needed() &&
                  migration_channel_answers(ms->to_dst_file);
     ack.only = ack.wanted && !migrate_postcopy_ram() && !migrate_return_path();
-    ack.pending = ack.wanted;
-    ack.acked = false;
+    ack.accepted = false;
+    ack.last = false;
+    ack.done = false;
+    ack.awaited = 0;
+    ack.n = 0;
     ack.thread_ended = false;
     error_free(g_steal_pointer(&ack.err));
     return ack.wanted;
@@ -131,23 +149,54 @@ bool migration_setup_ack_stops_vm(void)
 
 bool migration_setup_ack_take_pong(uint32_t number)
 {
-    if (!ack.wanted || number != QEMU_VM_PING_SETUP_ACK) {
+    const uint64_t ticks = cpu_get_host_ticks();
+
+    if (!ack.wanted || number != qatomic_load_acquire(&ack.awaited)) {
         return ack.only;
     }
-    qatomic_set(&ack.pending, false);
-    qatomic_set(&ack.acked, true);
+    if (number != QEMU_VM_PING_SETUP_ACK) {
+        ack.exchanges[number - QEMU_VM_PING_EXCHANGE].back_ticks = ticks;
+    }
+    /* Not later: then the next PING may be the last one. */
+    ack.done = ack.only && ack.last;
+    qatomic_store_release(&ack.awaited, 0);
     qemu_sem_post(&ack.sem);
     return true;
 }
 
 bool migration_setup_ack_pending(void)
 {
-    return qatomic_read(&ack.pending);
+    return qatomic_read(&ack.awaited) == QEMU_VM_PING_SETUP_ACK;
 }
 
 bool migration_setup_ack_done(void)
 {
-    return ack.only && ack.acked;
+    return ack.done;
+}
+
+void migration_exchange_arrived(uint32_t number)
+{
+    const uint32_t i = number - QEMU_VM_PING_EXCHANGE;
+
+    if (i < MIG_EXCHANGES) {
+        arrived_ticks[i] = cpu_get_host_ticks();
+    }
+}
+
+const uint64_t *migration_exchanges_arrived(void)
+{
+    return arrived_ticks;
+}
+
+void migration_exchanges_want(bool wanted)
+{
+    ack.exchanging = wanted;
+}
+
+uint32_t migration_exchanges_sent(MigrationExchange *ret)
+{
+    memcpy(ret, ack.exchanges, ack.n * sizeof(*ret));
+    return ack.n;
 }
 
 Error *migration_setup_ack_end(Error *err)
@@ -155,7 +204,7 @@ Error *migration_setup_ack_end(Error *err)
     if (!ack.wanted) {
         return err;
     }
-    if (qatomic_read(&ack.pending)) {
+    if (!qatomic_read(&ack.accepted)) {
         /* A refusal, or just a cancel?  migration_setup_acked() knows. */
         ack.err = g_steal_pointer(&err);
     }
@@ -165,26 +214,50 @@ Error *migration_setup_ack_end(Error *err)
 }
 
 /*
+ * Send a PING and wait for its PONG, while the guest runs on.
+ *
  * No deadline: a set-up section may take the destination minutes, for example
- * to preallocate memory, and the guest runs on meanwhile.
+ * to preallocate memory.  Returns false if the answer can't come any more.
  */
-static void migration_wait_setup_ack(MigrationState *ms)
+static bool migration_ping(MigrationState *ms, uint32_t number)
 {
     const int64_t start_ms = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
     bool warned = false;
 
-    while (!qatomic_read(&ack.acked) &&
+    qatomic_store_release(&ack.awaited, number);
+    qemu_savevm_send_ping(ms->to_dst_file, number);
+    while (qatomic_load_acquire(&ack.awaited) &&
            !qatomic_load_acquire(&ack.thread_ended) &&
            !qemu_file_get_error(ms->to_dst_file)) {
         if (!warned && qemu_clock_get_ms(QEMU_CLOCK_REALTIME) - start_ms >
                        MIG_SETUP_ACK_WARN_MS) {
-            warn_report("Still waiting for the destination to accept the "
-                        "guest; to save it where no QEMU answers, cancel and "
-                        "use file: or exec:");
+            warn_report(number == QEMU_VM_PING_SETUP_ACK
+                        ? "Still waiting for the destination to accept the "
+                          "guest; to save it where no QEMU answers, cancel "
+                          "and use file: or exec:"
+                        : "Still waiting for the destination to answer; the "
+                          "guest runs on, and a cancel ends this");
             warned = true;
         }
         qemu_sem_timedwait(&ack.sem, 100);
     }
+    return !qatomic_load_acquire(&ack.awaited);
+}
+
+/* One at a time, so that none waits behind another. */
+static bool migration_exchange(MigrationState *ms, bool last)
+{
+    const uint32_t end = ack.n + EXCHANGES_AT_ONCE;
+
+    for (; ack.n < end; ack.n++) {
+        ack.last = last && ack.n == end - 1;
+        qemu_fflush(ms->to_dst_file);
+        ack.exchanges[ack.n].sent_ticks = cpu_get_host_ticks();
+        if (!migration_ping(ms, QEMU_VM_PING_EXCHANGE + ack.n)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A cancel closes the connection first; it holds the BQL until it is done. */
@@ -255,26 +328,65 @@ static bool migration_stop_for_cpr(MigrationState *ms)
     return ret >= 0;
 }
 
+/* Returns false if the way back broke, and the migration has failed by that. */
+static bool migration_exchanged(MigrationState *ms, bool last)
+{
+    Error *local_err = NULL;
+
+    if (!ack.exchanging || migration_exchange(ms, last)) {
+        if (migration_setup_ack_done()) {
+            migration_end_return_path(ms);
+        }
+    } else if (!migration_cancel_seen(ms)) {
+        error_setg(&local_err, "The destination ended the return path");
+        migration_setup_failed(ms, local_err);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * A TLS session isn't to be read by one thread while another one writes for
+ * long, and under CPR the guest stops right away.
+ */
+static bool migration_exchanges_once(MigrationState *ms)
+{
+    return migrate_mode_is_cpr(ms) ||
+           object_dynamic_cast(OBJECT(qemu_file_get_ioc(ms->to_dst_file)),
+                               TYPE_QIO_CHANNEL_TLS);
+}
+
 bool migration_setup_acked(MigrationState *ms)
 {
     if (!ack.wanted) {
         return true;
     }
-    qemu_savevm_send_ping(ms->to_dst_file, QEMU_VM_PING_SETUP_ACK);
-    migration_wait_setup_ack(ms);
-    if (qatomic_read(&ack.acked)) {
-        if (ack.only) {
-            migration_end_return_path(ms);
+    ack.last = !ack.exchanging;
+    if (!migration_ping(ms, QEMU_VM_PING_SETUP_ACK)) {
+        if (!migration_cancel_seen(ms)) {
+            migration_refused(ms);
+            return false;
         }
-    } else if (!migration_cancel_seen(ms)) {
-        migration_refused(ms);
+        return true;
+    }
+    qatomic_set(&ack.accepted, true);
+    return migration_exchanged(ms, migration_exchanges_once(ms)) &&
+           (!migrate_mode_is_cpr(ms) || migration_stop_for_cpr(ms));
+}
+
+bool migration_exchange_again(MigrationState *ms)
+{
+    if (!ack.accepted || !ack.exchanging || ack.n > EXCHANGES_AT_ONCE ||
+        migration_exchanges_once(ms)) {
         return false;
     }
-    return !migrate_mode_is_cpr(ms) || migration_stop_for_cpr(ms);
+    migration_exchanged(ms, true);
+    return true;
 }
 
 void migration_setup_ack_cleanup(void)
 {
+    ack.n = 0;
     if (ack.rp) {
         qemu_fclose(g_steal_pointer(&ack.rp));
     }

@@ -1,13 +1,28 @@
 /*
- * The destination's answer to the set-up sections, before RAM is sent
+ * The destination's answer to the set-up sections, before RAM is sent, and
+ * messages whose times tell how the hosts' clocks lie to each other
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef QEMU_MIGRATION_SETUP_ACK_H
 #define QEMU_MIGRATION_SETUP_ACK_H
 
-/* No other PING has this number. */
+#include "qapi/qapi-types-run-state.h"
+
+/* No other PINGs have these numbers. */
 #define QEMU_VM_PING_SETUP_ACK 5
+#define QEMU_VM_PING_EXCHANGE  0x100    /* and up */
+
+#define MIG_EXCHANGES 8
+
+/*
+ * A PING and its PONG: the source's cpu_get_host_ticks() before the one was
+ * sent and after the other arrived.
+ */
+typedef struct MigrationExchange {
+    uint64_t sent_ticks;
+    uint64_t back_ticks;
+} MigrationExchange;
 
 /*
  * Register a section with early_setup; no more than one.  On channels with a
@@ -57,6 +72,22 @@ Error *migration_setup_ack_end(Error *err);
  * the BQL: the guest runs on meanwhile.  Returns false if it refused.
  */
 bool migration_setup_acked(MigrationState *ms);
+
+/*
+ * Before the guest stops, once.  Returns true if time passed, so that there
+ * may be more to send before it can stop.
+ */
+bool migration_exchange_again(MigrationState *ms);
+
+/* On the source, before its section is sent: is there to be any? */
+void migration_exchanges_want(bool wanted);
+
+/* On the source: write all exchanges of this migration; returns how many. */
+uint32_t migration_exchanges_sent(MigrationExchange *ret);
+
+/* On the destination: a PING arrived; and when did those of exchanges? */
+void migration_exchange_arrived(uint32_t number);
+const uint64_t *migration_exchanges_arrived(void);
 
 /*
  * Is the guest loaded from a snapshot or a file?  Then it runs nowhere else.

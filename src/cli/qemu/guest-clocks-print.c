@@ -29,6 +29,23 @@ static void add_tsc(Screen *screen, const LastRestore *restore)
     screen_known(screen, "TSC step", restore->time_known, "up to %s", step);
 }
 
+/* What told how much time passed; how well is the TSC's step. */
+static void add_time(Screen *screen, const LastRestore *restore)
+{
+    g_autofree char *trip = cf_signed_time_text(restore->round_trip_ns);
+    g_autofree char *wrong = cf_signed_time_text(restore->clocks_wrong_ns);
+
+    screen_fact(screen, "Time from", "%s",
+                cf_name_of(&guest_clocks_time_names,
+                           (unsigned int)restore->elapsed_from));
+    if (restore->round_trip_known) {
+        screen_fact(screen, "Round trip", "%s", trip);
+    }
+    if (restore->clocks_wrong) {
+        screen_fact(screen, "Hosts' clocks", "wrong by %s at least", wrong);
+    }
+}
+
 static void add_restore(Screen *screen, const LastRestore *restore)
 {
     g_autofree char *took =
@@ -41,6 +58,7 @@ static void add_restore(Screen *screen, const LastRestore *restore)
                 restore->tries, restore->tries == 1 ? "y" : "ies", took);
     add_steps(screen, restore);
     add_tsc(screen, restore);
+    add_time(screen, restore);
     screen_fact(screen, "Same host", "%s", restore->same_host ? "yes" : "no");
     screen_fact(screen, "Blackout", "%s",
                 restore->frozen ? "frozen" : elapsed);
@@ -122,6 +140,12 @@ static const CfMember members[] = {
       KNOWN(rate_known) },
     { "skew_ticks", CF_MEMBER_S64, AT(skew_ticks), KNOWN(skew_known) },
     { "time_bound_ns", CF_MEMBER_S64, AT(time_bound_ns), KNOWN(time_known) },
+    { "elapsed_from", CF_MEMBER_WORD, AT(elapsed_from),
+      .names = &guest_clocks_time_names },
+    { "round_trip_ns", CF_MEMBER_S64, AT(round_trip_ns),
+      KNOWN(round_trip_known) },
+    { "clocks_wrong_ns", CF_MEMBER_S64, AT(clocks_wrong_ns),
+      KNOWN(clocks_wrong) },
     { "same_host", CF_MEMBER_BOOL, AT(same_host) },
     { "frozen", CF_MEMBER_BOOL, AT(frozen) },
     { "elapsed_ns", CF_MEMBER_S64, AT(elapsed_ns) },

@@ -5,6 +5,10 @@
 
 static const CfNames blackouts = { "count", "freeze" };
 
+const CfNames guest_clocks_time_names = {
+    "unknown", "tsc", "tai", "utc", "channel",
+};
+
 #define AT(member) CF_AT(LastRestore, member)
 #define KNOWN(member) CF_KNOWN(LastRestore, member)
 
@@ -25,6 +29,12 @@ static const CfMember restore_members[] = {
     { "skew-ticks", CF_MEMBER_INT, AT(skew_ticks), KNOWN(skew_known), ANY },
     { "time-bound-ns", CF_MEMBER_INT, AT(time_bound_ns), KNOWN(time_known),
       ANY },
+    { "elapsed-from", CF_MEMBER_WORD, AT(elapsed_from),
+      .names = &guest_clocks_time_names },
+    { "round-trip-ns", CF_MEMBER_INT, AT(round_trip_ns),
+      KNOWN(round_trip_known), ANY },
+    { "clocks-wrong-ns", CF_MEMBER_INT, AT(clocks_wrong_ns),
+      KNOWN(clocks_wrong), ANY },
     { "same-host", CF_MEMBER_BOOL, AT(same_host) },
     { "frozen", CF_MEMBER_BOOL, AT(frozen) },
     { "elapsed-ns", CF_MEMBER_INT, AT(elapsed_ns), ANY },

@@ -5,6 +5,7 @@
 
 #include <clockferry/check.h>
 #include <clockferry/vm.h>
+#include "text/names.h"
 #include "qmp.h"
 
 /**
@@ -26,11 +27,18 @@ typedef struct LastRestore {
     int64_t skew_ticks;
     bool time_known;
     int64_t time_bound_ns;
+    int elapsed_from;     /* one of guest_clocks_time_names */
+    bool round_trip_known;
+    int64_t round_trip_ns;
+    bool clocks_wrong;    /* the hosts' are, by this at least */
+    int64_t clocks_wrong_ns;
     bool same_host;
     bool frozen;
     int64_t elapsed_ns;
     int64_t duration_ns;
 } LastRestore;
+
+extern const CfNames guest_clocks_time_names;
 
 /* GuestClocks - all that QEMU reports */
 typedef struct GuestClocks {

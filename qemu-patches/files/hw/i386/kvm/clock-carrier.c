@@ -345,6 +345,7 @@ static int kvmclock_offer_pre_save(void *opaque)
     if (!kvmclock_may_send(c)) {
         return -EIO;
     }
+    migration_exchanges_want(c->config.exchange);
     if (!kvmclock_make_offer(&c->offer, &freq,
                              kvmclock_has_carried(c) ? &c->carried : NULL,
                              &c->config, &err)) {
@@ -436,9 +437,16 @@ static bool kvmclock_carried_needed(void *opaque)
            (kvmclock_has_carried(c) || kvmclock_must_stay(c));
 }
 
+/* Of clocks that came from elsewhere this host's TSC tells nothing. */
 static int kvmclock_carried_pre_save(void *opaque)
 {
-    return kvmclock_may_send(opaque) ? 0 : -EIO;
+    KVMClockCarrier *c = opaque;
+
+    c->carried.n_exchanges = 0;
+    if (c->carried_from == CARRIED_CAPTURED) {
+        kvmclock_collect_exchanges(&c->carried);
+    }
+    return kvmclock_may_send(c) ? 0 : -EIO;
 }
 
 /* If the guest ran when its clocks were offered, it stopped after that. */
@@ -448,6 +456,12 @@ static int64_t kvmclock_stopped_after_ns(const KVMClockCarrier *c)
 
     return then_ticks == c->carried.anchor.instant.host_ticks
            ? 0 : c->offer.from.later_than_ns;
+}
+
+static int kvmclock_carried_pre_load(void *opaque)
+{
+    ((KVMClockCarrier *)opaque)->carried.n_exchanges = 0;
+    return 0;
 }
 
 static int kvmclock_carried_post_load(void *opaque, int version_id)
@@ -467,17 +481,39 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
     return 0;
 }
 
+static bool kvmclock_exchanges_needed(void *opaque)
+{
+    return ((KVMClockCarrier *)opaque)->carried.n_exchanges > 0;
+}
+
+static const VMStateDescription kvmclock_exchange_vmsd = {
+    .name = "kvmclock/guest_clock/exchange",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_exchanges_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(carried, KVMClockCarrier, 1, vmstate_kvmclock_exchanges,
+                       KVMClockCarried),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 const VMStateDescription vmstate_kvmclock_guest_clock = {
     .name = "kvmclock/guest_clock",
     .version_id = 1,
     .minimum_version_id = 1,
     .needed = kvmclock_carried_needed,
     .pre_save = kvmclock_carried_pre_save,
+    .pre_load = kvmclock_carried_pre_load,
     .post_load = kvmclock_carried_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_STRUCT(carried, KVMClockCarrier, 1, vmstate_kvmclock_carried,
                        KVMClockCarried),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &kvmclock_exchange_vmsd,
+        NULL
     }
 };
 

@@ -11,6 +11,8 @@
 #define HW_I386_KVM_CLOCK_CARRY_H
 
 #include "hw/i386/kvm/clock-host.h"
+#include "hw/i386/kvm/clock-causal.h"
+#include "migration/setup-ack.h"
 #include "migration/vmstate.h"
 #include "qapi/qapi-types-kvm-clock.h"
 
@@ -29,6 +31,9 @@ typedef struct KVMClockCarried {
     struct cf_clock_fn fn;
     struct cf_anchor anchor;
     uint64_t max_error_ns;      /* of its real time; UINT64_MAX: unknown */
+    /* in a section of their own: with the host that runs the guest next */
+    uint32_t n_exchanges;
+    struct cf_exchange exchanges[MIG_EXCHANGES];
     /* not sent: the guest stopped after this by get_clock(); 0: unknown */
     int64_t later_than_ns;
 } KVMClockCarried;
@@ -40,6 +45,7 @@ typedef struct KVMClockConfig {
     KvmClockRung require;
     KvmClockBlackout blackout;
     uint32_t blackout_limit_s;
+    bool exchange;
     uint32_t pretend_tsc_khz;
     bool pretend_other_host;
 } KVMClockConfig;
@@ -48,6 +54,7 @@ typedef struct KVMClockConfig {
 typedef struct KVMClockReport {
     bool valid;
     struct cf_move move;        /* same host?  how much time? */
+    uint64_t round_trip_ns;     /* of an exchange; UINT64_MAX: none was used */
     int64_t now_ns;             /* monotonic clock at the end of it */
     struct cf_result result;    /* how well */
     int tries;
@@ -98,7 +105,14 @@ struct cf_policy_facts kvmclock_wishes(const KVMClockOffer *offer,
                                        const KVMClockConfig *config);
 bool kvmclock_tolerates_plain(const KVMClockConfig *config);
 
+void kvmclock_collect_exchanges(KVMClockCarried *c);
+bool kvmclock_exchanges_say(const KVMClockCarried *src,
+                            const struct cf_instant *now,
+                            struct cf_span *passed_ns,
+                            uint64_t *round_trip_ns);
+
 extern const VMStateDescription vmstate_kvmclock_carried;
+extern const VMStateDescription vmstate_kvmclock_exchanges;
 extern const VMStateDescription vmstate_kvmclock_freq;
 
 #endif

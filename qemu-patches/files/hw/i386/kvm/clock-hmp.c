@@ -42,6 +42,16 @@ static void kvmclock_print_restore(Monitor *mon, const KvmClockRestore *info)
     }
     kvmclock_print_ns(mon, "time bound", info->has_time_bound_ns,
                       info->time_bound_ns);
+    monitor_printf(mon, "elapsed time from: %s\n",
+                   KvmClockTime_str(info->elapsed_from));
+    if (info->has_round_trip_ns) {
+        monitor_printf(mon, "round trip: %.3f us\n",
+                       info->round_trip_ns / 1e3);
+    }
+    if (info->has_clocks_wrong_ns) {
+        monitor_printf(mon, "hosts' clocks: wrong by %.3f ms at least\n",
+                       info->clocks_wrong_ns / 1e6);
+    }
     if (info->frozen) {
         monitor_printf(mon, "blackout: frozen\n");
     } else {

@@ -12,6 +12,18 @@
 #include "cpu.h"
 #include "hw/i386/kvm/clock-carrier.h"
 
+static KvmClockTime kvmclock_elapsed_from(const struct cf_move *move)
+{
+    if (move->same_host) {
+        return KVM_CLOCK_TIME_TSC;
+    }
+    if (move->time.from == CF_TIME_CHANNEL) {
+        return KVM_CLOCK_TIME_CHANNEL;
+    }
+    return cf_elapsed_by_tai(&move->now, &move->then) ? KVM_CLOCK_TIME_TAI
+                                                      : KVM_CLOCK_TIME_UTC;
+}
+
 /* A line for the log: what was achieved, as a warning if it wasn't much. */
 static void kvmclock_log_restored(const KVMClockReport *report)
 {
@@ -28,12 +40,13 @@ static void kvmclock_log_restored(const KVMClockReport *report)
 
     g_autofree char *line = g_strdup_printf(
         "kvmclock: restored by %s, residual %s; TSC %s, rate error %.3f ppb, "
-        "%s host; blackout of %.3f ms %s, time bound %s",
+        "%s host; blackout of %.3f ms (by %s) %s, time bound %s",
         KvmClockRung_str((KvmClockRung)result->rung), residual,
         KvmClockTsc_str((KvmClockTsc)result->tsc),
         result->rate_error_ppt / 1e3,
         report->move.same_host ? "same" : "other",
         report->move.passed_ns / 1e6,
+        KvmClockTime_str(kvmclock_elapsed_from(&report->move)),
         report->move.frozen ? "frozen" : "counted", time);
 
     if (good) {
@@ -129,6 +142,11 @@ static KvmClockRestore *kvmclock_describe(const KVMClockReport *report)
     info->skew_ticks = report->skew_ticks;
     info->has_time_bound_ns = report->time_bound_ns != UINT64_MAX;
     info->time_bound_ns = report->time_bound_ns;
+    info->elapsed_from = kvmclock_elapsed_from(&report->move);
+    info->has_round_trip_ns = report->round_trip_ns != UINT64_MAX;
+    info->round_trip_ns = report->round_trip_ns;
+    info->has_clocks_wrong_ns = report->move.time.wrong_ns > 0;
+    info->clocks_wrong_ns = report->move.time.wrong_ns;
     info->same_host = report->move.same_host;
     info->frozen = report->move.frozen;
     info->elapsed_ns = report->move.elapsed_ns;

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Messages on the migration channel tell the time where hosts' clocks don't."""
+import re
+import time
+
+from relay import Relay
+
+from harness import fakehost, measure
+from harness.binaries import start
+from harness.check import sentences
+from harness.migrate import arrive, arrive_late, go, incoming, load, wait_loaded
+from harness.tap import note
+
+REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
+MS = 10 ** 6
+APART_NS = (3 * MS, 1000 * MS, 540 * 1000 * MS, 86400 * 1000 * MS)
+UNKNOWN = {"synchronised": "false"}
+WARNED = r"differ by at least (\d+\.\d+) ms, more than their hosts know of"
+
+
+def host(name, **keys):
+    """A host like "newest-amd" but for these keys."""
+    return fakehost.declare("exchange-" + name, "newest-amd", **keys)
+
+
+def stepped_ns(source, destination, name):
+    """The TSC's true step; kvmclock followed it."""
+    there = fakehost.clocks(fakehost.log("newest", source.pid))
+    here = fakehost.clocks(fakehost.log(name, destination.pid), which=0)
+    assert abs(fakehost.clock_step(there, here)) <= 1
+    return fakehost.tsc_step_ns(there, here)
+
+
+def within(report, step_ns):
+    return abs(step_ns) <= report["time-bound-ns"]
+
+
+def moved(name, wait_s=0, watch=None, **kvmclock):
+    """To that host: report, the TSC's true step, and what was said."""
+    with start(fakehost.side("newest")) as source:
+        source.wait_up()
+        destination, uri = incoming(fakehost.side(name, **kvmclock),
+                                    extra=["-S"] if wait_s else [])
+        with destination, Relay(uri, watch) as relay:
+            info = go(source, relay.uri)
+            assert info["status"] == "completed", destination.stderr()
+            if wait_s:
+                arrive_late(destination, wait_s)
+            else:
+                arrive(destination)
+            step_ns = stepped_ns(source, destination, name)
+            report = measure.own_report(destination)
+            note("%s: stepped %.0f ns: %s" % (name, step_ns, report))
+            return report, step_ns, destination.stderr()
+
+
+def test_apart():
+    """Hosts' clocks 3 ms to a day apart, either way: the bound holds, and the
+    guest arrives ten times nearer to the truth."""
+    for apart_ns in APART_NS:
+        for sign, way in ((1, "ahead"), (-1, "behind")):
+            name = host("%s-%d" % (way, apart_ns),
+                        realtime=REAL_NS + sign * apart_ns)
+            report, step_ns, words = moved(name)
+            assert within(report, step_ns), (report, step_ns)
+            assert abs(step_ns) * 10 < apart_ns, step_ns
+            assert report["elapsed-from"] == "channel", report
+            assert 0 < report["clocks-wrong-ns"] <= apart_ns, report
+            told_ms, = map(float, re.findall(WARNED, words))
+            assert abs(told_ms * MS - report["clocks-wrong-ns"]) <= 1000
+
+
+def test_unsynchronised():
+    """A host that doesn't know how wrong its clock is gets a bound."""
+    name = host("unsynchronised", realtime=REAL_NS + 7 * MS, **UNKNOWN)
+    report, step_ns, words = moved(name)
+    assert within(report, step_ns), (report, step_ns)
+    assert report["elapsed-from"] == "channel", report
+    assert re.search(WARNED, words), words
+
+
+def test_good_clocks():
+    """Clocks that are right stay the better estimate, and nothing is said."""
+    report, step_ns, words = moved(host("good", max_error_ns=1000,
+                                        realtime=REAL_NS + 500))
+    assert report["elapsed-from"] == "tai", report
+    assert abs(step_ns - 500) <= 50, step_ns
+    assert within(report, step_ns) and report["time-bound-ns"] < 102000
+    assert "clocks-wrong-ns" not in report, report
+    assert not sentences(words), words
+
+
+def test_narrower():
+    """The channel is as good as half a round trip, and what drifts since."""
+    report, step_ns, _ = moved(host("narrower", max_error_ns=40 * MS,
+                                    realtime=REAL_NS + 30 * MS))
+    assert within(report, step_ns)
+    assert report["time-bound-ns"] <= report["round-trip-ns"] + \
+        report["elapsed-ns"] // 500, report
+
+
+def test_waits():
+    """A guest that isn't started at once: the bound grows, and holds."""
+    report, step_ns, _ = moved(host("waits", realtime=REAL_NS + 60000 * MS),
+                               wait_s=1)
+    assert within(report, step_ns), (report, step_ns)
+    assert report["elapsed-from"] == "channel", report
+
+
+def late(back, delay_s):
+    """A line on which one way takes longer."""
+    def watch(is_back, data):
+        if is_back == back:
+            time.sleep(delay_s)
+        yield data
+    return watch
+
+
+def test_asymmetric():
+    """However much longer one way takes, the truth stays within the bound."""
+    for number, (back, delay_s) in enumerate(((False, 0.001), (True, 0.001),
+                                              (False, 0.02), (True, 0.02))):
+        name = host("late-%d" % number, realtime=REAL_NS + 1000 * MS)
+        report, step_ns, _ = moved(name, watch=late(back, delay_s))
+        assert within(report, step_ns), (report, step_ns)
+        assert report["round-trip-ns"] >= delay_s * 10 ** 9, report
+
+
+def test_off():
+    """Without it a guest goes as before there was any, from and to both."""
+    found = []
+    for there, here in (("off", "on"), ("on", "off")):
+        with start(fakehost.side("newest",
+                                 **{"x-exchange": there})) as source:
+            source.wait_up()
+            destination, uri = incoming(fakehost.side(
+                "newest-amd", **{"x-exchange": here}))
+            with destination, Relay(uri) as relay:
+                assert go(source, relay.uri)["status"] == "completed"
+                arrive(destination)
+                found.append(measure.own_report(destination))
+    assert "round-trip-ns" not in found[0], found
+    assert "round-trip-ns" in found[1], found
+
+
+def test_file():
+    """A file answers nothing, also after a migration that was exchanged."""
+    with start(fakehost.side("newest")) as source:
+        source.wait_up()
+        uri = "file:" + source.path("stream")
+        assert go(source, uri)["status"] == "completed"
+        with load(fakehost.side("newest-amd"), uri) as destination:
+            assert wait_loaded(destination)
+            arrive(destination)
+            report = measure.own_report(destination)
+    assert "round-trip-ns" not in report, report
+    assert report["elapsed-from"] == "tai", report
+
+
+def test_through():
+    """Of a guest that only passes through, its host's TSC tells nothing."""
+    with start(fakehost.side("newest")) as source:
+        source.wait_up()
+        second, uri = incoming(fakehost.side("v6"), extra=["-S"])
+        with second:
+            assert go(source, uri)["status"] == "completed"
+            assert wait_loaded(second)
+            third, uri = incoming(fakehost.side("newest-amd"))
+            with third:
+                assert go(second, uri)["status"] == "completed", \
+                    third.stderr()
+                third.qmp.execute("cont")
+                arrive(third)
+                report = measure.own_report(third)
+    assert "round-trip-ns" not in report, report
