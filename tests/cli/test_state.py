@@ -26,6 +26,7 @@ RESTORE = {"rung": "closed-loop", "tries": 2, "residual-ns": -1,
            "elapsed-from": "channel", "round-trip-ns": 91370,
            "clocks-wrong-ns": 3000000, "same-host": True, "frozen": False,
            "elapsed-ns": 1843220, "duration-ns": 12804}
+LOST = "kvmclock: KVM_GET_CLOCK failed: Input/output error"
 
 
 def facts(text):
@@ -109,7 +110,8 @@ def test_check_takes_it():
 
 def test_schema():
     """The JSON fits its schema"""
-    for told in answers(), answers(RESTORE), answers(enabled=False):
+    for told in answers(), answers(RESTORE), answers(enabled=False), \
+            answers(**{"not-carried": LOST}):
         with Monitor(told) as path:
             assert_fits("guest", json.loads(
                 output("state", "--qmp", path, "--json")))
@@ -143,6 +145,29 @@ def test_status():
                    if value is not None}
         with Monitor(answers(restore)) as path:
             output("state", "--qmp", path, status=[status])
+
+
+def test_required():
+    """And if QEMU did worse than the guest requires"""
+    for status, require in (INEXACT, "exact"), (FINE, "closed-loop"):
+        with Monitor(answers(RESTORE, require=require)) as path:
+            output("state", "--qmp", path, status=[status])
+
+
+def test_not_carried():
+    """Clocks that weren't carried: why, until they are again"""
+    told = {"not-carried": LOST}
+    for restore, last in (None, "none"), (RESTORE, "closed-loop, 2 tries"):
+        with Monitor(answers(restore, **told)) as path:
+            said = facts(output("state", "--qmp", path, status=[INEXACT]))
+        with Monitor(answers(restore, **told)) as path:
+            member = json.loads(output("state", "--qmp", path, "--json",
+                                       status=[INEXACT]))["not_carried"]
+        assert said["Not carried"] == member == LOST, said
+        assert said["Last restore"].startswith(last), said
+    with Monitor(answers(RESTORE)) as path:
+        said = facts(output("state", "--qmp", path, status=[FINE]))
+    assert "Not carried" not in said, said
 
 
 def test_unknown():
@@ -242,6 +267,8 @@ def test_early_events():
     events = [{"event": "KVM_CLOCK_RESTORED", "data": RESTORE,
                "timestamp": {"seconds": 1, "microseconds": 0}},
               {"event": "KVM_CLOCK_RESTORED", "data": {"rung": "best"}},
+              {"event": "KVM_CLOCK_NOT_CARRIED", "data": {"reason": LOST}},
+              {"event": "KVM_CLOCK_NOT_CARRIED", "data": 1},
               {"event": "STOP"}]
     told = {**answers(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
             "qom-get": False}
@@ -250,6 +277,8 @@ def test_early_events():
                     "restored: closed-loop, 2 tries, "
                     r"residual -1 ns, TSC copied, rate error 0$")
         assert "restored: QEMU's words can't" in watch.until("restored: ")
+        assert "carried: %s\n" % LOST in watch.until("not carried: ")
+        assert "carried: QEMU's words can't" in watch.until("not carried: ")
         watch.until("the guest was stopped")
 
 

@@ -136,3 +136,7 @@ def own_report(guest):
     except QmpError:
         return {}
 
+
+def not_carried(guest):
+    """Why its clocks weren't, as QEMU tells it to those who ask; else None."""
+    return guest.qmp.execute("query-kvm-clock").get("not-carried")

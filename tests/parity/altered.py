@@ -114,6 +114,7 @@ def by_qemu(case, change):
         if CORRUPT in destination.stderr():
             # What was saved is taken all the same, without its clocks.
             assert not measure.own_report(destination)
+            assert measure.not_carried(destination)
             return {"verdict": CORRUPT}, destination.stderr()
         return qemu.landed(case, destination, origin, there)
 

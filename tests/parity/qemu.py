@@ -11,7 +11,6 @@ from harness.migrate import (arrive, explain, go, incoming, pause,
 from harness.table import REASONS, cpu
 
 WARNED = "taking the guest all the same"
-OFF = "as if guest-clock was off"
 TRACE = ("-trace", "kvmclock_capture")
 
 
@@ -50,7 +49,7 @@ def landed(case, destination, function, there):
     warned = [line for line in words.splitlines() if WARNED in line]
     verdict = "warned" if warned else "taken"
     why = reason(warned[0]) if warned else None
-    if OFF in words:
+    if measure.not_carried(destination):
         return outcome.lost(verdict, why, function), words
     here = fakehost.log(case.destination, destination.pid)
     return outcome.arrived(verdict, why, function, report, there,

@@ -46,6 +46,7 @@ def test_snapshot_off():
         wait_running(guest)
         guest.wait_beating()
         assert AS_IF_OFF in words, words
+        assert "guest-clock is off here" in measure.not_carried(guest)
 
 
 def test_booted_anew():
@@ -122,7 +123,7 @@ def pause(source):
     source.qmp.execute("stop")
 
 
-def unable(host, stop=move):
+def unable(host, stop=move, from_then_on="+"):
     """That host, where no TSC can be read once the guest has stopped."""
     with start(fakehost.side(host)) as source:
         source.wait_up()
@@ -130,7 +131,25 @@ def unable(host, stop=move):
         calls = fakehost.log(host, source.pid)
     name = "KVM_GET_DEVICE_ATTR(TSC_OFFSET)"
     number = max(call.number for call in calls if call.name == name)
-    return faulty(host, "%s#%d+" % (name, number))
+    return faulty(host, "%s#%d%s" % (name, number, from_then_on))
+
+
+def tells(guest, why):
+    """Whoever asks afterwards, and whoever listened."""
+    assert why in (measure.not_carried(guest) or ""), guest.stderr()
+    assert why in monitor(guest, "info kvm-clock")
+    told = guest.qmp.wait_event("KVM_CLOCK_NOT_CARRIED")["data"]["reason"]
+    assert told == measure.not_carried(guest), told
+    assert not measure.own_report(guest)
+
+
+def tells_no_more(guest):
+    """Once it went well."""
+    for command in "stop", "cont":
+        guest.qmp.execute(command)
+    guest.wait_beating()
+    assert not measure.not_carried(guest), guest.stderr()
+    assert "not carried" not in monitor(guest, "info kvm-clock")
 
 
 def test_not_captured():
@@ -143,6 +162,34 @@ def test_not_captured():
             arrive(destination)
             words = destination.stderr()
             assert "couldn't capture the guest's clocks" in words, words
+            tells(destination, "couldn't capture the guest's clocks")
+            tells(source, "can't tell TSC ratio and offset")
+            tells_no_more(destination)
+
+
+def test_not_captured_once():
+    """At home it is told of until the next capture goes well."""
+    with start(fakehost.side(unable("newest", pause, ""))) as guest:
+        guest.wait_up()
+        pause(guest)
+        tells(guest, "can't tell TSC ratio and offset")
+        guest.qmp.execute("cont")
+        guest.wait_beating()
+        assert measure.not_carried(guest)
+        pause(guest)
+        assert not measure.not_carried(guest), guest.stderr()
+
+
+def test_not_restored():
+    """A destination that fails in the middle says why."""
+    host = faulty("newest-amd", "KVM_GET_CLOCK#1+")
+    with start(fakehost.side("newest", policy="lax")) as source:
+        source.wait_up()
+        destination, uri = incoming(fakehost.side(host, policy="lax"))
+        with destination:
+            assert go(source, uri)["status"] == "completed", source.stderr()
+            arrive(destination)
+            tells(destination, "can't start the master clock")
 
 
 def test_not_captured_strict():

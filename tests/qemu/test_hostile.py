@@ -208,6 +208,7 @@ def test_one_faster():
                 assert not measure.own_report(guest), plugged
                 assert "different frequencies" in words, words
                 assert "as if guest-clock was off" in words, words
+                assert measure.not_carried(guest), words
 
 
 def test_out_of_range():

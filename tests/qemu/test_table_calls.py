@@ -98,8 +98,9 @@ def taken(stream, guest, calls):
     here = [fakehost.clocks(calls, vcpu, which=0)
             for vcpu in range(stream.vcpus)]
     if not report:
-        return "as if off", None if "as if guest-clock was off" in \
-            guest.stderr() else "no report: %s" % guest.stderr()
+        return "as if off", None if measure.not_carried(guest) and \
+            "as if guest-clock was off" in guest.stderr() else \
+            "no report: %s" % guest.stderr()
     outcome = "%s, TSC %s" % (report["rung"], report["tsc"])
     return outcome, wrong_clock(stream, report, here) or \
         wrong_offsets(report, calls, here, stream.vcpus)
@@ -224,8 +225,9 @@ def landed(guest, source, there, here):
     """It arrived. Where the source's clocks weren't sent, both sides say so."""
     report = measure.own_report(guest)
     if not report:
-        told = "as if guest-clock was off" in guest.stderr() or \
-            "can't be carried" in source.stderr()
+        told = measure.not_carried(guest) if "as if guest-clock was off" in \
+            guest.stderr() else "can't be carried" in source.stderr() and \
+            measure.not_carried(source)
         return "as if off", None if told else "nobody says so"
     step = fakehost.clock_step(fakehost.clocks(there),
                                fakehost.clocks(here, which=0))

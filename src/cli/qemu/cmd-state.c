@@ -54,24 +54,45 @@ static const char *run_event_text(const char *name)
     return NULL;
 }
 
+#define UNREADABLE "QEMU's words can't be read (is it newer than clockferry?)"
+
+static char *restored_text(const CfJson *event)
+{
+    g_autofree char *line = NULL;
+    LastRestore restore;
+
+    if (guest_clocks_read_event(event, &restore)) {
+        line = guest_clocks_restore_line(&restore);
+    }
+    return g_strdup_printf("restored: %s", line ?: UNREADABLE);
+}
+
+static char *not_carried_text(const CfJson *event)
+{
+    char why[512] = UNREADABLE;
+    CfJson *data;
+
+    if (cf_json_get_object(NULL, event, "data", &data)) {
+        cf_json_get_text(NULL, data, "reason", why, sizeof(why));
+    }
+    return g_strdup_printf("not carried: %s", why);
+}
+
 /* A line for an event that concerns clocks; NULL for others. */
 static char *event_line(const CfJson *event)
 {
     g_autofree char *time = event_time(event);
-    g_autofree char *restored = NULL;
-    LastRestore restore;
+    g_autofree char *text = NULL;
     char name[64] = "";
-    const char *text;
 
     cf_json_get_text(NULL, event, "event", name, sizeof(name));
     if (!strcmp(name, "KVM_CLOCK_RESTORED")) {
-        restored = guest_clocks_read_event(event, &restore)
-                   ? guest_clocks_restore_line(&restore)
-                   : g_strdup("QEMU's words can't be read (is it newer than "
-                              "clockferry?)");
-        return g_strdup_printf("%s restored: %s\n", time, restored);
+        text = restored_text(event);
+    } else if (!strcmp(name, "KVM_CLOCK_NOT_CARRIED")) {
+        text = not_carried_text(event);
+    } else {
+        text = g_strdup(run_event_text(name));
     }
-    text = run_event_text(name);
     return text ? g_strdup_printf("%s %s\n", time, text) : NULL;
 }
 
@@ -95,13 +116,6 @@ static int watch(Qmp *qmp)
             return cli_fail(error);
         }
     }
-}
-
-static int status_of(const GuestClocks *clocks)
-{
-    return clocks->enabled && (!clocks->restored ||
-                               guest_clocks_exact(&clocks->restore))
-           ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
 /* A monitor, and what is known about the guest without it. */
@@ -132,7 +146,8 @@ static int state(CliOptions *options, char **domain)
     if (!show(&clocks, options, &error)) {
         return cli_fail(error);
     }
-    return options->watch ? watch(qmp) : status_of(&clocks);
+    return options->watch ? watch(qmp)
+           : guest_clocks_exact(&clocks) ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
 static int check_options(CliOptions *options, char **domain)

@@ -97,11 +97,14 @@ char *guest_clocks_to_text(const GuestClocks *clocks, const char *output)
                  clocks->guest_khz);
     screen_fact(&screen, "Promised", "%s",
                 clocks->guest.promised ? "yes" : "no");
+    if (*clocks->not_carried) {
+        screen_fact(&screen, "Not carried", "%s", clocks->not_carried);
+    }
     if (clocks->restored) {
         add_restore(&screen, &clocks->restore);
     } else {
-        screen_fact(&screen, "Last restore",
-                    "none: the guest was started here");
+        screen_fact(&screen, "Last restore", "none%s", *clocks->not_carried
+                    ? "" : ": the guest was started here");
     }
     return screen_end(&screen);
 }
@@ -162,6 +165,9 @@ char *guest_clocks_to_json(const GuestClocks *clocks)
     cf_json_add_bool(json, "enabled", clocks->enabled);
     cf_json_add_text(json, "blackout", clocks->freeze ? "freeze" : "count");
     cf_json_add_int(json, "blackout_limit_s", clocks->blackout_limit_s);
+    if (*clocks->not_carried) {
+        cf_json_add_text(json, "not_carried", clocks->not_carried);
+    }
     if (clocks->restored) {
         cf_json_add(json, "restore",
                     cf_members_to_json(members, &clocks->restore));

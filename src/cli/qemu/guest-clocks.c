@@ -54,6 +54,7 @@ static const CfMember info_members[] = {
       .max = UINT32_MAX },
     { "guest-tsc-khz", CF_MEMBER_INT, CF_AT(GuestClocks, guest_khz),
       .max = UINT32_MAX },
+    { "not-carried", CF_MEMBER_TEXT, CF_AT(GuestClocks, not_carried) },
     { "restore", CF_MEMBER_OBJECT, CF_AT(GuestClocks, restore),
       CF_KNOWN(GuestClocks, restored), .members = restore_members },
     { 0 },
@@ -219,9 +220,16 @@ gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
     return TRUE;
 }
 
-bool guest_clocks_exact(const LastRestore *restore)
+static bool is_exact(const LastRestore *restore, int required)
 {
-    return restore->rung <= CF_RUNG_CLOSED_LOOP && restore->rate_known &&
-           cf_rate_is_exact(restore->rate_error_ppt) &&
+    return restore->rung <= MIN(required, CF_RUNG_CLOSED_LOOP) &&
+           restore->rate_known && cf_rate_is_exact(restore->rate_error_ppt) &&
            cf_tsc_is_proven(restore->tsc);
+}
+
+bool guest_clocks_exact(const GuestClocks *clocks)
+{
+    return clocks->enabled && !*clocks->not_carried &&
+           (!clocks->restored ||
+            is_exact(&clocks->restore, (int)clocks->guest.require));
 }

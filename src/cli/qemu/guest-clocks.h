@@ -51,6 +51,8 @@ typedef struct GuestClocks {
     uint32_t host_khz;    /* frequency of the host's TSC, 0 when unknown */
     uint32_t guest_khz;   /* frequency of the guest's TSC, 0 when unknown */
     CfGuest guest;        /* for cf_check() */
+    /* why they weren't captured or restored the last time; empty: they were */
+    char not_carried[512];
     bool restored;        /* @restore is known */
     LastRestore restore;  /* the last restore */
 } GuestClocks;
@@ -67,8 +69,8 @@ uint32_t guest_clocks_ask_khz(Qmp *qmp);
 /* Reads the event KVM_CLOCK_RESTORED; false if it is nonsense. */
 bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore);
 
-/* Did the clocks arrive as they were? */
-bool guest_clocks_exact(const LastRestore *restore);
+/* Are the clocks carried, and did they arrive as they were, and as required? */
+bool guest_clocks_exact(const GuestClocks *clocks);
 
 /* For people, laid out for @output as of screen_begin(), and for programs; to
  * be freed with g_free(). */

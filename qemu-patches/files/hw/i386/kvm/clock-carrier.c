@@ -130,10 +130,12 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
         /* It stopped somewhat earlier than what was captured. */
         kvmclock_advance_virtual(c->virtual_lead_ns);
         c->virtual_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+        error_free(g_steal_pointer(&c->not_captured));
     } else {
         kvmclock_carrier_drop(c);
         c->failed = true;
-        warn_reportf_err(err, "the guest's clocks can't be carried exactly: ");
+        kvmclock_tell_not_carried(&c->not_captured, err, "the guest's clocks "
+                                  "can't be carried exactly");
     }
 }
 
@@ -181,6 +183,13 @@ static bool kvmclock_never_ran(void)
            global_state_get_runstate() == RUN_STATE_PRELAUNCH;
 }
 
+static void kvmclock_not_restored(KVMClockCarrier *c, Error *why,
+                                  const char *so)
+{
+    c->report.valid = false;
+    kvmclock_tell_not_carried(&c->not_restored, why, so);
+}
+
 /*
  * Let the carried clocks go on.  Returns false if there are none, so that
  * the plain clock value has to do.
@@ -197,19 +206,21 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     }
     if (!kvmclock_has_carried(c)) {
         if (c->offered && !kvmclock_never_ran()) {
-            warn_report("kvmclock: the source couldn't capture the guest's "
-                        "clocks (its log says why), or it was reset while "
-                        "stopped; they are restored as if guest-clock was "
-                        "off: kvmclock and TSC jump");
+            error_setg(&err, "kvmclock and TSC jump, for the source couldn't "
+                       "capture the guest's clocks (its log says why), or it "
+                       "was reset while stopped");
+            kvmclock_not_restored(c, err, "the guest's clocks are restored as "
+                                  "if guest-clock was off");
         }
         return false;
     }
     if (!kvmclock_restore(&c->carried, c->carried_from == CARRIED_CAPTURED,
                           &c->config, &c->report, &err)) {
-        warn_reportf_err(err, "the guest's kvmclock is set as if guest-clock "
-                         "was off, and its TSC may jump: ");
+        kvmclock_not_restored(c, err, "the guest's kvmclock is set as if "
+                              "guest-clock was off, and its TSC may jump");
         return false;
     }
+    error_free(g_steal_pointer(&c->not_restored));
     if (!c->report.move.frozen) {
         kvmclock_advance_virtual(c->virtual_ns + c->report.move.elapsed_ns -
                                  c->report.now_ns);
@@ -357,14 +368,20 @@ static int kvmclock_offer_pre_save(void *opaque)
 }
 
 /* What was saved is taken all the same: no guest would run on elsewhere. */
-static int kvmclock_cannot_carry(KVMClockCarrier *c, int error)
+static int kvmclock_cannot_carry(KVMClockCarrier *c, int error,
+                                 const char *why)
 {
+    Error *err = NULL;
+
     if (!migration_from_storage()) {
         return error;
     }
     kvmclock_carrier_drop(c);
-    warn_report("kvmclock: taking the guest all the same, for it runs nowhere "
-                "else, as if guest-clock was off: kvmclock and TSC jump");
+    c->report.valid = false;
+    error_setg(&err, "kvmclock and TSC jump, for %s", why);
+    kvmclock_tell_not_carried(&c->not_restored, err, "kvmclock: taking the "
+                              "guest all the same, for it runs nowhere else, "
+                              "as if guest-clock was off");
     return 0;
 }
 
@@ -383,7 +400,7 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
     KVMClockCarrier *c = opaque;
 
     if (!kvmclock_is_on_here(c)) {
-        return kvmclock_cannot_carry(c, -EPERM);
+        return kvmclock_cannot_carry(c, -EPERM, "guest-clock is off here");
     }
     if (!kvmclock_offer_good(&c->offer.from)) {
         return -EINVAL;
@@ -473,7 +490,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
         return migration_from_storage() ? 0 : -EINVAL;
     }
     if (!kvmclock_carried_fits(&c->carried, &c->offer.freq)) {
-        return kvmclock_cannot_carry(c, -EINVAL);
+        return kvmclock_cannot_carry(c, -EINVAL, "the stream's are corrupt");
     }
     c->carried_from = CARRIED_LOADED;
     c->carried.later_than_ns = kvmclock_stopped_after_ns(c);

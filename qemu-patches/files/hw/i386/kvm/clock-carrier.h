@@ -49,6 +49,8 @@ struct KVMClockCarrier {
     KVMClockOffer offer;
     bool offered;               /* @offer was loaded: clocks are to come */
     bool failed;                /* to capture the stopped guest's clocks */
+    Error *not_captured;        /* why, the last time; NULL: they were */
+    Error *not_restored;        /* the same of those that arrived */
     KVMClockReport report;
 #endif
 };

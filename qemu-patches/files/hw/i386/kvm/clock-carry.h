@@ -92,6 +92,7 @@ bool kvmclock_within_limit(const KVMClockCarried *carried,
 bool kvmclock_report_bound_ns(const KVMClockReport *report,
                               uint64_t *bound_ns);
 void kvmclock_tell_restored(const KVMClockReport *report);
+void kvmclock_tell_not_carried(Error **kept, Error *why, const char *so);
 bool kvmclock_same_host(const KVMClockCarried *src,
                         const struct cf_instant *now, uint32_t host_khz,
                         const KVMClockConfig *config);

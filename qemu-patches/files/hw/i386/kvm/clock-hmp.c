@@ -82,6 +82,9 @@ void hmp_info_kvm_clock(Monitor *mon, const QDict *qdict)
     if (info->has_guest_tsc_khz) {
         monitor_printf(mon, "guest TSC: %u kHz\n", info->guest_tsc_khz);
     }
+    if (info->not_carried) {
+        monitor_printf(mon, "not carried: %s\n", info->not_carried);
+    }
     if (info->restore) {
         kvmclock_print_restore(mon, info->restore);
     } else {

@@ -164,9 +164,19 @@ void kvmclock_tell_restored(const KVMClockReport *report)
     qapi_event_send_kvm_clock_restored(info);
 }
 
+/* Now, and to whoever asks later: @why is @kept, as the latest. */
+void kvmclock_tell_not_carried(Error **kept, Error *why, const char *so)
+{
+    error_free(*kept);
+    *kept = why;
+    warn_report("%s: %s", so, error_get_pretty(why));
+    qapi_event_send_kvm_clock_not_carried(error_get_pretty(why));
+}
+
 KvmClockInfo *qmp_query_kvm_clock(Error **errp)
 {
     const KVMClockCarrier *c = kvmclock_find_carrier();
+    const Error *why;
     KvmClockInfo *info;
 
     if (!c) {
@@ -187,6 +197,10 @@ KvmClockInfo *qmp_query_kvm_clock(Error **errp)
     }
     if (c->report.valid) {
         info->restore = kvmclock_describe(&c->report);
+    }
+    why = c->not_restored ?: c->not_captured;
+    if (why) {
+        info->not_carried = g_strdup(error_get_pretty(why));
     }
     return info;
 }
