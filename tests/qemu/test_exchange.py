@@ -7,7 +7,7 @@ from relay import Relay
 
 from harness import fakehost, measure
 from harness.binaries import start
-from harness.check import sentences
+from harness.check import crashed, sentences
 from harness.migrate import arrive, arrive_late, go, incoming, load, wait_loaded
 from harness.tap import note
 
@@ -15,6 +15,7 @@ REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
 MS = 10 ** 6
 APART_NS = (3 * MS, 1000 * MS, 540 * 1000 * MS, 86400 * 1000 * MS)
 UNKNOWN = {"synchronised": "false"}
+MAX_EXCHANGES, EXCHANGE_BYTES, VERSION_BYTES = 8, 16, 4
 WARNED = r"differ by at least (\d+\.\d+) ms, more than their hosts know of"
 
 
@@ -55,8 +56,7 @@ def moved(name, wait_s=0, watch=None, **kvmclock):
 
 
 def test_apart():
-    """Hosts' clocks 3 ms to a day apart, either way: the bound holds, and the
-    guest arrives ten times nearer to the truth."""
+    """Clocks 3 ms to a day apart, either way: the bound holds, the guest is near."""
     for apart_ns in APART_NS:
         for sign, way in ((1, "ahead"), (-1, "behind")):
             name = host("%s-%d" % (way, apart_ns),
@@ -141,6 +141,54 @@ def test_off():
                 found.append(measure.own_report(destination))
     assert "round-trip-ns" not in found[0], found
     assert "round-trip-ns" in found[1], found
+
+
+def lying(change):
+    """A line on which the source's table is changed; and what was changed."""
+    name, found = b"kvmclock/guest_clock/exchange", []
+
+    def watch(is_back, data):
+        at = -1 if is_back else data.find(name)
+        if at >= 0:
+            at += len(name) + VERSION_BYTES
+            count = int.from_bytes(data[at:at + 4], "big")
+            end = at + 4 + MAX_EXCHANGES * EXCHANGE_BYTES
+            data = data[:at] + change(data[at:end]) + data[end:]
+            found.append(count)
+        yield data
+    return watch, found
+
+
+def test_nonsense():
+    """A table that can't be true proves nothing: the clocks decide."""
+    for number, change in enumerate((
+            lambda table: table[:4] + bytes(len(table) - 4),
+            lambda table: table[:4] + b"\xff" * (len(table) - 4),
+            lambda table: table[:4] + table[:3:-1],
+            lambda table: table[:4] + b"\x7f" + table[5:])):
+        watch, found = lying(change)
+        report, step_ns, words = moved(
+            host("nonsense-%d" % number, realtime=REAL_NS + 500), watch=watch)
+        assert found == [MAX_EXCHANGES], found
+        assert report["elapsed-from"] == "tai", report
+        assert "round-trip-ns" not in report, report
+        assert abs(step_ns - 500) <= 50, step_ns
+        assert not sentences(words), words
+
+
+def test_too_many():
+    """More than there can be is corrupt, in a sentence."""
+    for count in MAX_EXCHANGES + 1, 2 ** 32 - 1:
+        watch, found = lying(lambda table, count=count:
+                             count.to_bytes(4, "big") + table[4:])
+        with start(fakehost.side("newest")) as source:
+            source.wait_up()
+            destination, uri = incoming(fakehost.side("newest-amd"))
+            with destination, Relay(uri, watch) as relay:
+                source.qmp.execute("migrate", {"uri": relay.uri})
+                assert not crashed(destination.wait_exit())
+                assert found and "%d exchanges" % count in \
+                    destination.stderr(), destination.stderr()
 
 
 def test_file():
