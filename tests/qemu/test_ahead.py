@@ -4,14 +4,14 @@ messages on the channel don't tell better (test_exchange.py)."""
 import re
 import time
 
+from hosttime import REAL_NS, by_file, passed_through, stepped_ns
+
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import sentences
-from harness.migrate import (arrive, arrive_late, go, incoming, load,
-                             wait_loaded)
+from harness.migrate import arrive_late, go, incoming
 from harness.tap import note
 
-REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
 MINUTES_S = 540
 WAIT_S = 1
 WARNED = (r"by real time the guest left the source (\d+\.\d+) s ago, but this "
@@ -23,14 +23,6 @@ def ahead(seconds):
     return fakehost.side(fakehost.declare(
         "ahead-%d" % seconds, "newest-amd",
         realtime=REAL_NS + seconds * 10 ** 9))
-
-
-def stepped_ns(source, destination, name):
-    """How far ahead of the truth the guest TSC is, and kvmclock with it."""
-    there = fakehost.clocks(fakehost.log("newest", source.pid))
-    here = fakehost.clocks(fakehost.log(name, destination.pid), which=0)
-    assert abs(fakehost.clock_step(there, here)) <= 1
-    return fakehost.tsc_step_ns(there, here)
 
 
 def come_to(seconds):
@@ -75,32 +67,11 @@ def test_in_time():
 
 def test_file():
     """Whoever loads a file saw nothing: there the clocks decide."""
-    side = ahead(MINUTES_S + 1)
-    with start(fakehost.side("newest")) as source:
-        source.wait_up()
-        uri = "file:" + source.path("stream")
-        assert go(source, uri)["status"] == "completed"
-        with load(side, uri) as destination:
-            assert wait_loaded(destination)
-            arrive(destination)
-            report = measure.own_report(destination)
-            assert report["elapsed-ns"] > MINUTES_S * 10 ** 9, report
+    report = by_file(ahead(MINUTES_S + 1))
+    assert report["elapsed-ns"] > MINUTES_S * 10 ** 9, report
 
 
 def test_stopped_before():
     """Nor what was stopped when it was offered, and goes on by a third QEMU."""
-    side = ahead(MINUTES_S + 2)
-    with start(fakehost.side("newest")) as source:
-        source.wait_up()
-        second, uri = incoming(fakehost.side("v6"), extra=["-S"])
-        with second:
-            assert go(source, uri)["status"] == "completed"
-            assert wait_loaded(second)
-            third, uri = incoming(side)
-            with third:
-                assert go(second, uri)["status"] == "completed", \
-                    third.stderr()
-                third.qmp.execute("cont")
-                arrive(third)
-                report = measure.own_report(third)
-                assert report["elapsed-ns"] > MINUTES_S * 10 ** 9, report
+    report = passed_through(fakehost.side("v6"), ahead(MINUTES_S + 2))
+    assert report["elapsed-ns"] > MINUTES_S * 10 ** 9, report

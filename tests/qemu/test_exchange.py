@@ -3,15 +3,15 @@
 import re
 import time
 
+from hosttime import REAL_NS, by_file, passed_through, stepped_ns
 from relay import Relay
 
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import crashed, sentences
-from harness.migrate import arrive, arrive_late, go, incoming, load, wait_loaded
+from harness.migrate import arrive, arrive_late, go, incoming
 from harness.tap import note
 
-REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
 MS = 10 ** 6
 APART_NS = (3 * MS, 1000 * MS, 540 * 1000 * MS, 86400 * 1000 * MS)
 UNKNOWN = {"synchronised": "false"}
@@ -22,14 +22,6 @@ WARNED = r"differ by at least (\d+\.\d+) ms, more than their hosts know of"
 def host(name, **keys):
     """A host like "newest-amd" but for these keys."""
     return fakehost.declare("exchange-" + name, "newest-amd", **keys)
-
-
-def stepped_ns(source, destination, name):
-    """The TSC's true step; kvmclock followed it."""
-    there = fakehost.clocks(fakehost.log("newest", source.pid))
-    here = fakehost.clocks(fakehost.log(name, destination.pid), which=0)
-    assert abs(fakehost.clock_step(there, here)) <= 1
-    return fakehost.tsc_step_ns(there, here)
 
 
 def within(report, step_ns):
@@ -192,32 +184,13 @@ def test_too_many():
 
 
 def test_file():
-    """A file answers nothing, also after a migration that was exchanged."""
-    with start(fakehost.side("newest")) as source:
-        source.wait_up()
-        uri = "file:" + source.path("stream")
-        assert go(source, uri)["status"] == "completed"
-        with load(fakehost.side("newest-amd"), uri) as destination:
-            assert wait_loaded(destination)
-            arrive(destination)
-            report = measure.own_report(destination)
+    """A file answers nothing."""
+    report = by_file(fakehost.side("newest-amd"))
     assert "round-trip-ns" not in report, report
     assert report["elapsed-from"] == "tai", report
 
 
 def test_through():
     """Of a guest that only passes through, its host's TSC tells nothing."""
-    with start(fakehost.side("newest")) as source:
-        source.wait_up()
-        second, uri = incoming(fakehost.side("v6"), extra=["-S"])
-        with second:
-            assert go(source, uri)["status"] == "completed"
-            assert wait_loaded(second)
-            third, uri = incoming(fakehost.side("newest-amd"))
-            with third:
-                assert go(second, uri)["status"] == "completed", \
-                    third.stderr()
-                third.qmp.execute("cont")
-                arrive(third)
-                report = measure.own_report(third)
+    report = passed_through(fakehost.side("v6"), fakehost.side("newest-amd"))
     assert "round-trip-ns" not in report, report

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """How far both clocks may step, because two hosts' real times differ, and no
 messages on the channel tell better (test_exchange.py)."""
+from hosttime import REAL_NS, passed_through, stepped_ns
+
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched
-from harness.migrate import arrive, go, incoming, wait_loaded
+from harness.migrate import arrive, go, incoming
 from harness.tap import note
 
-REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
 ERROR_NS = 100000                   # of most fake hosts
 TICK_NS = 1
 APART_NS = 150000
@@ -27,10 +28,8 @@ def moved(source, name, **kvmclock):
     with destination:
         assert go(source, uri)["status"] == "completed", destination.stderr()
         arrive(destination)
-        there = fakehost.clocks(fakehost.log("newest", source.pid))
-        here = fakehost.clocks(fakehost.log(name, destination.pid), which=0)
         return measure.own_report(destination), \
-            fakehost.tsc_step_ns(there, here)
+            stepped_ns(source, destination, name)
 
 
 def test_truth():
@@ -71,23 +70,9 @@ def test_same_host():
 
 def test_through():
     """Of a guest that only passes through, its own host's error counts."""
-    with start(fakehost.side("newest")) as source:
-        source.wait_up()
-        second, uri = incoming(fakehost.side(host("time-through", **FAR)),
-                               extra=["-S"])
-        with second:
-            assert go(source, uri)["status"] == "completed"
-            assert wait_loaded(second)
-            third, uri = incoming(fakehost.side("newest-amd",
-                                                policy="strict"))
-            with third:
-                assert go(second, uri)["status"] == "completed", \
-                    third.stderr()
-                third.qmp.execute("cont")
-                arrive(third)
-                report = measure.own_report(third)
-                assert report["time-bound-ns"] == 2 * ERROR_NS + TICK_NS, \
-                    report
+    report = passed_through(fakehost.side(host("time-through", **FAR)),
+                            fakehost.side("newest-amd", policy="strict"))
+    assert report["time-bound-ns"] == 2 * ERROR_NS + TICK_NS, report
 
 
 def test_policy():
