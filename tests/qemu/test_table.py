@@ -16,10 +16,11 @@ from harness.tap import note
 PAUSE_S = 0.05      # much longer than a restore takes
 
 
-def begin(row):
+def begin(row, wishes):
     """The source, which leaves the policy to the destination."""
     qemu, kvmclock = options(row)
-    source = start(fakehost.side(row.source, policy="lax", **kvmclock), **qemu)
+    source = start(fakehost.side(row.source, policy="lax", **kvmclock,
+                                 **wishes), **qemu)
     source.wait_up()
     return source, qemu, kvmclock
 
@@ -86,14 +87,14 @@ def inspect(policy, arrived, wanted):
 
 # -- The table's sections --
 
-def section(name):
+def section(name, **wishes):
     for row in fakehost.sample(rows(name)):
         source = None
         for policy in POLICIES:
             wanted = row.outcomes[policy]
             if wanted == NO_TRY:
                 continue
-            source = source or begin(row)
+            source = source or begin(row, wishes)
             if not attempt(row, policy, *source, wanted):
                 source[0].close()
                 source = None
@@ -128,7 +129,8 @@ def test_rungs():
 
 def test_blackouts():
     """Frozen blackouts, and real times that don't agree."""
-    section("blackouts")
+    # where no messages on the channel overrule them (test_exchange.py)
+    section("blackouts", **{"x-exchange": "off"})
 
 
 def test_both_sides():
