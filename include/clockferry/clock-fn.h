@@ -67,10 +67,7 @@ static inline bool cf_anchor_is_exact(const struct cf_anchor *anchor)
 static inline uint64_t cf_anchor_error_ns(const struct cf_anchor *anchor,
                                           uint64_t max_error_ns)
 {
-    uint64_t ns;
-
-    return __builtin_add_overflow(max_error_ns, 2 * anchor->slack_ns, &ns)
-           ? UINT64_MAX : ns;
+    return cf_bounds_ns(max_error_ns, 2 * anchor->slack_ns);
 }
 
 /**

@@ -474,6 +474,14 @@ struct cf_instant {
     int32_t tai_offset_s;
 };
 
+/* cf_bounds_ns - two bounds together; UINT64_MAX if one of them is unknown */
+static inline uint64_t cf_bounds_ns(uint64_t a_ns, uint64_t b_ns)
+{
+    uint64_t ns;
+
+    return __builtin_add_overflow(a_ns, b_ns, &ns) ? UINT64_MAX : ns;
+}
+
 /* cf_elapsed_by_tai - do both know TAI, in which no second is missing? */
 static inline bool cf_elapsed_by_tai(const struct cf_instant *dst,
                                      const struct cf_instant *src)

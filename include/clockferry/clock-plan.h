@@ -172,30 +172,28 @@ static inline bool cf_move_shift(const struct cf_move *move,
  * cf_time_bound_ns - how far both clocks may step, together
  * @f: what the destination does with an offset, and whether it is the source
  * @freq: of the guest's TSC, on the source
- * @there_ns: largest error of the source's real time; UINT64_MAX: unknown
- * @here_ns: of the destination's
+ * @elapsed_ns: how far the time that passed between two hosts may be from true;
+ *              UINT64_MAX: unknown
  *
- * Between two hosts their real times decide, and an offset is rounded to a
- * tick; on one nothing is computed. UINT64_MAX if it isn't known.
+ * An offset is rounded to a tick; on one host nothing is computed. UINT64_MAX
+ * if it isn't known.
  */
 static inline uint64_t cf_time_bound_ns(const struct cf_policy_facts *f,
                                         const struct cf_tsc_freq *freq,
-                                        uint64_t there_ns, uint64_t here_ns)
+                                        uint64_t elapsed_ns)
 {
-    uint64_t bound_ns = f->measured ? CF_MEASURED_SLACK_NS : 0;
+    const uint64_t set_ns = f->measured ? CF_MEASURED_SLACK_NS : 0;
     uint32_t khz;
 
     if (!cf_offset_fits(f)) {
         return UINT64_MAX;
     }
-    if (!f->same_host &&
-        (!cf_tsc_freq_khz(freq, &khz) ||
-         __builtin_add_overflow(bound_ns, 1000000 / khz + 1, &bound_ns) ||
-         __builtin_add_overflow(bound_ns, there_ns, &bound_ns) ||
-         __builtin_add_overflow(bound_ns, here_ns, &bound_ns))) {
-        return UINT64_MAX;
+    if (f->same_host) {
+        return set_ns;
     }
-    return bound_ns;
+    return cf_tsc_freq_khz(freq, &khz)
+           ? cf_bounds_ns(set_ns + 1000000 / khz + 1, elapsed_ns)
+           : UINT64_MAX;
 }
 
 /* --- The TSCs of all vCPUs --- */

@@ -173,9 +173,10 @@ static struct cf_policy_facts facts_of(const CfCheck *check)
 
     if (host->offset_known) {
         facts.time_bound_ns = cf_time_bound_ns(
-            &facts, &guest->freq, guest->max_error_ns,
-            host->time_known && host->time.synchronised
-            ? host->time.max_error_ns : UINT64_MAX);
+            &facts, &guest->freq,
+            cf_bounds_ns(guest->max_error_ns,
+                         host->time_known && host->time.synchronised
+                         ? host->time.max_error_ns : UINT64_MAX));
     }
     return facts;
 }

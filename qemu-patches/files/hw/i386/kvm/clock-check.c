@@ -187,8 +187,9 @@ static void kvmclock_facts(const KVMClockOffer *offer,
                        kvmclock_same_host(&offer->from, &now.instant,
                                           host->tsc_khz, config);
     facts->time_bound_ns = cf_time_bound_ns(facts, &offer->freq,
-                                            offer->from.max_error_ns,
-                                            kvmclock_max_error_ns());
+                                            cf_bounds_ns(
+                                                offer->from.max_error_ns,
+                                                kvmclock_max_error_ns()));
     facts->best_rung = cf_expected_rung(host->best_rung, &host->guest,
                                         &offer->freq);
 }

@@ -64,17 +64,6 @@ static bool kvmclock_over_limit(const KVMClockRestoring *r)
     return r->report->move.passed_ns > kvmclock_limit_ns(r->config);
 }
 
-/* How far real time here may be from that of the source, as both know. */
-static uint64_t kvmclock_clocks_bound_ns(const KVMClockRestoring *r)
-{
-    uint64_t bound_ns;
-
-    return __builtin_add_overflow(
-               cf_anchor_error_ns(&r->src->anchor, r->src->max_error_ns),
-               cf_anchor_error_ns(&r->dst, kvmclock_max_error_ns()),
-               &bound_ns) ? UINT64_MAX : bound_ns;
-}
-
 static void kvmclock_warn_of_clocks(const struct cf_move *move)
 {
     if (cf_time_contradicts(&move->time, move->clocks_bound_ns)) {
@@ -99,7 +88,9 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
                       kvmclock_same_host(r->src, &move->now,
                                          kvmclock_this_host()->tsc_khz,
                                          r->config);
-    move->clocks_bound_ns = kvmclock_clocks_bound_ns(r);
+    move->clocks_bound_ns = cf_bounds_ns(
+        cf_anchor_error_ns(&r->src->anchor, r->src->max_error_ns),
+        cf_anchor_error_ns(&r->dst, kvmclock_max_error_ns()));
     r->report->round_trip_ns = UINT64_MAX;
     if (!move->same_host &&
         kvmclock_exchanges_say(r->src, &move->now, &channel_ns,
@@ -188,7 +179,7 @@ static void kvmclock_bound_time(KVMClockRestoring *r)
         .measured = host->measured,
     };
     const uint64_t bound_ns =
-        cf_time_bound_ns(&facts, &r->boot.src.freq, move->time.bound_ns, 0);
+        cf_time_bound_ns(&facts, &r->boot.src.freq, move->time.bound_ns);
     const bool known = !move->frozen &&
                        cf_tsc_is_proven(r->report->result.tsc) &&
                        MAX(move->behind_ns, move->ahead_ns) <= bound_ns;

@@ -82,10 +82,10 @@ static const Property kvmclock_properties[] = {
     /* To try a refusal out: claim another host, or one that can't scale. */
     DEFINE_PROP_BOOL("x-pretend-other-host", KVMClockCarrier,
                      config.pretend_other_host, false),
-    /* Off for destinations that don't know its section. */
-    DEFINE_PROP_BOOL("x-exchange", KVMClockCarrier, config.exchange, true),
     DEFINE_PROP_UINT32("x-pretend-tsc-khz", KVMClockCarrier,
                        config.pretend_tsc_khz, 0),
+    /* Off for destinations that don't know its section. */
+    DEFINE_PROP_BOOL("x-exchange", KVMClockCarrier, config.exchange, true),
 };
 
 void kvmclock_settings_class_init(ObjectClass *klass)
