@@ -498,6 +498,23 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
     return 0;
 }
 
+static bool kvmclock_exchanges_needed(void *opaque)
+{
+    return ((KVMClockCarrier *)opaque)->carried.n_exchanges > 0;
+}
+
+static const VMStateDescription kvmclock_exchange_vmsd = {
+    .name = "kvmclock/guest_clock/exchange",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_exchanges_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(carried, KVMClockCarrier, 1, vmstate_kvmclock_exchanges,
+                       KVMClockCarried),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 const VMStateDescription vmstate_kvmclock_guest_clock = {
     .name = "kvmclock/guest_clock",
     .version_id = 1,
@@ -512,7 +529,7 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
         VMSTATE_END_OF_LIST()
     },
     .subsections = (const VMStateDescription * const []) {
-        &vmstate_kvmclock_exchanges,
+        &kvmclock_exchange_vmsd,
         NULL
     }
 };

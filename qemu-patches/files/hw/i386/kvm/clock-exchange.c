@@ -9,7 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
-#include "hw/i386/kvm/clock-carrier.h"
+#include "hw/i386/kvm/clock-carry.h"
 #include "trace.h"
 
 /* On the source: all that this migration had. */
@@ -30,7 +30,7 @@ void kvmclock_collect_exchanges(KVMClockCarried *c)
 /* On the destination: of each exchange its own part is added. */
 static int kvmclock_exchanges_post_load(void *opaque, int version_id)
 {
-    KVMClockCarried *c = &((KVMClockCarrier *)opaque)->carried;
+    KVMClockCarried *c = opaque;
     const uint64_t *arrived_ticks = migration_exchanges_arrived();
     uint32_t i;
 
@@ -77,11 +77,6 @@ bool kvmclock_exchanges_say(const KVMClockCarried *src,
     return true;
 }
 
-static bool kvmclock_exchanges_needed(void *opaque)
-{
-    return ((KVMClockCarrier *)opaque)->carried.n_exchanges > 0;
-}
-
 static const VMStateDescription vmstate_kvmclock_one_exchange = {
     .name = "kvmclock/guest_clock/exchange/one",
     .version_id = 1,
@@ -94,15 +89,14 @@ static const VMStateDescription vmstate_kvmclock_one_exchange = {
 };
 
 const VMStateDescription vmstate_kvmclock_exchanges = {
-    .name = "kvmclock/guest_clock/exchange",
+    .name = "kvmclock/guest_clock/exchange/all",
     .version_id = 1,
     .minimum_version_id = 1,
-    .needed = kvmclock_exchanges_needed,
     .post_load = kvmclock_exchanges_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_UINT32(carried.n_exchanges, KVMClockCarrier),
-        VMSTATE_STRUCT_ARRAY(carried.exchanges, KVMClockCarrier, MIG_EXCHANGES,
-                             1, vmstate_kvmclock_one_exchange,
+        VMSTATE_UINT32(n_exchanges, KVMClockCarried),
+        VMSTATE_STRUCT_ARRAY(exchanges, KVMClockCarried, MIG_EXCHANGES, 1,
+                             vmstate_kvmclock_one_exchange,
                              struct cf_exchange),
         VMSTATE_END_OF_LIST()
     }
