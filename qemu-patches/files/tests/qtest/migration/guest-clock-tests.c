@@ -12,6 +12,8 @@
 #include "migration/migration-util.h"
 #include "qemu/units.h"
 #include "qobject/qdict.h"
+#include "qobject/qjson.h"
+#include "qobject/qlist.h"
 
 #define GUEST_CLOCK_ON "-global kvmclock.guest-clock=on"
 
@@ -196,8 +198,9 @@ static void migrate_by_file(QTestState *from, QTestState *to)
  * Start a guest that is ready to migrate.  It isn't stopped before, unlike
  * in most tests: a clock that its user stopped has to stand still.
  */
-static bool start_guest(QTestState **from, QTestState **to,
-                        const char *opts_source, const char *opts_target)
+static bool start_guest_for(const char *uri, QTestState **from,
+                            QTestState **to, const char *opts_source,
+                            const char *opts_target)
 {
     g_autofree char *rom = create_rom();
     g_autofree char *source = g_strdup_printf("-bios %s %s", rom,
@@ -207,8 +210,10 @@ static bool start_guest(QTestState **from, QTestState **to,
     MigrateStart args = {
         .opts_source = source,
         .opts_target = target,
+        /* A QEMU that waits for a cpr channel has no monitor yet. */
+        .defer_target_connect = !g_str_equal(uri, "defer"),
     };
-    int ret = migrate_start(from, to, "defer", &args);
+    int ret = migrate_start(from, to, uri, &args);
 
     unlink(rom);
     if (ret) {
@@ -221,6 +226,12 @@ static bool start_guest(QTestState **from, QTestState **to,
     wait_for_guest(*from);
     migrate_ensure_converge(*from);
     return true;
+}
+
+static bool start_guest(QTestState **from, QTestState **to,
+                        const char *opts_source, const char *opts_target)
+{
+    return start_guest_for("defer", from, to, opts_source, opts_target);
 }
 
 static void test_arrives(const char *opts_source, const char *opts_target,
@@ -300,6 +311,73 @@ static void test_file(void)
 static void test_cpr_reboot(void)
 {
     test_way(NULL, "cpr-reboot");
+}
+
+#define CPR_TRANSFER GUEST_CLOCK_ON \
+    " -object memory-backend-memfd,id=ram,share=on,size=150M" \
+    " -machine memory-backend=ram,aux-ram-share=on"
+
+static QObject *socket_channel(const char *type, const char *name)
+{
+    return qobject_from_jsonf_nofail(
+        "{ 'channel-type': %s, 'addr': { 'transport': 'socket',"
+        "  'type': 'unix', 'path': %s } }", type, name);
+}
+
+/* Memory stays where it is; the other QEMU gets its descriptor. */
+static void test_cpr_transfer(void)
+{
+    g_autofree char *cpr = g_strdup_printf("%s/cpr.sock", tmpfs);
+    g_autofree char *main_path = g_strdup_printf("%s/migsocket", tmpfs);
+    g_autofree char *uri = g_strdup_printf("unix:%s", main_path);
+    g_autofree char *target = g_strdup_printf(
+        CPR_TRANSFER " -incoming cpr,addr.transport=socket,addr.type=unix,"
+        "addr.path=%s", cpr);
+    g_autofree char *rom = NULL;
+    QList *channels = qlist_new();
+    QTestState *from, *to;
+
+    if (!start_guest_for(uri, &from, &to, CPR_TRANSFER, target)) {
+        return;
+    }
+    /* The target loads it only after the cpr channel has spoken. */
+    rom = create_rom();
+    qlist_append_obj(channels, socket_channel("main", main_path));
+    qlist_append_obj(channels, socket_channel("cpr", cpr));
+    migrate_set_parameter_str(from, "mode", "cpr-transfer");
+    migrate_qmp(from, to, NULL, QOBJECT(channels), "{}");
+    qtest_connect(to);
+    qtest_qmp_handshake(to, NULL);
+
+    wait_for_migration_complete(from);
+    qtest_qmp_eventwait(to, "RESUME");
+    unlink(rom);
+    check_same_host(to);
+    check_not_restored(from);
+    migrate_end(from, to, true);
+}
+
+/* Back where it was saved, but in today's time. */
+static void test_savevm(void)
+{
+    QTestState *from, *to;
+    g_autofree char *said = NULL;
+
+    /* What lies above the disk then can take the guest's state. */
+    if (!start_guest(&from, &to, GUEST_CLOCK_ON " -snapshot",
+                     GUEST_CLOCK_ON)) {
+        return;
+    }
+    said = qtest_hmp(from, "savevm here");
+    g_assert_cmpstr(said, ==, "");
+    wait_for_guest(from);
+    g_free(said);
+    said = qtest_hmp(from, "loadvm here");
+    g_assert_cmpstr(said, ==, "");
+
+    wait_for_guest(from);
+    check_same_host(from);
+    migrate_end(from, to, false);
 }
 
 /* A guest that its user stopped: its clocks are set, but that is no event. */
@@ -456,6 +534,9 @@ void migration_test_add_guest_clock(MigrationTestEnv *env)
     migration_test_add("/migration/guest-clock/file", test_file);
     migration_test_add("/migration/guest-clock/multifd", test_multifd);
     migration_test_add("/migration/guest-clock/cpr-reboot", test_cpr_reboot);
+    migration_test_add("/migration/guest-clock/cpr-transfer",
+                       test_cpr_transfer);
+    migration_test_add("/migration/guest-clock/savevm", test_savevm);
     if (env->has_uffd) {
         migration_test_add("/migration/guest-clock/postcopy", test_postcopy);
     }
