@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever a destination says, and whenever, the source's guest runs on."""
 import struct
+import time
 
 from harness.binaries import start
 from harness.check import Untouched, patched, patched_off, tries
@@ -76,4 +77,19 @@ def test_nonsense():
                       struct.pack(">HH", 3, 600) + bytes(600),
                       message(SHUT, struct.pack(">I", 1))):
             said(source, words)
+            untouched.assert_still()
+
+
+def test_unasked():
+    """A PONG that nobody asked for is none, whichever number it bears."""
+    with start(patched()) as source:
+        source.wait_up()
+        untouched = Untouched(source)
+        for number in 0, 5, 0xff, 0x100, 0x107, 0x108, 2 ** 32 - 1:
+            words = message(PONG, struct.pack(">I", number)) * 100
+            with Talker(source.path("talker"), words) as talker:
+                source.qmp.execute("migrate", {"uri": talker.uri})
+                time.sleep(0.3)
+                source.qmp.execute("migrate_cancel")
+                wait_over(source)
             untouched.assert_still()

@@ -150,8 +150,9 @@ bool migration_setup_ack_stops_vm(void)
 bool migration_setup_ack_take_pong(uint32_t number)
 {
     const uint64_t ticks = cpu_get_host_ticks();
+    const uint32_t awaited = qatomic_load_acquire(&ack.awaited);
 
-    if (!ack.wanted || number != qatomic_load_acquire(&ack.awaited)) {
+    if (!ack.wanted || !awaited || number != awaited) {
         return ack.only;
     }
     if (number != QEMU_VM_PING_SETUP_ACK) {
