@@ -183,6 +183,40 @@ def test_too_many():
                     destination.stderr(), destination.stderr()
 
 
+def unsteady(name, like):
+    """A host whose TSC runs 0.14 % slower than its kernel will have it, and
+    whose real time is right: how to say so, and its side."""
+    keys = {"realtime": REAL_NS, "max_error_ns": 1000}
+    fakehost.declare(name, like, khz=2600000, **keys)
+    return (fakehost.side(name, policy="lax"),
+            lambda: fakehost.declare(name, like, khz=2603600, **keys))
+
+
+def unsteady_report(there, here):
+    """From one such host to the other; it starts the guest a second late."""
+    with start(there[0]) as source:
+        source.wait_up()
+        destination, uri = incoming(here[0], extra=["-S"])
+        with destination:
+            there[1]()
+            here[1]()
+            info = go(source, uri)
+            assert info["status"] == "completed", destination.stderr()
+            arrive_late(destination, 1)
+            return measure.own_report(destination)
+
+
+def test_unstable():
+    """A TSC that the kernel gave up proves nothing of time, on either host."""
+    steady = fakehost.side("newest", policy="lax"), lambda: None
+    for there, here in ((steady, unsteady("exchange-to", "unstable-newest")),
+                        (unsteady("exchange-from", "unstable-newest"), steady)):
+        report = unsteady_report(there, here)
+        assert report["elapsed-from"] == "tai", report
+        assert "round-trip-ns" not in report, report
+        assert "clocks-wrong-ns" not in report, report
+
+
 def test_file():
     """A file answers nothing."""
     report = by_file(fakehost.side("newest-amd"))

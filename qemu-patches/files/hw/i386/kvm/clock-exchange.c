@@ -48,7 +48,7 @@ static int kvmclock_exchanges_post_load(void *opaque, int version_id)
 
 /*
  * Limits of the time from when the clocks were captured to @now, in ns of the
- * source's TSC.  False if nothing is proven.
+ * source's TSC.  False if nothing is proven, as by a TSC that is unstable.
  */
 bool kvmclock_exchanges_say(const KVMClockCarried *src,
                             const struct cf_instant *now,
@@ -65,7 +65,9 @@ bool kvmclock_exchanges_say(const KVMClockCarried *src,
     };
     struct cf_channel_says says;
 
-    if (!cf_channel_evaluate(&channel, src->anchor.instant.host_ticks,
+    if (src->flags & KVMCLOCK_STATE_UNSTABLE ||
+        kvmclock_this_host()->offset == CF_OFFSET_REWINDS ||
+        !cf_channel_evaluate(&channel, src->anchor.instant.host_ticks,
                              now->host_ticks, &says) ||
         !cf_span_ticks_to_ns(&says.passed_ticks, src->host_khz, passed_ns) ||
         !cf_ticks_to_ns(says.round_trip_ticks, src->host_khz,
