@@ -9,7 +9,6 @@
 #ifndef CLOCKFERRY_CLOCK_FN_H
 #define CLOCKFERRY_CLOCK_FN_H
 
-#include <stddef.h>
 #include "clock-plan.h"
 
 /* How far a clock that was set may be off to count as right. */

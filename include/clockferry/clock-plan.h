@@ -13,6 +13,7 @@
 #ifndef CLOCKFERRY_CLOCK_PLAN_H
 #define CLOCKFERRY_CLOCK_PLAN_H
 
+#include <stddef.h>
 #include "clock-causal.h"
 #include "clock-tsc.h"
 
@@ -51,15 +52,18 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @host_khz: frequency of the source's host TSC
  * @same_host: both are one host, and that is proven
  * @unstable: the source's TSC was, so the guest's is a guess
+ * @dst_unstable: the destination's is
  * @clocks_bound_ns: how far apart both hosts' real times may be by what their
  *                   kernels know; UINT64_MAX: unknown
- * @channel_ns: limits of the time in between that the migration channel
- *              proves (clock-causal.h), in the source's TSC; NULL: none
+ * @channel: what both hosts told each other (clock-causal.h); NULL: nothing
  * @seen_ns: no more can have passed, as the destination saw by a clock that
  *           nobody sets; 0: it saw nothing
  * @behind_ns: by so much is real time there before the source's, if it is
  * @ahead_ns: by so much more than @seen_ns would have passed by real time
  * @frozen: the time in between doesn't count for the guest
+ * @channel_ns: limits of the time in between that @channel proves, and
+ * @round_trip_ns: its shortest round trip; UINT64_MAX: it wasn't asked, or
+ *                 proves nothing
  * @time: the time in between, by clocks and channel; not for one host
  * @passed_ns: the time in between
  * @elapsed_ns: how much of it counts
@@ -70,33 +74,43 @@ struct cf_move {
     uint32_t host_khz;
     bool same_host;
     bool unstable;
+    bool dst_unstable;
     bool frozen;
     uint64_t clocks_bound_ns;
-    const struct cf_span *channel_ns;
+    const struct cf_channel *channel;
     int64_t seen_ns;
     uint64_t behind_ns;
     uint64_t ahead_ns;
+    struct cf_span channel_ns;
+    uint64_t round_trip_ns;
     struct cf_time time;
     int64_t passed_ns;
     int64_t elapsed_ns;
 };
 
 /**
- * cf_move_passed - write @passed_ns, and between two hosts @time
+ * cf_move_passed - write @passed_ns, and between two hosts how it is known
  *
  * Real time may be stepped meanwhile; a TSC that is known to be the same
- * can't. Negative if two hosts' clocks say so. False if it can't be computed.
+ * can't. One that the kernel gave up proves nothing. Negative if two hosts'
+ * clocks say so. False if it can't be computed.
  */
 static inline bool cf_move_passed(struct cf_move *move)
 {
     uint64_t ns;
+    bool proven;
 
+    move->round_trip_ns = UINT64_MAX;
     if (!move->same_host) {
         if (!cf_elapsed_ns(&move->now, &move->then, &move->passed_ns)) {
             return false;
         }
+        proven = move->channel && !move->unstable && !move->dst_unstable &&
+                 cf_channel_passed_ns(move->channel, move->then.host_ticks,
+                                      move->now.host_ticks, &move->channel_ns,
+                                      &move->round_trip_ns);
         move->time = cf_time_merge(move->passed_ns, move->clocks_bound_ns,
-                                   move->channel_ns);
+                                   proven ? &move->channel_ns : NULL);
         move->passed_ns = move->time.passed_ns;
         return true;
     }
@@ -106,6 +120,36 @@ static inline bool cf_move_passed(struct cf_move *move)
     }
     move->passed_ns = (int64_t)ns;
     return true;
+}
+
+/**
+ * enum cf_elapsed_from - what told how much time passed
+ * @CF_ELAPSED_UNKNOWN: nothing did yet
+ * @CF_ELAPSED_TSC: the host's TSC, for both are one host
+ * @CF_ELAPSED_TAI: the hosts' clocks, in TAI
+ * @CF_ELAPSED_UTC: and in UTC, for one of them doesn't know TAI
+ * @CF_ELAPSED_CHANNEL: messages, which prove that the hosts' clocks are off
+ */
+enum cf_elapsed_from {
+    CF_ELAPSED_UNKNOWN,
+    CF_ELAPSED_TSC,
+    CF_ELAPSED_TAI,
+    CF_ELAPSED_UTC,
+    CF_ELAPSED_CHANNEL,
+};
+
+/* cf_move_elapsed_from - what told how much time passed in this move */
+static inline enum cf_elapsed_from
+cf_move_elapsed_from(const struct cf_move *move)
+{
+    if (move->same_host) {
+        return CF_ELAPSED_TSC;
+    }
+    if (move->time.from == CF_TIME_CHANNEL) {
+        return CF_ELAPSED_CHANNEL;
+    }
+    return cf_elapsed_by_tai(&move->now, &move->then) ? CF_ELAPSED_TAI
+                                                      : CF_ELAPSED_UTC;
 }
 
 /**
@@ -367,6 +411,28 @@ static inline bool cf_tsc_accept(struct cf_vcpu *vcpus, uint32_t n,
         return false;
     }
     return true;
+}
+
+/**
+ * cf_move_bound_ns - how far both clocks may have stepped, together
+ * @move: as it went
+ * @f: what this host does with an offset
+ * @freq: of the boot vCPU's TSC, on the source
+ * @outcome: what became of the TSCs
+ *
+ * By all of a blackout that didn't count, and by anything if real time was
+ * seen to be farther off than the hosts say. UINT64_MAX if it isn't known.
+ */
+static inline uint64_t cf_move_bound_ns(const struct cf_move *move,
+                                        const struct cf_policy_facts *f,
+                                        const struct cf_tsc_freq *freq,
+                                        enum cf_tsc_outcome outcome)
+{
+    const uint64_t bound_ns = cf_time_bound_ns(f, freq, move->time.bound_ns);
+
+    return !move->frozen && cf_tsc_is_proven(outcome) &&
+           move->behind_ns <= bound_ns && move->ahead_ns <= bound_ns
+           ? bound_ns : UINT64_MAX;
 }
 
 /**

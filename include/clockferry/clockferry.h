@@ -4,6 +4,7 @@
  *
  *   cf_host_probe()     what can this host do?              host.h
  *   cf_check()          may this guest go to that host?     check.h
+ *   cf_exchange_...()   how far are the hosts' clocks off?  exchange.h
  *   cf_capture()        read the clocks of a stopped guest  vm.h
  *   cf_restore()        put them into another VM            vm.h
  *   cf_..._to_json()    and back: files, and what travels   host.h, state.h,
@@ -31,6 +32,7 @@
 #include <clockferry/clock-math.h>
 #include <clockferry/clock-policy.h>
 #include <clockferry/error.h>
+#include <clockferry/exchange.h>
 #include <clockferry/host.h>
 #include <clockferry/kvm.h>
 #include <clockferry/state.h>

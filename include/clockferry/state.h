@@ -9,7 +9,7 @@
 #define CLOCKFERRY_STATE_H
 
 #include <stddef.h>
-#include <clockferry/kvm.h>
+#include <clockferry/exchange.h>
 
 /* More vCPUs than any KVM takes; limits what a hostile state can allocate. */
 #define CF_STATE_MAX_VCPUS 4096u
@@ -89,6 +89,8 @@ typedef struct cf_anchor CfAnchor;
  * @fn: kvmclock as a function of the boot vCPU's TSC
  * @n_vcpus: 1 to CF_STATE_MAX_VCPUS
  * @vcpus: array, the boot vCPU first; owned by the state
+ * @exchanges: what the source noted of its messages to the destination; empty
+ *             in a state that was captured, for its caller to fill in
  */
 typedef struct CfState {
     CfAnchor anchor;
@@ -100,6 +102,7 @@ typedef struct CfState {
     struct cf_clock_fn fn;
     uint32_t n_vcpus;
     CfVcpuState *vcpus;
+    CfExchanges exchanges;
 } CfState;
 
 G_BEGIN_DECLS

@@ -69,15 +69,21 @@ typedef struct CfVm {
 /* CfTscOutcome - what became of the vCPUs' TSCs */
 typedef enum cf_tsc_outcome CfTscOutcome;
 
+/* CfElapsedFrom - what told how much time passed */
+typedef enum cf_elapsed_from CfElapsedFrom;
+
 /**
  * CfRestoreOptions - what a caller of cf_restore() may choose
  * @freeze: the time between capture and restore doesn't count for the guest:
  *          both clocks continue where they stopped
+ * @exchanges: when the source's messages arrived here, see exchange.h; NULL:
+ *             nobody noted it
  * @reserved: 0; room for later versions
  */
 typedef struct CfRestoreOptions {
     bool freeze;
-    uint64_t reserved[4];
+    const CfExchanges *exchanges;
+    uint64_t reserved[3];
 } CfRestoreOptions;
 
 /**
@@ -109,9 +115,17 @@ typedef struct CfRestoreOptions {
  * @page: guest physical address of the boot vCPU's pvclock record, 0 if none
  * @set_ticks: guest TSC at the instant for which kvmclock was set last
  * @guest_khz: frequency of the boot vCPU's TSC
+ * @elapsed_from: what told @passed_ns: the hosts' clocks, unless the messages
+ *                of both sides prove them wrong
+ * @time_bound_ns: the guest's TSC and kvmclock are no farther from true,
+ *                 together; UINT64_MAX: unknown
+ * @round_trip_ns: the shortest of the messages'; UINT64_MAX: there were none
+ *                 that prove anything
+ * @clocks_wrong_ns: by so much at least the hosts' clocks are wrong, together;
+ *                   0 if nothing shows that they are
  * @reserved: 0; room for later versions
  *
- * The last three serve cf_report_bound().
+ * @page, @set_ticks and @guest_khz serve cf_report_bound().
  */
 typedef struct CfReport {
     enum cf_rung rung;
@@ -134,7 +148,11 @@ typedef struct CfReport {
     uint64_t page;
     uint64_t set_ticks;
     uint32_t guest_khz;
-    uint64_t reserved[4];
+    CfElapsedFrom elapsed_from;
+    uint64_t time_bound_ns;
+    uint64_t round_trip_ns;
+    uint64_t clocks_wrong_ns;
+    uint64_t reserved[1];
 } CfReport;
 
 G_BEGIN_DECLS
@@ -223,6 +241,14 @@ CF_API bool cf_report_bound(const CfVm *vm, const CfReport *report,
  * Return: a static string such as "copied"; "unknown" if out of range.
  */
 CF_API const char *cf_tsc_outcome_name(CfTscOutcome outcome);
+
+/**
+ * cf_elapsed_from_name - a word for what told how much time passed
+ * @from: what did
+ *
+ * Return: "tsc", "tai", "utc" or "channel"; otherwise "unknown".
+ */
+CF_API const char *cf_elapsed_from_name(CfElapsedFrom from);
 
 G_END_DECLS
 

@@ -80,7 +80,6 @@ static void capture_vcpus(const CfVm *vm, CfState *state)
 gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
 {
     g_autoptr(CfState) state = NULL;
-    CfHostTime time;
 
     if (!cf_vm_check(vm, error)) {
         return FALSE;
@@ -91,10 +90,7 @@ gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
     }
     state->host_khz = vm->host->host_khz;
     memcpy(state->boot_id, vm->host->id.boot_id, sizeof(state->boot_id));
-    time = cf_time_of(vm);
-    if (time.synchronised) {
-        state->max_error_ns = time.max_error_ns;
-    }
+    state->max_error_ns = cf_max_error_ns(vm);
     capture_vcpus(vm, state);
     state->unstable = vm->host->offset == CF_OFFSET_REWINDS;
     state->fn_origin = capture_fn(vm, state);

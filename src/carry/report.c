@@ -48,3 +48,8 @@ const char *cf_tsc_outcome_name(CfTscOutcome outcome)
 {
     return cf_name_of(&cf_tsc_outcome_names, outcome);
 }
+
+const char *cf_elapsed_from_name(CfElapsedFrom from)
+{
+    return cf_name_of(&cf_elapsed_from_names, from);
+}

@@ -2,11 +2,30 @@
 /* Restore: the steps in their order. */
 #include "restore.h"
 
-static gboolean plan_move(Restore *restore, bool freeze, GError **error)
+static void plan_channel(const Restore *restore, CfExchange *both,
+                         struct cf_channel *ret_channel)
+{
+    const CfExchanges *arrived = restore->options.exchanges;
+
+    *ret_channel = (struct cf_channel) {
+        .exchanges = both,
+        .n = arrived ? cf_join_exchanges(&restore->state->exchanges, arrived,
+                                         both) : 0,
+        .src_khz = restore->state->host_khz,
+        .dst_khz = restore->vm->host->host_khz,
+        .doubt_ppt = CF_RATE_DOUBT_PPT,
+        .wander_ppt = CF_RATE_WANDER_PPT,
+    };
+}
+
+static gboolean plan_move(Restore *restore, GError **error)
 {
     const CfHost *host = restore->vm->host;
     const CfState *state = restore->state;
     struct cf_move *move = &restore->move;
+    CfExchange both[CF_EXCHANGES_MAX];
+    struct cf_channel channel;
+    bool planned;
 
     move->then = state->anchor.instant;
     move->now = restore->anchor.instant;
@@ -16,7 +35,15 @@ static gboolean plan_move(Restore *restore, bool freeze, GError **error)
                                    &move->now, host->host_khz, &move->then,
                                    state->host_khz);
     move->unstable = state->unstable;
-    if (!cf_move_plan(move, freeze, INT64_MAX)) {
+    move->dst_unstable = host->offset == CF_OFFSET_REWINDS;
+    move->clocks_bound_ns = cf_bounds_ns(
+        cf_anchor_error_ns(&state->anchor, state->max_error_ns),
+        cf_anchor_error_ns(&restore->anchor, cf_max_error_ns(restore->vm)));
+    plan_channel(restore, both, &channel);
+    move->channel = &channel;
+    planned = cf_move_plan(move, restore->options.freeze, INT64_MAX);
+    move->channel = NULL;
+    if (!planned) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the time since the capture can't be computed");
         return FALSE;
@@ -96,13 +123,36 @@ static bool settle_by_running(const Restore *restore)
     return settled;
 }
 
-static gboolean restore_steps(Restore *restore, bool freeze, GError **error)
+static void report_move(Restore *restore)
 {
     const struct cf_move *move = &restore->move;
+    const CfHost *host = restore->vm->host;
+    const struct cf_policy_facts facts = {
+        .same_host = move->same_host,
+        .offset = host->offset,
+        .measured = host->has_offset != CF_ANSWER_YES,
+    };
+    CfReport *report = &restore->report;
+
+    report->same_host = move->same_host;
+    report->frozen = move->frozen;
+    report->passed_ns = move->passed_ns;
+    report->elapsed_ns = move->elapsed_ns;
+    report->clock_behind = move->behind_ns > 0;
+    report->elapsed_from = cf_move_elapsed_from(move);
+    report->round_trip_ns = move->round_trip_ns;
+    report->clocks_wrong_ns = move->time.wrong_ns;
+    report->time_bound_ns = cf_move_bound_ns(move, &facts,
+                                             &restore->vcpus[0].src.freq,
+                                             report->tsc);
+}
+
+static gboolean restore_steps(Restore *restore, GError **error)
+{
     CfReport *report = &restore->report;
 
     if (!cf_take_anchor(restore->vm, true, &restore->anchor, error) ||
-        !plan_move(restore, freeze, error)) {
+        !plan_move(restore, error)) {
         return FALSE;
     }
     cf_read_tscs(restore);
@@ -112,11 +162,7 @@ static gboolean restore_steps(Restore *restore, bool freeze, GError **error)
         !plan_target(restore, report->tsc, error)) {
         return FALSE;
     }
-    report->same_host = move->same_host;
-    report->frozen = move->frozen;
-    report->passed_ns = move->passed_ns;
-    report->elapsed_ns = move->elapsed_ns;
-    report->clock_behind = move->behind_ns > 0;
+    report_move(restore);
     /* What stays pending would re-base kvmclock when the guest runs first. */
     restore->ladder.records = settle_by_reading(restore->vm);
     report->pending_update = !restore->ladder.records &&
@@ -146,7 +192,10 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
     }
     restore.vcpus = vcpus = g_new0(struct cf_vcpu, vm->n_vcpus);
     restore.before_khz = before_khz = g_new0(uint32_t, vm->n_vcpus);
-    if (!restore_steps(&restore, options && options->freeze, error)) {
+    if (options) {
+        restore.options = *options;
+    }
+    if (!restore_steps(&restore, error)) {
         cf_undo_tsc(&restore);
         return FALSE;
     }

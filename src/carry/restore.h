@@ -11,6 +11,7 @@
 typedef struct Restore {
     const CfVm *vm;           /* the destination */
     const CfState *state;     /* what is restored, validated */
+    CfRestoreOptions options; /* what its caller chose */
     CfAnchor anchor;          /* the destination's */
     struct cf_move move;      /* from the source's anchor to that */
     struct cf_vcpu *vcpus;    /* all vCPUs' TSCs */
@@ -20,6 +21,11 @@ typedef struct Restore {
     struct cf_ladder ladder;  /* how kvmclock is set */
     CfReport report;          /* what was achieved so far */
 } Restore;
+
+/* exchange.c: what both sides noted, into CF_EXCHANGES_MAX places; returns how
+ * many. */
+uint32_t cf_join_exchanges(const CfExchanges *sent, const CfExchanges *arrived,
+                           CfExchange *ret_both);
 
 /* restore-tsc.c: what is there, and what is to be; frequencies, then offsets;
  * all of it back. */

@@ -56,6 +56,15 @@ static const CfMember offset_members[] = {
     { 0 },
 };
 
+/* Of the source, in a message's order: its number. */
+static const CfMember exchange_members[] = {
+    { "sent_ticks", CF_MEMBER_U64, CF_AT(CfExchange, sent_ticks),
+      .needed = true },
+    { "back_ticks", CF_MEMBER_U64, CF_AT(CfExchange, back_ticks),
+      CF_KNOWN(CfExchange, answered) },
+    { 0 },
+};
+
 static CfJson *vcpu_to_json(const CfVcpuState *vcpu)
 {
     CfJson *object = cf_json_object();
@@ -67,6 +76,18 @@ static CfJson *vcpu_to_json(const CfVcpuState *vcpu)
         cf_members_add(object, offset_members, vcpu);
     }
     return object;
+}
+
+static CfJson *exchanges_to_json(const CfExchanges *exchanges)
+{
+    CfJson *array = cf_json_array();
+    uint32_t i;
+
+    for (i = 0; i < exchanges->n; i++) {
+        cf_json_append(array, cf_members_to_json(exchange_members,
+                                                 &exchanges->each[i]));
+    }
+    return array;
 }
 
 char *cf_state_to_json(const CfState *state)
@@ -85,6 +106,10 @@ char *cf_state_to_json(const CfState *state)
         cf_json_append(vcpus, vcpu_to_json(&state->vcpus[i]));
     }
     cf_json_add(object, "vcpus", vcpus);
+    if (state->exchanges.n) {
+        cf_json_add(object, "exchanges",
+                    exchanges_to_json(&state->exchanges));
+    }
     return cf_json_print(object);
 }
 
@@ -97,6 +122,28 @@ static void get_vcpu(CfJsonReader *reader, const CfJson *json,
     }
     if (cf_json_has(json, "offset_origin")) {
         cf_members_get(reader, json, "a vCPU", offset_members, vcpu);
+    }
+}
+
+static void get_exchanges(CfJsonReader *reader, const CfJson *object,
+                          CfExchanges *exchanges)
+{
+    CfJson *array, *json;
+
+    if (!cf_json_get_array(reader, object, "exchanges", &array)) {
+        return;
+    }
+    if (cf_json_length(array) > CF_EXCHANGES_MAX) {
+        cf_json_fail(reader, "exchanges must be an array of at most %u "
+                     "objects", CF_EXCHANGES_MAX);
+        return;
+    }
+    for (; exchanges->n < cf_json_length(array); exchanges->n++) {
+        json = cf_json_element(reader, array, exchanges->n);
+        if (json) {
+            cf_members_get(reader, json, "an exchange", exchange_members,
+                           &exchanges->each[exchanges->n]);
+        }
     }
 }
 
@@ -124,6 +171,7 @@ static CfState *get_state(CfJsonReader *reader, const CfJson *object)
             get_vcpu(reader, json, state->host_khz, &state->vcpus[i]);
         }
     }
+    get_exchanges(reader, object, &state->exchanges);
     return state;
 }
 

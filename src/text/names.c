@@ -100,6 +100,14 @@ const CfNames cf_tsc_outcome_names = {
     [CF_TSC_UNKNOWN] = "unknown",
 };
 
+const CfNames cf_elapsed_from_names = {
+    [CF_ELAPSED_UNKNOWN] = "unknown",
+    [CF_ELAPSED_TSC] = "tsc",
+    [CF_ELAPSED_TAI] = "tai",
+    [CF_ELAPSED_UTC] = "utc",
+    [CF_ELAPSED_CHANNEL] = "channel",
+};
+
 const char *cf_name_of(const CfNames *names, unsigned int value)
 {
     const char *name = value < G_N_ELEMENTS(*names) ? (*names)[value] : NULL;

@@ -20,6 +20,7 @@ extern const CfNames cf_freq_origin_names;
 extern const CfNames cf_offset_origin_names;
 extern const CfNames cf_fn_origin_names;
 extern const CfNames cf_tsc_outcome_names;
+extern const CfNames cf_elapsed_from_names;
 
 /* The name of a value; "unknown" if it has none. */
 const char *cf_name_of(const CfNames *names, unsigned int value);

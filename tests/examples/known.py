@@ -64,8 +64,9 @@ KNOWN = {
     "#include <clockferry/clockferry.h>": Run(surroundings.source),
     "cc vmm.c -o vmm $(pkg-config --cflags --libs clockferry)":
         Run(surroundings.compiler),
-    "vmm source before.json | vmm destination after.json":
-        Run(needs="kvm"),
+    "mkfifo back": Run(),
+    "vmm source before.json back | vmm destination after.json back":
+        Run(surroundings.vmm, needs="kvm"),
 
     # The guides
     "clockferry matrix --promised host-a.json host-b.json host-c.json":

@@ -154,6 +154,12 @@ def watch(place, command):
         return watched(watching, guest.qmp.execute, ["stop", "cont", "quit"])
 
 
+def vmm(place, command):
+    places.need_kvm()
+    os.mkfifo(place.path("back"))
+    return place.shell(command)
+
+
 def two_captures(place, command):
     places.need_kvm()
     place.shell("vmm source before.json | vmm destination after.json")

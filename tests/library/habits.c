@@ -25,7 +25,9 @@ int main(int argc, char **argv)
     const CfKvmOps *ops = cf_kvm_ops();
     g_autoptr(CfState) state = NULL;
     const CfHostTime time = { .tai_offset_s = 38 };
+    CfExchanges exchanges = { 0 };
     CfReport report;
+    uint32_t number;
     CfHost host;
     int vcpu;
     CfVm vm = {
@@ -37,6 +39,10 @@ int main(int argc, char **argv)
     if (!cf_host_probe(ops, "/dev/kvm", &host, NULL)) {
         return 2;
     }
+    mark("cf_exchange_send");
+    cf_exchange_send(ops, &exchanges, &number);
+    cf_exchange_arrived(ops, &exchanges, number);
+    cf_exchange_answered(ops, &exchanges, number);
     mark("none");
     if (!strcmp(how, "probe")) {
         return 0;

@@ -12,7 +12,8 @@ from harness.tap import Missing
 
 HEADERS = places.top("include/clockferry")
 ALLOCATED_BY_CALLERS = ["CfHost", "CfVm", "CfRestoreOptions", "CfReport",
-                        "CfGuest", "CfCheck", "CfVcpuState"]
+                        "CfGuest", "CfCheck", "CfVcpuState",
+                        "CfExchanges"]
 
 
 def headers():

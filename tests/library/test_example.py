@@ -25,27 +25,46 @@ def clockferry(*arguments, env=None, status=(0, 3, 4)):
 class Move:
     """One guest from one host to another; None is this host."""
 
-    def __init__(self, source=None, destination=None):
+    def __init__(self, source=None, destination=None, exchange=True):
         with tempfile.TemporaryDirectory() as folder:
             self._folder = folder
-            stream = self._run("source", source)
-            self.words = self._run("destination", destination,
-                                   stream).decode()
+            self._way = [folder + "/back"] if exchange else []
+            os.mkfifo(folder + "/back")
+            self._run(source, destination)
             self.diff = json.loads(clockferry(
                 "diff", "--json", folder + "/source",
                 folder + "/destination"))
 
-    def _run(self, role, host, stream=None):
-        done = subprocess.run(
+    def _run(self, *hosts):
+        source = self._start("source", hosts[0])
+        destination = self._start("destination", hosts[1], source.stdout)
+        source.stdout = None
+        self.words = self._finish(destination, hosts)
+        self._finish(source, hosts)
+
+    def _start(self, role, host, stream=None):
+        process = subprocess.Popen(
             [places.build("docs/examples/vmm"), role,
-             self._folder + "/" + role], input=stream, capture_output=True,
-            env=environment(host), timeout=60)
-        assert not done.returncode, (role, host, done.stderr)
-        return done.stdout
+             self._folder + "/" + role, *self._way], stdin=stream,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=environment(host))
+        if stream:
+            stream.close()
+        return process
+
+    @staticmethod
+    def _finish(process, hosts):
+        words, errors = process.communicate(timeout=60)
+        assert not process.returncode, (hosts, process.args, errors)
+        return words
 
     @property
     def rung(self):
         return self.words.split()[1].rstrip(",")
+
+    @property
+    def time(self):
+        return self.words.split("time by ")[1].split()[0]
 
 
 def environment(host):
@@ -61,6 +80,17 @@ def test_here():
         assert move.diff["same_host"]
         assert abs(int(move.diff["mismatch_ns"])) <= 3, move.diff
         assert abs(int(move.diff["tsc_step_ticks"])) <= 1, move.diff
+
+
+def test_wrong_clocks():
+    """To a host whose clock is nine minutes ahead: messages tell, if there is
+    a way back for them"""
+    places.need_kvm()
+    late = fakehost.declare("nine-minutes", "released", khz=3000000,
+                            realtime=1800000540 * 10 ** 9)
+    move, deaf = Move("released", late), Move("released", late, False)
+    assert (move.time, deaf.time) == ("channel", "tai"), (move.words,
+                                                          deaf.words)
 
 
 def test_short():

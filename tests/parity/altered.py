@@ -57,7 +57,7 @@ def unseen(fields, report):
 
 
 def by_library(case, change):
-    words, there = library.vmm(case.source, "source", case.vcpus, case.khz)
+    words, there = library.source(case)
     text = alter_json(words, change)
     try:
         return unseen(*library.land(case, text, there))

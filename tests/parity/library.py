@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest's clocks by the library: two processes of vmm.c on two fake hosts."""
 import json
-import os
+import socket
 import subprocess
 
 import outcome
@@ -17,15 +17,30 @@ ORIGINS = {"call": "kernel", "page": "page", "built": "anchor",
            "none": "none"}
 
 
-def vmm(host, *arguments, stream=None):
-    """(what it printed, its log)"""
-    process = subprocess.Popen(
+def start(host, *arguments, channel=subprocess.PIPE):
+    return subprocess.Popen(
         [places.build(*VMM)] + [str(word) for word in arguments], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=channel, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=fakehost.environment(host))
+
+
+def finish(process, host, stream=None):
+    """(what it printed, its log)"""
     words, errors = process.communicate(stream, timeout=60)
     assert process.returncode == 0, "vmm on %s: %s" % (host, errors)
     return words, fakehost.log(host, process.pid)
+
+
+def source(case, **channel):
+    """(the stream, its log)"""
+    return finish(start(case.source, "source", case.vcpus, case.khz,
+                        **channel), case.source)
+
+
+def destination(case, **channel):
+    return start(case.destination, "destination", case.vcpus, case.khz,
+                 case.policy, case.require,
+                 "count" if case.blackout == "count" else "freeze", **channel)
 
 
 def origin(stream):
@@ -34,12 +49,8 @@ def origin(stream):
     return ORIGINS[state.get("clock_fn", {"origin": "none"})["origin"]]
 
 
-def land(case, stream, there):
-    """The destination's half; there: the source's log."""
-    words, here = vmm(case.destination, "destination", case.vcpus, case.khz,
-                      case.policy, case.require,
-                      "count" if case.blackout == "count" else "freeze",
-                      stream=stream)
+def judge(case, stream, there, words, here):
+    """there, here: the logs of source and destination."""
     report = json.loads(words)
     reason = REASONS.get(report["finding"], report["finding"])
     if report["verdict"] == "refuse":
@@ -53,6 +64,19 @@ def land(case, stream, there):
                            here), report
 
 
+def land(case, stream, there):
+    """From a file, so without messages; there: the source's log."""
+    return judge(case, stream, there, *finish(destination(case),
+                                              case.destination, stream))
+
+
 def cross(case):
     """One crossing: its outcome, and what the library said."""
-    return land(case, *vmm(case.source, "source", case.vcpus, case.khz))
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            there = destination(case, channel=far)
+        stream, log = source(case, channel=near)
+        near.sendall(stream.encode())
+        near.shutdown(socket.SHUT_WR)
+        return judge(case, stream, log, *finish(there, case.destination))

@@ -19,6 +19,7 @@ ROUNDING_NS = 2     # of any bound
 EXACT_PPT = 1000    # a rate error that counts as none
 KVM_PPT = 10 ** 6   # KVM knows frequencies to the kHz
 LIVE_NS = 10 ** 9               # no live move takes longer
+MESSAGES_HALVES = 10            # of a millisecond: what messages leave open
 READING_NS = 100    # RDTSC takes longer on a fake host, on any machine
 # A TSC that wasn't carried has jumped by more, and one that was carried is off
 # by less, in the milliseconds until the guest runs.
@@ -67,6 +68,9 @@ def arrived(verdict, reason, function, report, there, here):
         "TSC": report["tsc"],
         "skew": report.get("skew-ticks", "unknown"),
         "time bound": time_bound(report),
+        "elapsed from": report["elapsed-from"],
+        "messages": "round-trip-ns" in report,
+        "clocks wrong": round(report.get("clocks-wrong-ns", 0) / 10 ** 8),
         "same host": report["same-host"],
         "frozen": report["frozen"],
         "carried": truth.carried(),
@@ -127,12 +131,14 @@ def bound(report, wait_ns):
 
 def time_bound(report):
     """In half milliseconds: what an anchor is off that isn't read at once is
-    less, and another time in each run. Of time that didn't count there is
-    none, and none if real time was caught lying; cf_check() doesn't know that
-    yet, and the library doesn't see when a guest comes in."""
-    lost = report["frozen"] or "time-bound-ns" not in report or \
-        report.get("clock-behind") or report.get("passed-ns", 0) > LIVE_NS
-    return "unknown" if lost else -(-report["time-bound-ns"] // 500000)
+    less, and another time in each run. So are the limits of messages, which
+    grow by a millisecond with each second since. The library doesn't see when
+    a guest comes in that took its real time from clocks that lie."""
+    if "time-bound-ns" not in report or report.get("passed-ns", 0) > LIVE_NS:
+        return "unknown"
+    halves = -(-report["time-bound-ns"] // 500000)
+    return "by messages" if "round-trip-ns" in report and \
+        halves <= MESSAGES_HALVES else halves
 
 
 class Truth:

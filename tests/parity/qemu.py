@@ -18,9 +18,7 @@ BLACKOUTS = {"freeze": {"blackout": "freeze"}, "limit": {"blackout-limit": 0}}
 
 
 def side(host, case):
-    """Without messages on the channel: the library's caller sends none."""
     return fakehost.side(host, policy=case.policy, require=case.require,
-                         **{"x-exchange": "off"},
                          **BLACKOUTS.get(case.blackout, {}))
 
 

@@ -10,6 +10,8 @@
  * KHZ is the guest's tsc-frequency; 0: nobody promised it one. The destination
  * prints a JSON object, what cf_check(), cf_restore() and cf_report_bound()
  * said. STREAM is a line for each vCPU, TSC and deadline, and the JSON state.
+ * If the source's standard input is a socket, it exchanges messages with the
+ * destination there first, whose STREAM they precede.
  */
 #include <clockferry/clockferry.h>
 #include <err.h>
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define MAX_VCPUS 16u
 #define RAM_SIZE 0x10000u
@@ -28,6 +31,7 @@
 #define RECORDS 0x3000u         /* the vCPUs' pvclock records */
 #define RECORD_SIZE 64u
 #define ROUNDS 3
+#define EXCHANGES 8             /* as many as QEMU's */
 #define OLD_US 5000             /* a guest's record isn't of just now */
 
 /* Hand over to us by "out", again and again. */
@@ -43,6 +47,7 @@ static uint8_t ram[RAM_SIZE] __attribute__((aligned(4096)));
 static struct kvm_run *runs[MAX_VCPUS];
 static int vcpus[MAX_VCPUS];
 static CfHost host;
+static CfExchanges exchanges;
 
 static void check(bool good, const char *what)
 {
@@ -144,6 +149,39 @@ static void run(const CfVm *vm)
 
 /* -- Both sides -- */
 
+/* A message is a byte, and so is its answer. Who reads from a pipe can't write
+ * to it: then there are none. */
+static void exchange(const CfVm *vm)
+{
+    uint32_t number;
+    uint8_t byte;
+
+    while (exchanges.n < EXCHANGES &&
+           cf_exchange_send(vm->ops, &exchanges, &number)) {
+        byte = (uint8_t)number;
+        if (write(STDIN_FILENO, &byte, 1) != 1) {
+            exchanges.n = 0;
+            return;
+        }
+        check(read(STDIN_FILENO, &byte, 1) == 1 &&
+              cf_exchange_answered(vm->ops, &exchanges, byte), "exchange");
+    }
+}
+
+/* The stream begins with a digit. */
+static void answer(const CfVm *vm)
+{
+    uint8_t byte;
+
+    while (read(STDIN_FILENO, &byte, 1) == 1) {
+        if (!cf_exchange_arrived(vm->ops, &exchanges, byte)) {
+            ungetc(byte, stdin);
+            return;
+        }
+        check(write(STDIN_FILENO, &byte, 1) == 1, "answer");
+    }
+}
+
 static void leave(const CfVm *vm)
 {
     g_autoptr(GError) error = NULL;
@@ -164,6 +202,7 @@ static void leave(const CfVm *vm)
     if (!cf_capture(vm, &state, &error)) {
         fail("capture", error);
     }
+    state->exchanges = exchanges;
     json = cf_state_to_json(state);
     fputs(json, stdout);
 }
@@ -251,9 +290,6 @@ static bool admit(const CfState *state, bool promised, const char *policy,
     printf("{\"verdict\": \"%s\", \"finding\": \"%s\"",
            cf_verdict_name(answer.verdict),
            cf_finding_name(deciding(&answer)));
-    if (answer.time_known) {
-        printf(", \"time-bound-ns\": %" PRIu64, answer.time_bound_ns);
-    }
     return answer.verdict != CF_VERDICT_REFUSE;
 }
 
@@ -271,6 +307,17 @@ static void print_report(const CfReport *r)
     if (r->skew_known) {
         printf(", \"skew-ticks\": %" PRIu64, r->skew_ticks);
     }
+    if (r->time_bound_ns != UINT64_MAX) {
+        printf(", \"time-bound-ns\": %" PRIu64, r->time_bound_ns);
+    }
+    if (r->round_trip_ns != UINT64_MAX) {
+        printf(", \"round-trip-ns\": %" PRIu64, r->round_trip_ns);
+    }
+    if (r->clocks_wrong_ns) {
+        printf(", \"clocks-wrong-ns\": %" PRIu64, r->clocks_wrong_ns);
+    }
+    printf(", \"elapsed-from\": \"%s\"",
+           cf_elapsed_from_name(r->elapsed_from));
     printf(", \"pending-update\": %s, \"function-carried\": %s"
            ", \"same-host\": %s, \"frozen\": %s, \"clock-behind\": %s"
            ", \"tsc\": \"%s\", \"passed-ns\": %" PRId64 ", \"elapsed-ns\": %"
@@ -283,7 +330,9 @@ static void print_report(const CfReport *r)
 
 static void arrive(const CfVm *vm, const CfState *state, bool freeze)
 {
-    const CfRestoreOptions options = { .freeze = freeze };
+    const CfRestoreOptions options = {
+        .freeze = freeze, .exchanges = &exchanges,
+    };
     g_autoptr(GError) error = NULL;
     CfReport report;
     uint64_t bound_ns;
@@ -316,10 +365,13 @@ int main(int argc, char **argv)
         turn_kvmclock_on(&vm);
         run(&vm);
         g_usleep(OLD_US);
+        exchange(&vm);
         leave(&vm);
     } else {
-        g_autoptr(CfState) state = receive(n_vcpus, timers);
+        g_autoptr(CfState) state = NULL;
 
+        answer(&vm);
+        state = receive(n_vcpus, timers);
         if (admit(state, khz, argv[4], argv[5])) {
             load(&vm, timers);
             arrive(&vm, state, !strcmp(argv[6], "freeze"));

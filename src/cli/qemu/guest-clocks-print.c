@@ -36,7 +36,7 @@ static void add_time(Screen *screen, const LastRestore *restore)
     g_autofree char *wrong = cf_signed_time_text(restore->clocks_wrong_ns);
 
     screen_fact(screen, "Time from", "%s",
-                cf_name_of(&guest_clocks_time_names,
+                cf_name_of(&cf_elapsed_from_names,
                            (unsigned int)restore->elapsed_from));
     if (restore->round_trip_known) {
         screen_fact(screen, "Round trip", "%s", trip);
@@ -144,7 +144,7 @@ static const CfMember members[] = {
     { "skew_ticks", CF_MEMBER_S64, AT(skew_ticks), KNOWN(skew_known) },
     { "time_bound_ns", CF_MEMBER_S64, AT(time_bound_ns), KNOWN(time_known) },
     { "elapsed_from", CF_MEMBER_WORD, AT(elapsed_from),
-      .names = &guest_clocks_time_names },
+      .names = &cf_elapsed_from_names },
     { "round_trip_ns", CF_MEMBER_S64, AT(round_trip_ns),
       KNOWN(round_trip_known) },
     { "clocks_wrong_ns", CF_MEMBER_S64, AT(clocks_wrong_ns),

@@ -5,10 +5,6 @@
 
 static const CfNames blackouts = { "count", "freeze" };
 
-const CfNames guest_clocks_time_names = {
-    "unknown", "tsc", "tai", "utc", "channel",
-};
-
 #define AT(member) CF_AT(LastRestore, member)
 #define KNOWN(member) CF_KNOWN(LastRestore, member)
 
@@ -30,7 +26,7 @@ static const CfMember restore_members[] = {
     { "time-bound-ns", CF_MEMBER_INT, AT(time_bound_ns), KNOWN(time_known),
       ANY },
     { "elapsed-from", CF_MEMBER_WORD, AT(elapsed_from),
-      .names = &guest_clocks_time_names },
+      .names = &cf_elapsed_from_names },
     { "round-trip-ns", CF_MEMBER_INT, AT(round_trip_ns),
       KNOWN(round_trip_known), ANY },
     { "clocks-wrong-ns", CF_MEMBER_INT, AT(clocks_wrong_ns),

@@ -27,7 +27,7 @@ typedef struct LastRestore {
     int64_t skew_ticks;
     bool time_known;
     int64_t time_bound_ns;
-    int elapsed_from;     /* one of guest_clocks_time_names */
+    int elapsed_from;     /* CfElapsedFrom */
     bool round_trip_known;
     int64_t round_trip_ns;
     bool clocks_wrong;    /* the hosts' are, by this at least */
@@ -37,8 +37,6 @@ typedef struct LastRestore {
     int64_t elapsed_ns;
     int64_t duration_ns;
 } LastRestore;
-
-extern const CfNames guest_clocks_time_names;
 
 /* GuestClocks - all that QEMU reports */
 typedef struct GuestClocks {

@@ -54,7 +54,6 @@ typedef struct KVMClockConfig {
 typedef struct KVMClockReport {
     bool valid;
     struct cf_move move;        /* same host?  how much time? */
-    uint64_t round_trip_ns;     /* of an exchange; UINT64_MAX: none was used */
     int64_t now_ns;             /* monotonic clock at the end of it */
     struct cf_result result;    /* how well */
     int tries;
@@ -107,10 +106,7 @@ struct cf_policy_facts kvmclock_wishes(const KVMClockOffer *offer,
 bool kvmclock_tolerates_plain(const KVMClockConfig *config);
 
 void kvmclock_collect_exchanges(KVMClockCarried *c);
-bool kvmclock_exchanges_say(const KVMClockCarried *src,
-                            const struct cf_instant *now,
-                            struct cf_span *passed_ns,
-                            uint64_t *round_trip_ns);
+struct cf_channel kvmclock_channel(const KVMClockCarried *src);
 
 extern const VMStateDescription vmstate_kvmclock_carried;
 extern const VMStateDescription vmstate_kvmclock_exchanges;

@@ -10,7 +10,6 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "hw/i386/kvm/clock-carry.h"
-#include "trace.h"
 
 /* On the source: all that this migration had. */
 void kvmclock_collect_exchanges(KVMClockCarried *c)
@@ -46,16 +45,10 @@ static int kvmclock_exchanges_post_load(void *opaque, int version_id)
     return 0;
 }
 
-/*
- * Limits of the time from when the clocks were captured to @now, in ns of the
- * source's TSC.  False if nothing is proven, as by a TSC that is unstable.
- */
-bool kvmclock_exchanges_say(const KVMClockCarried *src,
-                            const struct cf_instant *now,
-                            struct cf_span *passed_ns,
-                            uint64_t *round_trip_ns)
+/* What both hosts told each other, as far as is known here. */
+struct cf_channel kvmclock_channel(const KVMClockCarried *src)
 {
-    const struct cf_channel channel = {
+    return (struct cf_channel) {
         .exchanges = src->exchanges,
         .n = src->n_exchanges,
         .src_khz = src->host_khz,
@@ -63,20 +56,6 @@ bool kvmclock_exchanges_say(const KVMClockCarried *src,
         .doubt_ppt = CF_RATE_DOUBT_PPT,
         .wander_ppt = CF_RATE_WANDER_PPT,
     };
-    struct cf_channel_says says;
-
-    if (src->flags & KVMCLOCK_STATE_UNSTABLE ||
-        kvmclock_this_host()->offset == CF_OFFSET_REWINDS ||
-        !cf_channel_evaluate(&channel, src->anchor.instant.host_ticks,
-                             now->host_ticks, &says) ||
-        !cf_span_ticks_to_ns(&says.passed_ticks, src->host_khz, passed_ns) ||
-        !cf_ticks_to_ns(says.round_trip_ticks, src->host_khz,
-                        round_trip_ns)) {
-        return false;
-    }
-    trace_kvmclock_exchanges(channel.n, passed_ns->least, passed_ns->greatest,
-                             *round_trip_ns);
-    return true;
 }
 
 static const VMStateDescription vmstate_kvmclock_one_exchange = {

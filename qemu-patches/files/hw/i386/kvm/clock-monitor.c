@@ -14,14 +14,7 @@
 
 static KvmClockTime kvmclock_elapsed_from(const struct cf_move *move)
 {
-    if (move->same_host) {
-        return KVM_CLOCK_TIME_TSC;
-    }
-    if (move->time.from == CF_TIME_CHANNEL) {
-        return KVM_CLOCK_TIME_CHANNEL;
-    }
-    return cf_elapsed_by_tai(&move->now, &move->then) ? KVM_CLOCK_TIME_TAI
-                                                      : KVM_CLOCK_TIME_UTC;
+    return (KvmClockTime)(cf_move_elapsed_from(move) - CF_ELAPSED_TSC);
 }
 
 /* A line for the log: what was achieved, as a warning if it wasn't much. */
@@ -143,8 +136,8 @@ static KvmClockRestore *kvmclock_describe(const KVMClockReport *report)
     info->has_time_bound_ns = report->time_bound_ns != UINT64_MAX;
     info->time_bound_ns = report->time_bound_ns;
     info->elapsed_from = kvmclock_elapsed_from(&report->move);
-    info->has_round_trip_ns = report->round_trip_ns != UINT64_MAX;
-    info->round_trip_ns = report->round_trip_ns;
+    info->has_round_trip_ns = report->move.round_trip_ns != UINT64_MAX;
+    info->round_trip_ns = report->move.round_trip_ns;
     info->has_clocks_wrong_ns = report->move.time.wrong_ns > 0;
     info->clocks_wrong_ns = report->move.time.wrong_ns;
     info->same_host = report->move.same_host;

@@ -78,12 +78,13 @@ static void kvmclock_warn_of_clocks(const struct cf_move *move)
 static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
 {
     struct cf_move *move = &r->report->move;
-    struct cf_span channel_ns;
+    const struct cf_channel channel = kvmclock_channel(r->src);
 
     move->then = r->src->anchor.instant;
     move->now = r->dst.instant;
     move->host_khz = r->src->host_khz;
     move->unstable = r->src->flags & KVMCLOCK_STATE_UNSTABLE;
+    move->dst_unstable = kvmclock_this_host()->offset == CF_OFFSET_REWINDS;
     move->same_host = r->here ||
                       kvmclock_same_host(r->src, &move->now,
                                          kvmclock_this_host()->tsc_khz,
@@ -91,12 +92,7 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
     move->clocks_bound_ns = cf_bounds_ns(
         cf_anchor_error_ns(&r->src->anchor, r->src->max_error_ns),
         cf_anchor_error_ns(&r->dst, kvmclock_max_error_ns()));
-    r->report->round_trip_ns = UINT64_MAX;
-    if (!move->same_host &&
-        kvmclock_exchanges_say(r->src, &move->now, &channel_ns,
-                               &r->report->round_trip_ns)) {
-        move->channel_ns = &channel_ns;
-    }
+    move->channel = &channel;
     if (r->src->later_than_ns) {
         move->seen_ns = r->report->now_ns - r->src->later_than_ns;
     }
@@ -108,7 +104,12 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
                    "can't be compared");
         return false;
     }
-    move->channel_ns = NULL;
+    move->channel = NULL;
+    if (move->round_trip_ns != UINT64_MAX) {
+        trace_kvmclock_exchanges(channel.n, move->channel_ns.least,
+                                 move->channel_ns.greatest,
+                                 move->round_trip_ns);
+    }
     kvmclock_warn_of_clocks(move);
     if (move->behind_ns) {
         warn_report("kvmclock: by real time the guest arrived -%" PRIu64 " ns "
@@ -165,26 +166,19 @@ bool kvmclock_report_bound_ns(const KVMClockReport *report, uint64_t *bound_ns)
                        bound_ns);
 }
 
-/*
- * How far may the TSC be off?  By all of a blackout that doesn't count, and
- * by anything if real time was seen to be farther off than the hosts say.
- */
+/* How far may the TSC be off? */
 static void kvmclock_bound_time(KVMClockRestoring *r)
 {
     const KVMClockHost *host = kvmclock_this_host();
-    const struct cf_move *move = &r->report->move;
     const struct cf_policy_facts facts = {
-        .same_host = move->same_host,
+        .same_host = r->report->move.same_host,
         .offset = host->offset,
         .measured = host->measured,
     };
-    const uint64_t bound_ns =
-        cf_time_bound_ns(&facts, &r->boot.src.freq, move->time.bound_ns);
-    const bool known = !move->frozen &&
-                       cf_tsc_is_proven(r->report->result.tsc) &&
-                       MAX(move->behind_ns, move->ahead_ns) <= bound_ns;
 
-    r->report->time_bound_ns = known ? bound_ns : UINT64_MAX;
+    r->report->time_bound_ns = cf_move_bound_ns(&r->report->move, &facts,
+                                                &r->boot.src.freq,
+                                                r->report->result.tsc);
 }
 
 static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
