@@ -47,6 +47,9 @@ typedef struct CliOptions {
     gboolean html;          /* matrix: a page */
     char *socket;           /* state: of QEMU's monitor, or NULL */
     gboolean watch;         /* state: stay */
+    char *via;              /* measure: what starts the other end, or NULL */
+    int seconds;            /* measure: for how long */
+    gboolean answer;        /* measure: be the other end */
     bool enable;            /* enable; otherwise disable */
     gboolean yes;           /* enable: don't ask */
     gboolean all;           /* annotate: all guests */
@@ -123,6 +126,7 @@ int cli_disable(int argc, char **argv);
 int cli_diff(int argc, char **argv);
 int cli_enable(int argc, char **argv);
 int cli_matrix(int argc, char **argv);
+int cli_measure(int argc, char **argv);
 int cli_probe(int argc, char **argv);
 int cli_selftest(int argc, char **argv);
 int cli_state(int argc, char **argv);

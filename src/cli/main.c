@@ -19,6 +19,8 @@ static const Command commands[] = {
     { "probe", cli_probe, "what this host can do for guests' clocks" },
     { "check", cli_check, "whether a guest may go from one host to another" },
     { "matrix", cli_matrix, "which host can take whose guests" },
+    { "measure", cli_measure,
+      "how the clocks of this host and another lie to each other" },
     { "selftest", cli_selftest,
       "carry the clocks of a test guest between two VMs and measure" },
     { "state", cli_state, "a running guest's clocks and its last restore" },

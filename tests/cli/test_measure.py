@@ -20,7 +20,7 @@ MS = 10 ** 6
 HERE = {"khz": 2600000, "tsc_start": 10 ** 15}
 THERE = {"khz": 2596120, "tsc_start": 2 ** 64 - 10 ** 13}
 SLOW = "while read -r x; do sleep 0.02; echo; done | "
-SLOW_BACK = " | while read -r x; do case $x in '}') sleep 0.02;; esac; " \
+SLOW_BACK = " | while IFS= read -r x; do case $x in '}') sleep 0.02;; esac; " \
     "printf '%s\\n' \"$x\"; done"
 
 
@@ -96,11 +96,12 @@ def test_unsynchronised():
 
 
 def test_delay():
-    """A way that takes 20 ms longer than the other: wide limits, that hold"""
-    for name, ways in ("there", {"before": SLOW}), ("back",
-                                                    {"after": SLOW_BACK}):
+    """A way that takes 20 ms longer than the other: wide limits, that hold. By
+    a long way there a clock can't seem farther behind, so one ahead shows"""
+    for name, status, ways in (("there", INEXACT, {"before": SLOW}),
+                               ("back", FINE, {"after": SLOW_BACK})):
         said = measured(other_end(there("delay-" + name, 7 * MS), **ways),
-                        FINE)
+                        status)
         assert_true(said, 7 * MS)
         assert said["round_trip_ns"] >= 20 * MS, said
 
@@ -172,11 +173,11 @@ def test_wrong():
     wrong("echo Welcome; echo '{'; echo '}'", "can't read")
     wrong("yes", "aren't clockferry's")
     wrong("printf '{\\n}\\n'; sleep 100", "format")
-    wrong(answers((0, 0)), "can't be true")
+    wrong(answers((0, 0)), "contradict")
     wrong(answers((2 ** 63, REAL_NS)), "contradict")
     wrong(answers((5, 2 ** 64 - 1)), "can't be true")
     wrong("printf '%s\\n' '{\"format\": \"clockferry-probe\", \"version\": 1,"
-          " \"min_version\": 1' '}'; cat >/dev/null", "connection ended")
+          " \"min_version\": 1' '}'; read -r x", "connection ended")
 
 
 def test_silent():

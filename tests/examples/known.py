@@ -40,6 +40,9 @@ KNOWN = {
         Run(status=3),
     "clockferry matrix --promised --html -o pool.html "
     "host-a.json host-b.json": Run(status=4, writes={"pool.html": None}),
+    "clockferry measure host-b": Run(surroundings.ssh),
+    "clockferry measure --via='ssh host-b sudo clockferry measure --answer' "
+    "host-b": Run(surroundings.ssh),
     "clockferry selftest --rounds=50": Run(status=SELFTEST, needs="kvm"),
     "clockferry selftest --rounds=100000 --vcpus=4":
         Run(status=SELFTEST, needs="kvm", replace={"100000": "20"}),

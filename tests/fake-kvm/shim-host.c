@@ -127,6 +127,20 @@ static void take_tsc(void)
     }
 }
 
+/* Another program inherits it, but its loader, which has no handler yet, looks
+ * at the TSC. */
+SHIM_EXPORT int execve(const char *path, char *const argv[],
+                       char *const environment[])
+{
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+    return (int)syscall(SYS_execve, path, argv, environment);
+}
+
+SHIM_EXPORT int execv(const char *path, char *const argv[])
+{
+    return execve(path, argv, environ);
+}
+
 /* -- Which host -- */
 
 static char *own_path(void)
