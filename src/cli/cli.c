@@ -127,6 +127,26 @@ static void free_options(const GOptionEntry *entries)
     }
 }
 
+int cli_choose_format(CliOptions *options, const char *const *formats)
+{
+    g_autofree char *all = NULL;
+
+    if (options->json && options->format &&
+        strcmp(options->format, "json") != 0) {
+        return cli_usage("--json can't be combined with --format %s",
+                         options->format);
+    }
+    if (!options->format) {
+        options->format = g_strdup(options->json ? "json" : "text");
+    }
+    if (!g_strv_contains(formats, options->format)) {
+        all = g_strjoinv(", ", (char **)(uintptr_t)formats);
+        return cli_usage("no format '%s': choose one of %s", options->format,
+                         all);
+    }
+    return CLI_GO_ON;
+}
+
 int cli_run(const CliSyntax *syntax, CliOptions *options, int argc,
             char **argv)
 {

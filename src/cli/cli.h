@@ -38,7 +38,7 @@ typedef struct CliOptions {
     Wishes wishes;          /* check, enable, matrix */
     char *destination_uri;  /* check: the libvirt of the destination, or NULL */
     char *from;             /* probe: a file to show, or NULL */
-    char *format;           /* probe: the form to print */
+    char *format;           /* probe, state: the form to print */
     char *rom;              /* selftest: the guest's image, or NULL */
     int rounds;             /* selftest: how often */
     int vcpus;              /* selftest: how many */
@@ -113,6 +113,9 @@ void wishes_apply(const Wishes *wishes, CfGuest *guest);
 /* Writes a text, which it frees, as files_write() does. Returns @status, or
  * says why it can't. */
 int cli_print(const char *output, char *text, int status);
+
+/* Which of @formats (ending with NULL) the options mean, into @format. */
+int cli_choose_format(CliOptions *options, const char *const *formats);
 
 /* Says in one sentence what is wrong; returns CF_EXIT_FAILURE. */
 int cli_fail(const GError *error);

@@ -97,6 +97,7 @@ _clockferry_guests() {
 _clockferry_value() {
     case $1 in
     FORMAT) _clockferry_offer "$2" text json prometheus kubevirt ;;
+    FORM) _clockferry_offer "$2" text json prometheus ;;
     POLICY) _clockferry_offer "$2" auto strict lax ;;
     RUNG) _clockferry_offer "$2" exact reanchored closed-loop realtime plain ;;
     URI) _clockferry_offer "$2" qemu:///system qemu:///session ;;

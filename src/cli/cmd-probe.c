@@ -76,19 +76,7 @@ static int choose_format(CliOptions *options, char **arguments G_GNUC_UNUSED)
         return cli_usage("--from can't be combined with --device: nothing is "
                          "probed then");
     }
-    if (options->json && options->format &&
-        strcmp(options->format, "json") != 0) {
-        return cli_usage("--json can't be combined with --format %s",
-                         options->format);
-    }
-    if (!options->format) {
-        options->format = g_strdup(options->json ? "json" : "text");
-    }
-    if (!g_strv_contains(formats, options->format)) {
-        return cli_usage("no format '%s': choose text, json, prometheus or "
-                         "kubevirt", options->format);
-    }
-    return CLI_GO_ON;
+    return cli_choose_format(options, formats);
 }
 
 int cli_probe(int argc, char **argv)

@@ -5,6 +5,7 @@
 #include "text/names.h"
 #include "text/units.h"
 #include "probe.h"
+#include "prometheus.h"
 #include "screen.h"
 
 static const char *or_unknown(const char *text)
@@ -94,36 +95,6 @@ char *probe_to_text(const CfHost *host, const char *output)
     return screen_end(&screen);
 }
 
-static void metric(GString *out, const char *name, const char *help)
-{
-    g_string_append_printf(out, "# HELP clockferry_%s %s\n"
-                           "# TYPE clockferry_%s gauge\n", name, help, name);
-}
-
-static void value(GString *out, const char *name, const char *help,
-                  double number)
-{
-    metric(out, name, help);
-    g_string_append_printf(out, "clockferry_%s %.15g\n", name, number);
-}
-
-/* As the exposition format has it: backslash, quote and newline escaped. */
-static void label(GString *out, const char *name, const char *text)
-{
-    g_string_append_printf(out, "%s=\"", name);
-    for (; *text; text++) {
-        if (*text == '\n') {
-            g_string_append(out, "\\n");
-            continue;
-        }
-        if (*text == '\\' || *text == '"') {
-            g_string_append_c(out, '\\');
-        }
-        g_string_append_c(out, *text);
-    }
-    g_string_append_c(out, '"');
-}
-
 static void add_info(GString *out, const CfHost *host)
 {
     const char *const labels[][2] = {
@@ -139,11 +110,11 @@ static void add_info(GString *out, const CfHost *host)
     };
     size_t i;
 
-    metric(out, "host_info", "What this host is; always 1.");
+    prometheus_metric(out, "host_info", "What this host is; always 1.");
     g_string_append(out, "clockferry_host_info");
     for (i = 0; i < G_N_ELEMENTS(labels); i++) {
         g_string_append_c(out, i ? ',' : '{');
-        label(out, labels[i][0], labels[i][1]);
+        prometheus_label(out, labels[i][0], labels[i][1]);
     }
     g_string_append(out, "} 1\n");
 }
@@ -153,14 +124,14 @@ static void add_time_metrics(GString *out, const CfHost *host)
     if (!host->time_known) {
         return;
     }
-    value(out, "time_synchronised",
+    prometheus_value(out, "time_synchronised",
           "1 if a time daemon steers the host's clock.",
           host->time.synchronised);
-    value(out, "time_max_error_seconds",
+    prometheus_value(out, "time_max_error_seconds",
           "The kernel's bound of the error of the host's clock.",
           (double)host->time.max_error_ns / 1e9);
     if (host->time.tai_offset_s) {
-        value(out, "tai_offset_seconds", "TAI - UTC.",
+        prometheus_value(out, "tai_offset_seconds", "TAI - UTC.",
               host->time.tai_offset_s);
     }
 }
@@ -171,19 +142,19 @@ static void add_levels(GString *out, const CfHost *host)
     const size_t n = probe_checks(host, checks);
     size_t i;
 
-    metric(out, "check_level", "0 passed, 1 warning, 2 failed.");
+    prometheus_metric(out, "check_level", "0 passed, 1 warning, 2 failed.");
     for (i = 0; i < n; i++) {
         g_string_append(out, "clockferry_check_level{");
-        label(out, "check", checks[i].name);
+        prometheus_label(out, "check", checks[i].name);
         g_string_append_printf(out, "} %d\n", checks[i].level);
     }
 }
 
 static void add_probe(GString *out, bool success, double time_s)
 {
-    value(out, "probe_success", "1 if the host could be probed.", success);
+    prometheus_value(out, "probe_success", "1 if the host could be probed.", success);
     if (time_s > 0) {
-        value(out, "probe_time_seconds", "When that was, since the epoch.",
+        prometheus_value(out, "probe_time_seconds", "When that was, since the epoch.",
               time_s);
     }
 }
@@ -200,22 +171,22 @@ char *probe_to_prometheus(const CfHost *host)
                          ? (double)host->instant.realtime_ns / 1e9 : 0);
     add_info(out, host);
     if (host->host_khz) {
-        value(out, "tsc_hertz", "Frequency of the host's TSC as KVM knows it.",
+        prometheus_value(out, "tsc_hertz", "Frequency of the host's TSC as KVM knows it.",
               host->host_khz * 1e3);
     }
     if (host->tolerance_known) {
-        value(out, "tsc_tolerance_ratio",
+        prometheus_value(out, "tsc_tolerance_ratio",
               "kvm.tsc_tolerance_ppm: within it guests' TSCs aren't scaled.",
               host->tolerance_ppm / 1e6);
     }
     if (host->rung_known) {
-        value(out, "best_rung", "0 exact, 1 reanchored, 2 closed-loop, "
+        prometheus_value(out, "best_rung", "0 exact, 1 reanchored, 2 closed-loop, "
               "3 realtime, 4 plain.", host->best_rung);
     }
     add_time_metrics(out, host);
     add_levels(out, host);
     if (host->duration_ns) {
-        value(out, "probe_duration_seconds", "How long the probe took.",
+        prometheus_value(out, "probe_duration_seconds", "How long the probe took.",
               (double)host->duration_ns / 1e9);
     }
     return g_string_free(out, FALSE);

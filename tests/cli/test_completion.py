@@ -43,6 +43,7 @@ LINES = [
     ("check --policy=st", ["check", "--policy=strict"]),
     ("check --requi", ["check", "--require"]),
     ("probe -f pro", ["probe", "-f", "prometheus"]),
+    ("state -f pro", ["state", "-f", "prometheus"]),
     ("matr", ["matrix"]), ("help sel", ["help", "selftest"]),
     ("probe --from=ho", ["probe", "--from=host.json"]),
     ("check ho", ["check", "host.json"]),

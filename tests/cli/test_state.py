@@ -44,6 +44,30 @@ def answers(restore=None, **changes):
             "query-status": {"status": "running"}}
 
 
+def test_prometheus():
+    """The same figures for Prometheus, each with the guest's name"""
+    restore = dict(RESTORE)
+    del restore["skew-ticks"]
+    with Monitor(answers(restore)) as path:
+        text = output("state", "--qmp", path, "-f", "prometheus")
+    told = dict(re.findall(r'^clockferry_guest_(\w+)\{guest="vm-7"(?:,from='
+                           r'"channel")?\} (\S+)$', text, re.M))
+    assert len(told) * 3 == len(text.splitlines()), text
+    assert {name: float(value) for name, value in told.items()} == {
+        "carried": 1, "lost": 0, "rung": 2, "elapsed_from": 1,
+        "residual_seconds": -1e-9, "kvmclock_bound_seconds": 3e-9,
+        "rate_error_ratio": 0, "time_bound_seconds": 0.001204001,
+        "round_trip_seconds": 9.137e-05, "clocks_wrong_seconds": 0.003,
+        "elapsed_seconds": 0.00184322}, told
+    with Monitor(answers(**{"not-carried": LOST})) as path:
+        text = output("state", "--qmp", path, "-f", "prometheus",
+                      status=[INEXACT])
+    assert 'clockferry_guest_lost{guest="vm-7"} 1\n' in text, text
+    assert "rung" not in text, text
+    fails(USAGE, "state", "--qmp", "x", "-f", "kubevirt", words=["kubevirt"])
+    fails(USAGE, "state", "--qmp", "x", "-w", "-f", "text", words=["--watch"])
+
+
 def test_fresh():
     """A guest that was started here"""
     with Qemu("patched") as (guest, path):

@@ -14,8 +14,10 @@ static gboolean show(const GuestClocks *clocks, const CliOptions *options,
                      GError **error)
 {
     g_autofree char *text =
-        options->json ? guest_clocks_to_json(clocks)
-                      : guest_clocks_to_text(clocks, options->output);
+        !strcmp(options->format, "json") ? guest_clocks_to_json(clocks)
+        : !strcmp(options->format, "text")
+        ? guest_clocks_to_text(clocks, options->output)
+        : guest_clocks_to_prometheus(clocks);
 
     return files_write(options->output, text, error);
 }
@@ -152,6 +154,8 @@ static int state(CliOptions *options, char **domain)
 
 static int check_options(CliOptions *options, char **domain)
 {
+    static const char *const formats[] = { "text", "json", "prometheus", NULL };
+
     if (!options->socket == !options->uri) {
         return cli_usage("name the guest, by --qmp SOCKET or by --connect URI "
                          "DOMAIN");
@@ -160,11 +164,12 @@ static int check_options(CliOptions *options, char **domain)
         return cli_usage(options->uri ? "name the guest: --connect URI DOMAIN"
                                       : "a DOMAIN needs --connect URI");
     }
-    if (options->watch && (options->json || options->output)) {
-        return cli_usage("--watch can't be combined with --json or "
+    if (options->watch && (options->json || options->format ||
+                           options->output)) {
+        return cli_usage("--watch can't be combined with --json, --format or "
                          "--output");
     }
-    return CLI_GO_ON;
+    return cli_choose_format(options, formats);
 }
 
 int cli_state(int argc, char **argv)
@@ -177,6 +182,8 @@ int cli_state(int argc, char **argv)
           "Ask through this libvirt", "URI" },
         { "watch", 'w', 0, G_OPTION_ARG_NONE, &options.watch,
           "Stay, and report what happens to the guest", NULL },
+        { "format", 'f', 0, G_OPTION_ARG_STRING, &options.format,
+          "text (default), json or prometheus", "FORM" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
           "Print JSON, as clockferry check takes it", NULL },
         OUTPUT_ENTRY(options),
