@@ -189,6 +189,7 @@ def test_silent():
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(wrong, hello + script, "doesn't answer")
                      for script in ("exec sleep 60", "while :; do printf x; "
-                                    "sleep 0.1; done")]:
+                                    "sleep 0.1; done", "kill -STOP $$",
+                                    "trap '' TERM; exec sleep 60")]:
             done.result()
     assert time.monotonic() - start < 50

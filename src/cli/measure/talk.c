@@ -171,6 +171,22 @@ static gboolean ask_all(Far *far, unsigned int seconds, Measured *m,
     return TRUE;
 }
 
+/* One that won't go is made to: it could be stopped, or stuck. */
+static void hang_up(const Far *far)
+{
+    int tries = 10;
+
+    close(far->in);
+    close(far->out);
+    kill(far->pid, SIGTERM);
+    while (waitpid(far->pid, NULL, WNOHANG) == 0) {
+        if (tries-- == 0) {
+            kill(far->pid, SIGKILL);
+        }
+        g_usleep(G_USEC_PER_SEC / 10);
+    }
+}
+
 gboolean measure_talk(char **argv, unsigned int seconds, Measured *m,
                       GError **error)
 {
@@ -185,10 +201,7 @@ gboolean measure_talk(char **argv, unsigned int seconds, Measured *m,
     signal(SIGPIPE, SIG_IGN);
     far.text = g_string_new(NULL);
     done = ask_all(&far, seconds, m, error);
-    close(far.in);
-    close(far.out);
-    kill(far.pid, SIGTERM);
-    waitpid(far.pid, NULL, 0);
+    hang_up(&far);
     signal(SIGPIPE, SIG_DFL);
     g_string_free(far.text, TRUE);
     return done;
