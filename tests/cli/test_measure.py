@@ -95,6 +95,18 @@ def test_unsynchronised():
     assert "clocks_bound_ns" not in said, said
 
 
+def test_unstable():
+    """A TSC that the kernel gave up proves nothing, and blames no clock"""
+    places.need_kvm()
+    unstable = fakehost.declare("measure-unstable", "unstable-newest",
+                                realtime=REAL_NS)
+    steady = there("steady", 0)
+    for one, other in (unstable, steady), (steady, unstable):
+        fails(FAILURE, "measure", "-s", "1", "--via", other_end(other),
+              "host-b", env=fakehost.environment(one),
+              words=["host-b: ", "the TSC of one host is unstable"])
+
+
 def test_delay():
     """A way that takes 20 ms longer than the other: wide limits, that hold. By
     a long way there a clock can't seem farther behind, so one ahead shows"""

@@ -76,6 +76,11 @@ static struct cf_span inverse(const struct cf_span *rate_ppt)
     };
 }
 
+static bool is_unstable(const CfHost *host)
+{
+    return host->offset_known && host->offset == CF_OFFSET_REWINDS;
+}
+
 gboolean measure_evaluate(Measured *m, GError **error)
 {
     const Reading *last = &m->readings[MEASURE_ROUNDS - 1];
@@ -90,6 +95,10 @@ gboolean measure_evaluate(Measured *m, GError **error)
 
     if (!m->here.host_khz || !m->there.host_khz) {
         return fail(error, "the frequency of a TSC is unknown");
+    }
+    if (is_unstable(&m->here) || is_unstable(&m->there)) {
+        return fail(error, "the TSC of one host is unstable, so that messages "
+                    "prove nothing; clockferry probe says which");
     }
     for (i = 0; i < MEASURE_ROUNDS; i++) {
         exchanges[i] = m->readings[i].exchange;
