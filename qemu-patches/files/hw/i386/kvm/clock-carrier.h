@@ -65,6 +65,15 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state);
 bool kvmclock_carrier_run(KVMClockCarrier *c);
 void kvmclock_carrier_warn_of_no_device(const char *type);
 
+/* Are there clocks for the guest to go on with? */
+bool kvmclock_has_carried(const KVMClockCarrier *c);
+void kvmclock_carrier_drop(KVMClockCarrier *c);
+
+/* By how much the virtual clock is ahead of the host's monotonic one. */
+int64_t kvmclock_virtual_lead_ns(void);
+
+/* The offer goes before RAM, and the source waits for the answer. */
+extern const VMStateDescription vmstate_kvmclock_offer;
 extern const VMStateDescription vmstate_kvmclock_guest_clock;
 
 /* The device's part, if the machine has the device; else NULL. */
