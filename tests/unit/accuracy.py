@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Compute the tables of docs/accuracy.rst, and check that it has them.
 
-usage: accuracy.py [docs/accuracy.rst]
+usage: accuracy.py [docs/accuracy.rst FLEET]
 
-Without an argument the rows are printed. With one, each row must be a line of
-that file; the exit status is 1 if one isn't.
+Without an argument the rows are printed. With them, each row must be a line of
+that file, and what the program FLEET draws must be in it; the exit status is 1
+if one isn't.
 """
+import subprocess
 import sys
 from fractions import Fraction
 
@@ -86,10 +88,16 @@ def main():
         print('\n'.join(rows()))
         return 0
     with open(sys.argv[1], encoding='utf-8') as page:
-        lines = set(page.read().splitlines())
+        text = page.read()
+    lines = set(text.splitlines())
     missing = [row for row in rows() if row not in lines]
     for row in missing:
         print('%s lacks the line: %s' % (sys.argv[1], row))
+    drawn = subprocess.run(sys.argv[2], check=True, stdout=subprocess.PIPE,
+                           encoding='utf-8').stdout
+    if drawn not in text:
+        print('%s lacks the picture:\n%s' % (sys.argv[1], drawn))
+        return 1
     return 1 if missing else 0
 
 
