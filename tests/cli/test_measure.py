@@ -124,7 +124,7 @@ def test_text():
     text = output("measure", "-s", "1", "--via",
                   other_end(there("text", 540 * 10 ** 9)), "host-b",
                   status=[INEXACT], env=fakehost.environment(here()))
-    for words in ("WARN  the clocks are farther apart", ": 9 min",
+    for words in ("WARN  the clocks are wrong by ", ": 9 min",
                   "2600000 kHz here, 2596120 kHz there", "time by channel"):
         assert words in text, (words, text)
     chart = [line for line in text.splitlines() if line.count("|") == 2]

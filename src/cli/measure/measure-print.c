@@ -23,13 +23,16 @@ static void add_clocks(Screen *screen, const Measured *m)
     g_autofree char *within = cf_time_text(reach(&m->clocks_ns));
     g_autofree char *bound = cf_time_text(m->clocks_bound_ns);
     g_autofree char *wrong = cf_time_text(m->move.time.wrong_ns);
+    g_autofree char *finding = g_strdup_printf(
+        "the clocks are wrong by %s at least, together: more than their "
+        "kernels know", wrong);
 
     screen_fact(screen, "Clocks", "%s, to within %s", apart, within);
     screen_known(screen, "By their kernels",
                  m->clocks_bound_ns != UINT64_MAX, "no more than %s", bound);
     if (m->contradicted) {
-        screen_finding(screen, LEVEL_WARN, "the clocks are farther apart than "
-                       "their kernels know", "synchronise both hosts' clocks");
+        screen_finding(screen, LEVEL_WARN, finding,
+                       "synchronise both hosts' clocks");
     }
 }
 
