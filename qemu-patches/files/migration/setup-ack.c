@@ -167,7 +167,7 @@ bool migration_setup_ack_take_pong(uint32_t number)
 
 bool migration_setup_ack_pending(void)
 {
-    return qatomic_read(&ack.awaited) == QEMU_VM_PING_SETUP_ACK;
+    return ack.wanted && !qatomic_read(&ack.accepted);
 }
 
 bool migration_setup_ack_done(void)
