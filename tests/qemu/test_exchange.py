@@ -3,18 +3,22 @@
 import re
 import time
 
+import stages
 from hosttime import REAL_NS, by_file, passed_through, stepped_ns
 from relay import Relay
 
 from harness import fakehost, measure
 from harness.binaries import start
-from harness.check import crashed, sentences
-from harness.migrate import arrive, arrive_late, go, incoming
+from harness.check import crashed, patched, sentences
+from harness.migrate import (arrive, arrive_late, go, incoming, set_parameters,
+                             wait_loaded, wait_over, wait_status)
 from harness.tap import note
+from snapshot import add_disk, monitor
 
 MS = 10 ** 6
 APART_NS = (3 * MS, 1000 * MS, 540 * 1000 * MS, 86400 * 1000 * MS)
 UNKNOWN = {"synchronised": "false"}
+CLOCKS, TABLE = b"kvmclock/guest_clock", b"kvmclock/guest_clock/exchange"
 MAX_EXCHANGES, EXCHANGE_BYTES, VERSION_BYTES = 8, 16, 4
 WARNED = r"differ by at least (\d+\.\d+) ms, more than their hosts know of"
 
@@ -28,19 +32,21 @@ def within(report, step_ns):
     return abs(step_ns) <= report["time-bound-ns"]
 
 
-def moved(name, wait_s=0, watch=None, **kvmclock):
-    """To that host: report, the TSC's true step, and what was said."""
+def moved(name, watch=None, meanwhile=None, **kvmclock):
+    """To that host, where something may happen before it is started: report,
+    the TSC's true step, and what was said."""
     with start(fakehost.side("newest")) as source:
         source.wait_up()
         destination, uri = incoming(fakehost.side(name, **kvmclock),
-                                    extra=["-S"] if wait_s else [])
+                                    extra=["-S"] if meanwhile else [])
         with destination, Relay(uri, watch) as relay:
             info = go(source, relay.uri)
             assert info["status"] == "completed", destination.stderr()
-            if wait_s:
-                arrive_late(destination, wait_s)
-            else:
-                arrive(destination)
+            if meanwhile:
+                assert wait_loaded(destination), destination.stderr()
+                meanwhile(destination)
+                destination.qmp.execute("cont")
+            arrive(destination)
             step_ns = stepped_ns(source, destination, name)
             report = measure.own_report(destination)
             note("%s: stepped %.0f ns: %s" % (name, step_ns, report))
@@ -103,7 +109,19 @@ def test_narrower():
 def test_waits():
     """A guest that isn't started at once: the bound grows, and holds."""
     report, step_ns, _ = moved(host("waits", realtime=REAL_NS + 60000 * MS),
-                               wait_s=1)
+                               meanwhile=lambda _: time.sleep(1))
+    assert within(report, step_ns), (report, step_ns)
+    assert report["elapsed-from"] == "channel", report
+
+
+def test_saved_meanwhile():
+    """A guest that is saved before it is started forgets nothing by that."""
+    def save(guest):
+        info = go(guest, "file:" + guest.path("stream"))
+        assert info["status"] == "completed", info
+
+    report, step_ns, _ = moved(host("saved", realtime=REAL_NS + 60000 * MS),
+                               meanwhile=save)
     assert within(report, step_ns), (report, step_ns)
     assert report["elapsed-from"] == "channel", report
 
@@ -146,12 +164,12 @@ def test_off():
 
 def lying(change):
     """A line on which the source's table is changed; and what was changed."""
-    name, found = b"kvmclock/guest_clock/exchange", []
+    found = []
 
     def watch(is_back, data):
-        at = -1 if is_back else data.find(name)
+        at = -1 if is_back else data.find(TABLE)
         if at >= 0:
-            at += len(name) + VERSION_BYTES
+            at += len(TABLE) + VERSION_BYTES
             count = int.from_bytes(data[at:at + 4], "big")
             end = at + 4 + MAX_EXCHANGES * EXCHANGE_BYTES
             data = data[:at] + change(data[at:end]) + data[end:]
@@ -231,6 +249,25 @@ def test_file():
     report = by_file(fakehost.side("newest-amd"))
     assert "round-trip-ns" not in report, report
     assert report["elapsed-from"] == "tai", report
+
+
+def test_forgotten():
+    """What is saved after a cancelled migration has nothing of its messages."""
+    with start(patched()) as source:
+        add_disk(source)
+        source.wait_up()
+        with stages.ram(source):
+            source.qmp.execute("migrate_cancel")
+            wait_status(source, ("cancelled",))
+        wait_over(source)
+        monitor(source, "savevm here")
+        set_parameters(source, **{"max-bandwidth": 0})
+        assert go(source, "file:" + source.path("stream"))["status"] == \
+            "completed"
+        for name in "disk.qcow2", "stream":
+            with open(source.path(name), "rb") as file:
+                saved = file.read()
+            assert CLOCKS in saved and TABLE not in saved, name
 
 
 def test_through():

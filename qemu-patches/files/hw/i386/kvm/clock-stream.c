@@ -169,12 +169,10 @@ static bool kvmclock_carried_needed(void *opaque)
            (kvmclock_has_carried(c) || kvmclock_must_stay(c));
 }
 
-/* Of clocks that came from elsewhere this host's TSC tells nothing. */
 static int kvmclock_carried_pre_save(void *opaque)
 {
     KVMClockCarrier *c = opaque;
 
-    c->carried.n_exchanges = 0;
     if (c->carried_from == CARRIED_CAPTURED) {
         kvmclock_collect_exchanges(&c->carried);
     }
@@ -213,9 +211,12 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
     return 0;
 }
 
+/* Of clocks that came from elsewhere this host's TSC tells nothing. */
 static bool kvmclock_exchanges_needed(void *opaque)
 {
-    return ((KVMClockCarrier *)opaque)->carried.n_exchanges > 0;
+    const KVMClockCarrier *c = opaque;
+
+    return c->carried_from == CARRIED_CAPTURED && c->carried.n_exchanges > 0;
 }
 
 static const VMStateDescription kvmclock_exchange_vmsd = {
