@@ -182,6 +182,13 @@ static inline bool cf_channel_limits(const struct cf_channel *channel,
     return true;
 }
 
+/* What is so far off contradicts everything, however far it is. */
+static inline int64_t cf_rate_clip(cf_s128 ppt)
+{
+    return (int64_t)(ppt < -CF_CAUSAL_NO_LIMIT ? -CF_CAUSAL_NO_LIMIT
+                     : ppt > CF_CAUSAL_NO_LIMIT ? CF_CAUSAL_NO_LIMIT : ppt);
+}
+
 /*
  * Narrow the limits of the rate by two exchanges, @then before @now. Few pairs
  * do, which a product tells in a fraction of the time of a division.
@@ -195,10 +202,10 @@ static inline void cf_rate_narrow(const struct cf_limits *then,
     const cf_s128 fewest = (cf_s128)now->span.least - then->span.greatest;
 
     if (most * CF_PPT < ticks * rate_ppt->greatest) {
-        rate_ppt->greatest = (int64_t)cf_div_up(most * CF_PPT, ticks);
+        rate_ppt->greatest = cf_rate_clip(cf_div_up(most * CF_PPT, ticks));
     }
     if (fewest * CF_PPT > ticks * rate_ppt->least) {
-        rate_ppt->least = (int64_t)cf_div_down(fewest * CF_PPT, ticks);
+        rate_ppt->least = cf_rate_clip(cf_div_down(fewest * CF_PPT, ticks));
     }
 }
 

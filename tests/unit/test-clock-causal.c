@@ -214,6 +214,11 @@ static void test_nothing(void)
     own[1] = steady[1];
     own[1].arrived_ticks -= 2500000000;
     g_assert_false(says_something(&all, 5000000000));
+    /* 4 ms, within a tick of the other; so long ago that rates explain it */
+    own[1] = (struct cf_exchange) { 11000000, 500001, 11100000, true };
+    own[0] = (struct cf_exchange) { 21000000, 500000, 21100000, true };
+    g_assert_false(says_something(&all, 10000000000));
+    own[0] = steady[0];
     /* An answer before its message */
     own[1] = steady[1];
     own[1].back_ticks = own[1].sent_ticks - 1;
