@@ -94,6 +94,28 @@ def test_paused_move():
             assert not exact(report), report
 
 
+def readings(host, pid):
+    """How often the boot vCPU was asked for its TSC's offset, from the last
+    time on that somebody else's was."""
+    names = [call.where for call in fakehost.log(host, pid)
+             if call.name == "KVM_GET_DEVICE_ATTR(TSC_OFFSET)"]
+    names.reverse()
+    return next(n for n, name in enumerate(names) if name != "vm0.0")
+
+
+def test_readings():
+    """While the guest waits its TSC is read once more than if no TSC could
+    become unstable; once more where it was written."""
+    with start(side("newest")) as source:
+        source.wait_up()
+        destination, uri = incoming(side("newest-amd"))
+        with destination:
+            assert go(source, uri)["status"] == "completed", source.stderr()
+            arrive(destination)
+            assert readings("newest", source.pid) == 2
+            assert readings("newest-amd", destination.pid) == 3
+
+
 def test_source():
     """A guest arrives, the host's TSC becomes unstable, and it leaves again:
     its clocks are a guess from then on, and the next report says so."""

@@ -30,12 +30,11 @@ typedef struct BootClock {
 
 static void kvmclock_capture_boot(CPUState *cpu, BootClock *boot)
 {
-    kvmclock_look_again(cpu->kvm_fd);
+    kvmclock_look_again(cpu->kvm_fd, &boot->tsc);
     boot->from_kernel = kvmclock_this_host()->has_clock_guest &&
                         kvmclock_get_fn(cpu->kvm_fd, &boot->fn) == 0;
     boot->has_page = !boot->from_kernel &&
                      kvmclock_get_page(cpu->kvm_fd, &boot->page);
-    kvmclock_get_tsc(cpu->kvm_fd, kvmclock_this_host(), &boot->tsc);
 }
 
 /* In the vCPU's own thread: from another one each ioctl costs far more. */

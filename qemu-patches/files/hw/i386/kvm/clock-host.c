@@ -414,19 +414,19 @@ static KVMClockHost kvmclock_probed;    /* as it was found last */
  * Of a vCPU that doesn't run.  Where the host's TSC is unstable, each call
  * puts the guest's back to where it was: its offset is another one each time.
  */
-static bool kvmclock_offset_moves(int vcpu_fd, const KVMClockHost *host)
+static bool kvmclock_offset_moves(int vcpu_fd, const KVMClockHost *host,
+                                  struct cf_tsc *tsc)
 {
-    struct cf_tsc first, second;
+    const struct cf_tsc first = *tsc;
+    struct cf_tsc second;
 
-    if (!kvmclock_get_tsc(vcpu_fd, host, &first)) {
-        return false;
-    }
     if (first.error_ticks) {
         g_usleep(CF_RUNS_US);
     }
-    if (!kvmclock_get_tsc(vcpu_fd, host, &second)) {
+    if (!first.known || !kvmclock_get_tsc(vcpu_fd, host, tsc)) {
         return false;
     }
+    second = *tsc;
     second.error_ticks += first.error_ticks;
     return !cf_tsc_is_at(&second, first.offset_ticks, 0);
 }
@@ -437,7 +437,7 @@ static bool kvmclock_offset_moves(int vcpu_fd, const KVMClockHost *host)
  */
 static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
 {
-    struct cf_tsc old, back;
+    struct cf_tsc old, back, again;
     bool known = kvmclock_get_tsc(vcpu_fd, host, &old);
     uint64_t before, after;
 
@@ -451,7 +451,8 @@ static enum cf_offset kvmclock_try_offset(int vcpu_fd, KVMClockHost *host)
         return kvmclock_probed.tsc_khz ? kvmclock_probed.offset
                                        : CF_OFFSET_IGNORED;
     }
-    return back.error_ticks && kvmclock_offset_moves(vcpu_fd, host)
+    again = back;
+    return back.error_ticks && kvmclock_offset_moves(vcpu_fd, host, &again)
            ? CF_OFFSET_REWINDS
            : cf_offset_behaviour(&old, &back, before, after);
 }
@@ -586,13 +587,15 @@ const KVMClockHost *kvmclock_this_host(void)
 }
 
 /*
- * The TSC may have become unstable since it was probed: ask a stopped vCPU,
- * for a scratch VM takes too long while the guest waits.
+ * The TSC of a stopped vCPU.  It may have become unstable since the host was
+ * probed: ask twice, for a scratch VM takes too long while the guest waits.
  */
-void kvmclock_look_again(int vcpu_fd)
+void kvmclock_look_again(int vcpu_fd, struct cf_tsc *tsc)
 {
-    if (kvmclock_this_host()->offset == CF_OFFSET_STICKS &&
-        kvmclock_offset_moves(vcpu_fd, &kvmclock_probed)) {
+    kvmclock_get_tsc(vcpu_fd, kvmclock_this_host(), tsc);
+    if (kvmclock_probed.offset == CF_OFFSET_STICKS &&
+        kvmclock_offset_moves(vcpu_fd, &kvmclock_probed, tsc)) {
         kvmclock_probed.offset = CF_OFFSET_REWINDS;
+        kvmclock_get_tsc(vcpu_fd, &kvmclock_probed, tsc);
     }
 }

@@ -41,7 +41,7 @@ int kvmclock_set_tsc_offset(int vcpu_fd, const struct cf_tsc *tsc,
 bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *ret_host,
                          Error **errp);
 const KVMClockHost *kvmclock_this_host(void);
-void kvmclock_look_again(int vcpu_fd);
+void kvmclock_look_again(int vcpu_fd, struct cf_tsc *tsc);
 bool kvmclock_boot_id(QemuUUID *id);
 
 #endif

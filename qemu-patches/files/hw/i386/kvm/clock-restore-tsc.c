@@ -48,11 +48,14 @@ static bool kvmclock_add_vcpu(TscPlan *plan, int vcpu_fd, struct cf_tsc src)
     struct cf_vcpu vcpu = { .src = src };
     uint32_t khz;
 
-    if (plan->vcpus->len && host->offset == CF_OFFSET_IGNORED &&
-        !host->tsc_control) {
-        /* All have the same TSC: don't ask each. */
-        vcpu.dst = kvmclock_vcpu(plan, 0)->dst;
-    } else if (!kvmclock_get_tsc(vcpu_fd, host, &vcpu.dst)) {
+    if (!plan->vcpus->len ||
+        (host->offset == CF_OFFSET_IGNORED && !host->tsc_control)) {
+        /* All have the same TSC, or it has been read: don't ask each. */
+        vcpu.dst = plan->r->boot.dst;
+    } else {
+        kvmclock_get_tsc(vcpu_fd, host, &vcpu.dst);
+    }
+    if (!vcpu.dst.known) {
         return false;
     }
     if (cf_tsc_wants_khz(&vcpu, host->tsc_control, &khz)) {

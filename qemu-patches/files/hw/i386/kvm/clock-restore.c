@@ -204,7 +204,6 @@ static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
 static bool kvmclock_could_go_on(KVMClockRestoring *r, Error **errp)
 {
     r->boot.src = kvmclock_carried_tsc(r->src, first_cpu);
-    kvmclock_get_tsc(first_cpu->kvm_fd, kvmclock_this_host(), &r->boot.dst);
     r->report->result.tsc = CF_TSC_NOT_SET;
     return kvmclock_plan_target(r, errp);
 }
@@ -226,7 +225,7 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
         return false;
     }
     r->report->now_ns = get_clock();
-    kvmclock_look_again(first_cpu->kvm_fd);
+    kvmclock_look_again(first_cpu->kvm_fd, &r->boot.dst);
     if (!kvmclock_measure_blackout(r, errp) ||
         !kvmclock_could_go_on(r, errp) ||
         !kvmclock_restore_tsc(r, errp)) {
