@@ -36,6 +36,20 @@ def tells_once(name):
             words
 
 
+def test_advice():
+    """How a TSC gets its rate is told only where that can be had."""
+    close = fakehost.declare("close", "released", khz=2596380)
+    for host, scales in (close, True), ("unscaled-100-ppm", False):
+        with start(fakehost.side("newest")) as source:
+            source.wait_up()
+            with cross(source, fakehost.side(host),
+                       brackets=False).destination as guest:
+                guest.qmp.wait_event(EVENT)
+                words = guest.stderr()
+                assert "off its rate" in words, words
+                assert ("tsc_tolerance_ppm" in words) == scales, words
+
+
 def test_event():
     """A guest that arrives is told of once, in the event and in the log."""
     for name in "unix", "postcopy", "file", "cpr-transfer":

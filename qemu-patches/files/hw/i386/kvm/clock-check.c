@@ -117,27 +117,33 @@ static const char *kvmclock_blind(void)
              "guest's own host)" : "";
 }
 
-/* What is wrong, by how much, and what to do about it. */
-static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
-                             const KVMClockHost *host,
-                             const struct cf_policy_facts *facts)
+static char *kvmclock_rate_reason(const KVMClockOffer *offer,
+                                  const KVMClockHost *host,
+                                  const struct cf_policy_facts *facts)
 {
     uint32_t src_khz = 0, dst_khz = 0;
     bool within = facts->rate_known &&
                   ABS(facts->rate_error_ppt) <= CF_RATE_LIMIT_PPT;
 
+    cf_tsc_freq_khz(&offer->freq, &src_khz);
+    cf_tsc_freq_khz(&host->guest, &dst_khz);
+    return g_strdup_printf(
+        "its TSC runs at %u kHz and would run at %u kHz on this host "
+        "(%+.3f ppm); %s%s", src_khz, dst_khz, facts->rate_error_ppt / 1e6,
+        host->tsc_control && within ? TOLERANCE_HINT : "",
+        host->tsc_control ? "choose a host with that TSC frequency"
+        : "choose a host that can scale the TSC or has that frequency");
+}
+
+/* What is wrong, by how much, and what to do about it. */
+static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
+                             const KVMClockHost *host,
+                             const struct cf_policy_facts *facts)
+{
     switch (reason) {
     case CF_REASON_RATE:
     case CF_REASON_RATE_UNKNOWN:
-        cf_tsc_freq_khz(&offer->freq, &src_khz);
-        cf_tsc_freq_khz(&host->guest, &dst_khz);
-        return g_strdup_printf(
-            "its TSC runs at %u kHz and would run at %u kHz on this host "
-            "(%+.3f ppm); %s%s", src_khz, dst_khz,
-            facts->rate_error_ppt / 1e6,
-            host->tsc_control && within ? TOLERANCE_HINT : "",
-            host->tsc_control ? "choose a host with that TSC frequency"
-            : "choose a host that can scale the TSC or has that frequency");
+        return kvmclock_rate_reason(offer, host, facts);
     case CF_REASON_OFFSET_IGNORED:
         return g_strdup_printf(
             "this host's KVM ignores TSC offsets, so the guest's TSC would "

@@ -71,9 +71,9 @@ static void kvmclock_warn_of_tsc(const struct cf_result *result)
                          "NTP client has learnt the new rate");
     } else if (!cf_rate_is_exact(result->rate_error_ppt)) {
         warn_report_once("kvmclock: the guest TSC runs %.3f ppb off its rate "
-                         "on the source; where the host can scale a TSC, "
-                         "kvm.tsc_tolerance_ppm=0 makes KVM do so",
-                         result->rate_error_ppt / 1e3);
+                         "on the source%s", result->rate_error_ppt / 1e3,
+                         kvmclock_this_host()->tsc_control
+                         ? "; kvm.tsc_tolerance_ppm=0 makes KVM scale it" : "");
     }
 }
 
