@@ -9,15 +9,20 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 
 from harness.check import patched
 from harness.guest import GuestError
 from harness.migrate import (incoming, set_capabilities, set_parameters,
                              status, wait_status)
+from harness.wait import LIMIT_S
+from relay import Relay
 
 BALLAST = 0x100000, 16 << 20    # address, bytes: more than a socket holds
 SLOW = 1 << 20                  # bytes a second
 AT_ONCE_MS = 2000 * 1000        # a downtime-limit that nothing exceeds
+PING = b"\x08\x00\x02\x00\x04"  # a command of 4 bytes, which are its number
+LATE_EXCHANGE = PING + b"\x00\x00\x01\x04"
 
 
 class Deaf:
@@ -108,6 +113,23 @@ def ram(source, *capabilities, to=None):
         set_parameters(source, **{"max-bandwidth": 0})
 
 
+@contextlib.contextmanager
+def exchange(source, *capabilities):
+    """The guest is about to stop, and messages before that get no answer."""
+    asked = threading.Event()
+
+    def watch(back, data):
+        if not back and LATE_EXCHANGE in data:
+            asked.set()
+        if not back or not asked.is_set():
+            yield data
+
+    with _to(source, *capabilities) as (guest, uri), Relay(uri, watch) as relay:
+        source.qmp.execute("migrate", {"uri": relay.uri})
+        assert asked.wait(LIMIT_S), "no messages before the guest stops"
+        yield Destination(guest)
+
+
 def _ram_sent(source):
     return status(source).get("ram", {}).get("transferred", 0)
 
@@ -144,7 +166,7 @@ def device(source, *capabilities):
         yield destination
 
 
-STAGES = [connecting, setup, ram, switchover, device]
+STAGES = [connecting, setup, ram, exchange, switchover, device]
 
 
 def let_fail(source, stage, destination):

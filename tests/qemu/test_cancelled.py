@@ -12,7 +12,7 @@ from harness.migrate import (cross, go, incoming, set_capabilities, wait_over,
 PIPES = [1, 1000, 1 << 20, 10 << 20]    # bytes after which a pipe closes
 
 # Up to here the guest need not even be stopped.
-RUNS_ON = {stages.connecting, stages.setup, stages.ram}
+RUNS_ON = {stages.connecting, stages.setup, stages.ram, stages.exchange}
 
 
 def ends_untouched(stage, end):
@@ -51,6 +51,12 @@ def test_ram():
     """Cancelled, or the destination killed, while RAM goes: the same."""
     ends_untouched(stages.ram, stages.cancel)
     ends_untouched(stages.ram, stages.let_fail)
+
+
+def test_exchange():
+    """The same while messages before the stop go unanswered."""
+    ends_untouched(stages.exchange, stages.cancel)
+    ends_untouched(stages.exchange, stages.let_fail)
 
 
 def test_switchover():
