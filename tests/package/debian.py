@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import places
+from harness import places, wait
 from harness.tap import Missing, once
 
 VERSIONS = ("12", "13")
@@ -114,7 +114,10 @@ class Debian:
         return self
 
     def __exit__(self, *why):
-        run("umount", "--recursive", self.root, check=True)
+        # A hook that has answered may still be putting its VM away.
+        wait.until(lambda: not run("umount", "--recursive",
+                                   self.root).returncode,
+                   "something still runs in %s" % self.root)
         shutil.rmtree(self._folder)
 
     def path(self, name):
