@@ -125,14 +125,14 @@ static void add_time_metrics(GString *out, const CfHost *host)
         return;
     }
     prometheus_value(out, "time_synchronised",
-          "1 if a time daemon steers the host's clock.",
-          host->time.synchronised);
+                     "1 if a time daemon steers the host's clock.",
+                     host->time.synchronised);
     prometheus_value(out, "time_max_error_seconds",
-          "The kernel's bound of the error of the host's clock.",
-          (double)host->time.max_error_ns / 1e9);
+                     "The kernel's bound of the error of the host's clock.",
+                     (double)host->time.max_error_ns / 1e9);
     if (host->time.tai_offset_s) {
         prometheus_value(out, "tai_offset_seconds", "TAI - UTC.",
-              host->time.tai_offset_s);
+                         host->time.tai_offset_s);
     }
 }
 
@@ -152,10 +152,11 @@ static void add_levels(GString *out, const CfHost *host)
 
 static void add_probe(GString *out, bool success, double time_s)
 {
-    prometheus_value(out, "probe_success", "1 if the host could be probed.", success);
+    prometheus_value(out, "probe_success", "1 if the host could be probed.",
+                     success);
     if (time_s > 0) {
-        prometheus_value(out, "probe_time_seconds", "When that was, since the epoch.",
-              time_s);
+        prometheus_value(out, "probe_time_seconds",
+                         "When that was, since the epoch.", time_s);
     }
 }
 
@@ -171,23 +172,26 @@ char *probe_to_prometheus(const CfHost *host)
                          ? (double)host->instant.realtime_ns / 1e9 : 0);
     add_info(out, host);
     if (host->host_khz) {
-        prometheus_value(out, "tsc_hertz", "Frequency of the host's TSC as KVM knows it.",
-              host->host_khz * 1e3);
+        prometheus_value(out, "tsc_hertz",
+                         "Frequency of the host's TSC as KVM knows it.",
+                         host->host_khz * 1e3);
     }
     if (host->tolerance_known) {
         prometheus_value(out, "tsc_tolerance_ratio",
-              "kvm.tsc_tolerance_ppm: within it guests' TSCs aren't scaled.",
-              host->tolerance_ppm / 1e6);
+                         "kvm.tsc_tolerance_ppm: within it guests' TSCs aren't "
+                         "scaled.", host->tolerance_ppm / 1e6);
     }
     if (host->rung_known) {
-        prometheus_value(out, "best_rung", "0 exact, 1 reanchored, 2 closed-loop, "
-              "3 realtime, 4 plain.", host->best_rung);
+        prometheus_value(out, "best_rung", "0 exact, 1 reanchored, "
+                         "2 closed-loop, 3 realtime, 4 plain.",
+                         host->best_rung);
     }
     add_time_metrics(out, host);
     add_levels(out, host);
     if (host->duration_ns) {
-        prometheus_value(out, "probe_duration_seconds", "How long the probe took.",
-              (double)host->duration_ns / 1e9);
+        prometheus_value(out, "probe_duration_seconds",
+                         "How long the probe took.",
+                         (double)host->duration_ns / 1e9);
     }
     return g_string_free(out, FALSE);
 }

@@ -96,13 +96,13 @@ static void migrate(Fleet *fleet, uint32_t i, uint64_t *r, size_t path,
         .src_khz = m.src.khz, .dst_khz = m.dst.khz,
         .doubt_ppt = CF_RATE_DOUBT_PPT, .wander_ppt = CF_RATE_WANDER_PPT,
     };
-    struct cf_channel_says says;
     struct cf_span ns;
+    uint64_t round_trip_ns;
     struct cf_time time;
 
-    if (!cf_channel_evaluate(&channel, host_ticks(&m.src, m.stop_ns),
-                             host_ticks(&m.dst, m.now_ns), &says) ||
-        !cf_span_ticks_to_ns(&says.passed_ticks, m.src.khz, &ns)) {
+    if (!cf_channel_passed_ns(&channel, host_ticks(&m.src, m.stop_ns),
+                              host_ticks(&m.dst, m.now_ns), &ns,
+                              &round_trip_ns)) {
         g_error("migration %u says nothing", i);
     }
     time = cf_time_merge(truth_ns + apart_ns, clocks[kind].believed_ns, &ns);
