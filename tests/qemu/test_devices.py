@@ -23,6 +23,7 @@ PM_HZ, PM_BITS = 3579545, 24        # it wraps after 4.7 s
 HPET_HZ, HPET_BITS = 10 ** 8, 32    # after 43 s
 LONG_S = 1.2
 APART_NS = 5000000      # beside what reading them took; a busy host adds some
+CLOSE_NS = 50000        # what one of some moves has to keep to on any host
 
 
 def read(guest, tries=20):
@@ -49,8 +50,10 @@ def assert_agree(before, after, khz, what, unseen_ns=0):
     note("%s: %.3f s by the TSC, PM timer %+.3f ms, HPET %+.3f ms, read "
          "within %.3f ms" % (what, tsc_ns / 1e9, found[0] / 1e6,
                              found[1] / 1e6, took_ns / 1e6))
-    assert max(abs(ns) for ns in found) < APART_NS + took_ns, \
+    worst_ns = max(0, max(abs(ns) for ns in found) - took_ns)
+    assert worst_ns < APART_NS, \
         "%s: PM timer and HPET are %s ns from the TSC" % (what, found)
+    return worst_ns
 
 
 def watched(guest, action, what):
@@ -163,7 +166,7 @@ def test_savevm():
 
 
 def frozen(khz):
-    """Between hosts that can freeze a TSC; how long it stood, in ns."""
+    """Between hosts that can freeze a TSC; how far apart they are then."""
     with start(fakehost.side("newest", blackout="freeze")) as source:
         source.wait_up()
         before = read(source)
@@ -178,8 +181,8 @@ def frozen(khz):
             here = fakehost.clocks(fakehost.log("newest-amd", destination.pid),
                                    which=0)
             stood_ns = -fakehost.tsc_step_ns(there, here)
-            assert_agree(before, after, khz, "frozen", -stood_ns)
-    return stood_ns
+            assert stood_ns > LONG_S * 10 ** 9
+            return assert_agree(before, after, khz, "frozen", -stood_ns)
 
 
 def test_freeze():
@@ -187,7 +190,7 @@ def test_freeze():
     with start(patched()) as guest:
         guest.wait_up()
         khz = measure.host_khz(guest)       # of this machine
-    assert frozen(khz) > LONG_S * 10 ** 9
+    assert min(frozen(khz) for _ in range(3)) < CLOSE_NS
 
 
 # -- Timers that were due while the guest was away --

@@ -154,6 +154,7 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     if (!kvmclock_get_anchor(&carried->anchor, errp)) {
         return false;
     }
+    carried->at_ns = get_clock();
     carried->max_error_ns = kvmclock_max_error_ns();
     kvmclock_boot_id(&carried->boot_id);
     if (paused) {

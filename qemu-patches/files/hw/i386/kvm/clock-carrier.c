@@ -30,20 +30,17 @@ int64_t kvmclock_virtual_lead_ns(void)
 }
 
 /*
- * All clocks of a guest tell one story: let this one be ahead of the host's
- * monotonic clock by @lead_ns.  Timers that were due meanwhile fire late, once.
+ * All clocks of a guest tell one story: let this one show @ns now.  Timers that
+ * were due meanwhile fire late, once.  It goes back only by what it ran since
+ * it was started, with no vCPU running yet.
  */
-static void kvmclock_advance_virtual(int64_t lead_ns)
+static void kvmclock_set_virtual(int64_t ns)
 {
-    const int64_t missing_ns = lead_ns - kvmclock_virtual_lead_ns();
-
-    if (missing_ns > 0) {
-        seqlock_write_lock(&timers_state.vm_clock_seqlock,
-                           &timers_state.vm_clock_lock);
-        timers_state.cpu_clock_offset += missing_ns;
-        seqlock_write_unlock(&timers_state.vm_clock_seqlock,
-                             &timers_state.vm_clock_lock);
-    }
+    seqlock_write_lock(&timers_state.vm_clock_seqlock,
+                       &timers_state.vm_clock_lock);
+    timers_state.cpu_clock_offset += ns - cpu_get_clock_locked();
+    seqlock_write_unlock(&timers_state.vm_clock_seqlock,
+                         &timers_state.vm_clock_lock);
 }
 
 /* --- The guest stops and runs */
@@ -114,8 +111,8 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
         kvmclock_freq_stayed(c, &err)) {
         c->carried_from = CARRIED_CAPTURED;
         /* It stopped somewhat earlier than what was captured. */
-        kvmclock_advance_virtual(c->virtual_lead_ns);
-        c->virtual_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
+        c->virtual_ns = c->virtual_lead_ns + c->carried.at_ns;
+        kvmclock_set_virtual(c->virtual_ns);
         error_free(g_steal_pointer(&c->not_captured));
     } else {
         kvmclock_carrier_drop(c);
@@ -185,7 +182,7 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
     Error *err = NULL;
 
     if (kvmclock_keeps_going(c)) {
-        kvmclock_advance_virtual(c->virtual_lead_ns);
+        kvmclock_set_virtual(c->virtual_lead_ns + get_clock());
         kvmclock_tell_stopped();
         trace_kvmclock_kept();
         return true;
@@ -207,10 +204,8 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
         return false;
     }
     error_free(g_steal_pointer(&c->not_restored));
-    if (!c->report.move.frozen) {
-        kvmclock_advance_virtual(c->virtual_ns + c->report.move.elapsed_ns -
-                                 c->report.now_ns);
-    }
+    kvmclock_set_virtual(c->virtual_ns + c->report.move.elapsed_ns +
+                         get_clock() - c->report.now_ns);
     c->freq = c->report.freq;
     if (c->carried_from == CARRIED_LOADED) {
         aio_bh_schedule_oneshot(qemu_get_aio_context(), kvmclock_tell_later,

@@ -36,6 +36,7 @@ typedef struct KVMClockCarried {
     struct cf_exchange exchanges[MIG_EXCHANGES];
     /* not sent: the guest stopped after this by get_clock(); 0: unknown */
     int64_t later_than_ns;
+    int64_t at_ns;              /* not sent: get_clock() at the anchor */
 } KVMClockCarried;
 
 /* What the user chose. */
