@@ -133,8 +133,9 @@ struct cf_limits {
 #define CF_CAUSAL_NO_LIMIT (1LL << 62)
 
 /*
- * Instants lie up to a tick after what was read, on both hosts; one tick more
- * is for rounding. False if a number is out of range.
+ * Instants lie up to a tick after what was read, on both hosts; two ticks more
+ * are for rounding the age, and what it then drifts. False if a number is out
+ * of range.
  */
 static inline bool cf_exchange_limits(const struct cf_channel *channel,
                                       const struct cf_exchange *exchange,
@@ -143,7 +144,7 @@ static inline bool cf_exchange_limits(const struct cf_channel *channel,
 {
     const uint64_t trip_ticks = exchange->back_ticks - exchange->sent_ticks;
     const int64_t sent = (int64_t)(exchange->sent_ticks - from_ticks);
-    const int64_t slack = (int64_t)(channel->src_khz / channel->dst_khz) + 4;
+    const int64_t slack = (int64_t)(channel->src_khz / channel->dst_khz) + 5;
     const cf_u128 age = (cf_u128)(dst_ticks - exchange->arrived_ticks) *
                         channel->src_khz / channel->dst_khz;
 

@@ -17,8 +17,8 @@ DOUBT, FAR, MOST = 10 ** 9, 2 ** 58, 32
 def sides(exchanges, src_khz, dst_khz, start, now, rounding):
     """[(age, least, greatest)]: what each says of the clock now, if the rate
     was nominal since; None if one is out of range. Readings are whole ticks;
-    with @rounding ages are, too, for which the C has one tick more."""
-    slack = src_khz // dst_khz + 3 + rounding
+    with @rounding ages are, too, for which the C has two ticks more."""
+    slack = src_khz // dst_khz + 3 + 2 * rounding
     found = []
     for sent, arrived, back, answered in exchanges:
         age = Fraction((now - arrived) % WRAP * src_khz, dst_khz)
