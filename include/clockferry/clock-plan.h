@@ -14,7 +14,7 @@
 #define CLOCKFERRY_CLOCK_PLAN_H
 
 #include <stddef.h>
-#include "clock-causal.h"
+#include "clock-rate.h"
 #include "clock-tsc.h"
 
 /*
@@ -49,7 +49,8 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * struct cf_move - from when and where to when and where clocks go
  * @then: the source's anchor
  * @now: the destination's
- * @host_khz: frequency of the source's host TSC
+ * @host_khz: frequency of the source's host TSC, as its kernel tells
+ * @rate: how far from that it really is, as far as the source knew
  * @same_host: both are one host, and that is proven
  * @unstable: the source's TSC was, so the guest's is a guess
  * @dst_unstable: the destination's is
@@ -67,11 +68,15 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @time: the time in between, by clocks and channel; not for one host
  * @passed_ns: the time in between
  * @elapsed_ns: how much of it counts
+ *
+ * What is computed is time by the source's TSC, at @host_khz: what its guest
+ * would have seen pass.
  */
 struct cf_move {
     struct cf_instant then;
     struct cf_instant now;
     uint32_t host_khz;
+    struct cf_host_rate rate;
     bool same_host;
     bool unstable;
     bool dst_unstable;
@@ -88,6 +93,28 @@ struct cf_move {
     int64_t elapsed_ns;
 };
 
+/* Real time, and the limits that the channel proves, for two hosts. */
+static inline bool cf_move_time(struct cf_move *move)
+{
+    int64_t real_ns, clocks_ns;
+    uint64_t bound_ns;
+    bool proven;
+
+    if (!cf_elapsed_ns(&move->now, &move->then, &real_ns) ||
+        !cf_tsc_time(real_ns, move->clocks_bound_ns, &move->rate, &clocks_ns,
+                     &bound_ns)) {
+        return false;
+    }
+    proven = move->channel && !move->unstable && !move->dst_unstable &&
+             cf_channel_passed_ns(move->channel, move->then.host_ticks,
+                                  move->now.host_ticks, &move->channel_ns,
+                                  &move->round_trip_ns);
+    move->time = cf_time_merge(clocks_ns, bound_ns,
+                               proven ? &move->channel_ns : NULL);
+    move->passed_ns = move->time.passed_ns;
+    return true;
+}
+
 /**
  * cf_move_passed - write @passed_ns, and between two hosts how it is known
  *
@@ -98,21 +125,10 @@ struct cf_move {
 static inline bool cf_move_passed(struct cf_move *move)
 {
     uint64_t ns;
-    bool proven;
 
     move->round_trip_ns = UINT64_MAX;
     if (!move->same_host) {
-        if (!cf_elapsed_ns(&move->now, &move->then, &move->passed_ns)) {
-            return false;
-        }
-        proven = move->channel && !move->unstable && !move->dst_unstable &&
-                 cf_channel_passed_ns(move->channel, move->then.host_ticks,
-                                      move->now.host_ticks, &move->channel_ns,
-                                      &move->round_trip_ns);
-        move->time = cf_time_merge(move->passed_ns, move->clocks_bound_ns,
-                                   proven ? &move->channel_ns : NULL);
-        move->passed_ns = move->time.passed_ns;
-        return true;
+        return cf_move_time(move);
     }
     if (!cf_ticks_to_ns(move->now.host_ticks - move->then.host_ticks,
                         move->host_khz, &ns) || ns > INT64_MAX) {
@@ -164,13 +180,34 @@ static inline bool cf_stopped_to_save(int64_t stood_ns)
     return stood_ns <= CF_STOP_TO_SAVE_NS;
 }
 
+/*
+ * What has happened can't be in the future: with a clock that is behind, no
+ * time passed. Nor was it longer ago than was seen, with one that is ahead.
+ */
+static inline void cf_move_clamp(struct cf_move *move)
+{
+    int64_t seen_ns;
+    uint64_t bound_ns;
+
+    move->behind_ns = move->ahead_ns = 0;
+    if (move->passed_ns < 0) {
+        move->behind_ns = cf_magnitude(move->passed_ns);
+        move->passed_ns = 0;
+    } else if (!move->same_host && move->seen_ns > 0 &&
+               cf_tsc_time(move->seen_ns, 0, &move->rate, &seen_ns,
+                           &bound_ns) &&
+               move->passed_ns > seen_ns &&
+               (uint64_t)(move->passed_ns - seen_ns) > bound_ns) {
+        move->ahead_ns = (uint64_t)(move->passed_ns - seen_ns);
+        move->passed_ns = seen_ns;
+    }
+}
+
 /**
  * cf_move_plan - write how much time passed and counts
  * @freeze: the user wants none to count, or had paused the guest
  * @limit_ns: more than this doesn't count either, for old guests overflow
  *
- * What has happened can't be in the future: with a clock that is behind, no
- * time passed. Nor was it longer ago than was seen, with one that is ahead.
  * False if it can't be computed.
  */
 static inline bool cf_move_plan(struct cf_move *move, bool freeze,
@@ -179,15 +216,7 @@ static inline bool cf_move_plan(struct cf_move *move, bool freeze,
     if (!cf_move_passed(move)) {
         return false;
     }
-    move->behind_ns = move->ahead_ns = 0;
-    if (move->passed_ns < 0) {
-        move->behind_ns = cf_magnitude(move->passed_ns);
-        move->passed_ns = 0;
-    } else if (!move->same_host && move->seen_ns > 0 &&
-               move->passed_ns > move->seen_ns) {
-        move->ahead_ns = (uint64_t)(move->passed_ns - move->seen_ns);
-        move->passed_ns = move->seen_ns;
-    }
+    cf_move_clamp(move);
     move->frozen = freeze || move->passed_ns > limit_ns;
     move->elapsed_ns = move->frozen ? 0 : move->passed_ns;
     return true;

@@ -75,12 +75,15 @@ typedef enum CfLeap {
  * @max_error_ns: the kernel's bound of the clock's error
  * @synchronised: a time daemon steers the clock
  * @leap: a leap second is near
+ * @adjustment_ppt: by so much the kernel makes its clock faster than its
+ *                  clocksource, in 10^-12; of a synchronised clock
  */
 typedef struct CfHostTime {
     int32_t tai_offset_s;
     uint64_t max_error_ns;
     bool synchronised;
     CfLeap leap;
+    int64_t adjustment_ppt;
 } CfHostTime;
 
 /**

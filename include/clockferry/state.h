@@ -9,6 +9,7 @@
 #define CLOCKFERRY_STATE_H
 
 #include <stddef.h>
+#include <clockferry/clock-rate.h>
 #include <clockferry/exchange.h>
 
 /* More vCPUs than any KVM takes; limits what a hostile state can allocate. */
@@ -80,7 +81,8 @@ typedef struct cf_anchor CfAnchor;
 /**
  * CfState - the clocks of one guest
  * @anchor: taken when the guest had stopped
- * @host_khz: frequency of the source's TSC, not 0
+ * @host_khz: frequency of the source's TSC, as its kernel tells; not 0
+ * @rate: how far from that it really is; unknown if all 0
  * @boot_id: the source's boot id; empty when unknown
  * @max_error_ns: bound of the real time's error; UINT64_MAX when unknown, as it
  *                is for a clock that isn't synchronised
@@ -95,6 +97,7 @@ typedef struct cf_anchor CfAnchor;
 typedef struct CfState {
     CfAnchor anchor;
     uint32_t host_khz;
+    struct cf_host_rate rate;
     char boot_id[CF_BOOT_ID_SIZE];
     uint64_t max_error_ns;
     bool unstable;

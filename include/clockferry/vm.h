@@ -39,7 +39,8 @@ typedef bool (*CfSettle)(uint32_t vcpu, void *opaque);
  * CfVm - a VM with stopped vCPUs
  * @ops: the calls, normally cf_kvm_ops()
  * @host: facts about this host; needed for its TSC frequency, which a VM whose
- *        own frequency was set doesn't show
+ *        own frequency was set doesn't show. From when it was probed until the
+ *        capture the TSC's real rate is measured, so probe when the VMM starts
  * @vm_fd: the VM
  * @vcpu_fds: all its vCPUs, including parked ones, the boot vCPU first, in the
  *            same order on source and destination

@@ -77,9 +77,44 @@ static void capture_vcpus(const CfVm *vm, CfState *state)
     }
 }
 
+/* How far apart read_pair() reads its two, at most. */
+#define PAIR_NS 10000
+
+/* Since this host was probed, if it was this boot of it. */
+static bool measure_rate(const CfVm *vm, const CfState *state,
+                         struct cf_span *ret_ppt)
+{
+    const CfHost *host = vm->host;
+    const struct cf_moment then = {
+        host->instant, cf_bounds_ns(host->time.max_error_ns, PAIR_NS),
+    };
+    const struct cf_moment now = {
+        state->anchor.instant,
+        cf_anchor_error_ns(&state->anchor, state->max_error_ns),
+    };
+
+    return host->instant_known && host->time_known &&
+           host->time.synchronised &&
+           cf_tsc_continuous(&now.instant, &then.instant, host->host_khz) &&
+           cf_host_rate_measure(&then, &now, host->host_khz, ret_ppt);
+}
+
+/* What the kernel tells is its clocksource's. */
+static struct cf_host_rate learn_rate(const CfVm *vm, const CfState *state,
+                                      const CfHostTime *time)
+{
+    const bool told = time->synchronised && cf_anchor_is_exact(&state->anchor);
+    struct cf_span measured_ppt;
+
+    return cf_host_rate_learn(told ? time->adjustment_ppt : 0,
+                             measure_rate(vm, state, &measured_ppt)
+                             ? &measured_ppt : NULL);
+}
+
 gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
 {
     g_autoptr(CfState) state = NULL;
+    CfHostTime time;
 
     if (!cf_vm_check(vm, error)) {
         return FALSE;
@@ -90,9 +125,13 @@ gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
     }
     state->host_khz = vm->host->host_khz;
     memcpy(state->boot_id, vm->host->id.boot_id, sizeof(state->boot_id));
-    state->max_error_ns = cf_max_error_ns(vm);
+    time = cf_time_of(vm);
+    state->max_error_ns = cf_max_error_ns(&time);
     capture_vcpus(vm, state);
     state->unstable = vm->host->offset == CF_OFFSET_REWINDS;
+    if (!state->unstable) {
+        state->rate = learn_rate(vm, state, &time);
+    }
     state->fn_origin = capture_fn(vm, state);
     *ret_state = g_steal_pointer(&state);
     return TRUE;

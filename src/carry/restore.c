@@ -22,6 +22,7 @@ static gboolean plan_move(Restore *restore, GError **error)
 {
     const CfHost *host = restore->vm->host;
     const CfState *state = restore->state;
+    const CfHostTime time = cf_time_of(restore->vm);
     struct cf_move *move = &restore->move;
     CfExchange both[CF_EXCHANGES_MAX];
     struct cf_channel channel;
@@ -30,6 +31,7 @@ static gboolean plan_move(Restore *restore, GError **error)
     move->then = state->anchor.instant;
     move->now = restore->anchor.instant;
     move->host_khz = state->host_khz;
+    move->rate = state->rate;
     move->same_host = cf_same_host(cf_same_boot(state->boot_id,
                                                 host->id.boot_id),
                                    &move->now, host->host_khz, &move->then,
@@ -38,7 +40,7 @@ static gboolean plan_move(Restore *restore, GError **error)
     move->dst_unstable = host->offset == CF_OFFSET_REWINDS;
     move->clocks_bound_ns = cf_bounds_ns(
         cf_anchor_error_ns(&state->anchor, state->max_error_ns),
-        cf_anchor_error_ns(&restore->anchor, cf_max_error_ns(restore->vm)));
+        cf_anchor_error_ns(&restore->anchor, cf_max_error_ns(&time)));
     plan_channel(restore, both, &channel);
     move->channel = &channel;
     planned = cf_move_plan(move, restore->options.freeze, INT64_MAX);

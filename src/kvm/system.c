@@ -5,6 +5,7 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <time.h>
+#include <unistd.h>
 #include <x86intrin.h>
 #include "calls.h"
 
@@ -59,6 +60,16 @@ static CfLeap leap_of(int clock_state)
     }
 }
 
+/* "freq" has 16 fraction bits of a ppm; "tick" are the microseconds that are
+ * added USER_HZ times a second, usually 10000. */
+static int64_t adjustment_ppt(const struct timex *now)
+{
+    const int64_t ppm = 1000000;
+
+    return now->freq * ppm / 65536 +
+           (now->tick * sysconf(_SC_CLK_TCK) - ppm) * ppm;
+}
+
 int cf_system_get_time(CfHostTime *ret_time)
 {
     struct timex request = { .modes = 0 };
@@ -71,6 +82,7 @@ int cf_system_get_time(CfHostTime *ret_time)
     ret_time->max_error_ns = (uint64_t)MAX(request.maxerror, 0) * 1000;
     ret_time->synchronised = clock_state != TIME_ERROR;
     ret_time->leap = leap_of(clock_state);
+    ret_time->adjustment_ppt = adjustment_ppt(&request);
     return 0;
 }
 

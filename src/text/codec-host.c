@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The facts about a host as JSON: format clockferry-probe. */
+#include <clockferry/clock-causal.h>
 #include <clockferry/host.h>
 #include "codec.h"
 
@@ -15,6 +16,8 @@ static const CfMember time_members[] = {
     { "max_error_ns", CF_MEMBER_U64, AT(time.max_error_ns) },
     CF_TAI(CfHost, time.tai_offset_s),
     { "leap", CF_MEMBER_WORD, AT(time.leap), .names = &cf_leap_names },
+    { "adjustment_ppt", CF_MEMBER_INT, AT(time.adjustment_ppt),
+      .optional = true, .min = -CF_PPT, .max = CF_PPT },
     { 0 },
 };
 

@@ -18,6 +18,14 @@ static const CfMember anchor_members[] = {
     { 0 },
 };
 
+static const CfMember rate_members[] = {
+    { "ppt", CF_MEMBER_INT, AT(rate.ppt),
+      .needed = true, .min = -CF_TSC_DOUBT_PPT, .max = CF_TSC_DOUBT_PPT },
+    { "doubt_ppt", CF_MEMBER_INT, AT(rate.doubt_ppt),
+      .needed = true, .min = 1, .max = CF_TSC_DOUBT_PPT },
+    { 0 },
+};
+
 static const CfMember state_members[] = {
     { "host_khz", CF_MEMBER_INT, AT(host_khz),
       .needed = true, .max = UINT32_MAX },
@@ -98,6 +106,9 @@ char *cf_state_to_json(const CfState *state)
     uint32_t i;
 
     cf_members_add(object, state_members, state);
+    if (state->rate.doubt_ppt) {
+        cf_json_add(object, "rate", cf_members_to_json(rate_members, state));
+    }
     if (state->fn_origin != CF_FN_NONE) {
         cf_json_add(object, "clock_fn",
                     cf_members_to_json(fn_members, state));
@@ -162,6 +173,9 @@ static CfState *get_state(CfJsonReader *reader, const CfJson *object)
     }
     state = cf_state_new((uint32_t)cf_json_length(vcpus));
     cf_members_get(reader, object, "it", state_members, state);
+    if (cf_json_get_object(reader, object, "rate", &json)) {
+        cf_members_get(reader, json, "rate", rate_members, state);
+    }
     if (cf_json_get_object(reader, object, "clock_fn", &json)) {
         cf_members_get(reader, json, "clock_fn", fn_members, state);
     }

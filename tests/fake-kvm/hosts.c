@@ -9,7 +9,7 @@
 #define CPUID_SVM (1u << 2)
 #define ERRNO_MAX 133
 
-typedef enum Kind { U32, U64, I32, BOOLEAN, WORD, TEXT } Kind;
+typedef enum Kind { U32, U64, I32, I64, BOOLEAN, WORD, TEXT } Kind;
 
 /* @words: those of a WORD, whose numbers are its values. */
 typedef struct Key {
@@ -32,6 +32,8 @@ static const char *const brinks[] = { "stays", "wakes", "moves", NULL };
 
 static const Key keys[] = {
     { "khz", U32, MEMBER(khz), NULL },
+    { "rate-ppm", I32, MEMBER(rate_ppm), NULL },
+    { "adjustment-ppt", I64, MEMBER(time.adjustment_ppt), NULL },
     { "tsc-start", U64, MEMBER(tsc_base_ticks), NULL },
     { "realtime", U64, MEMBER(realtime_base_ns), NULL },
     { "tai-offset", I32, MEMBER(time.tai_offset_s), NULL },
@@ -82,10 +84,12 @@ static bool parse_number(const char *text, Kind kind, uint64_t *ret_value)
     guint64 value;
 
     errno = 0;
-    value = g_ascii_strtoull(text, &end, 0);
+    value = kind == I32 || kind == I64
+            ? (guint64)g_ascii_strtoll(text, &end, 0)
+            : g_ascii_strtoull(text, &end, 0);
     if (errno || end == text || *end ||
         (kind == U32 && value > UINT32_MAX) ||
-        (kind == I32 && value > INT32_MAX)) {
+        (kind == I32 && (int64_t)value != (int32_t)value)) {
         return false;
     }
     *ret_value = value;

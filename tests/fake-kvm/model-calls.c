@@ -277,7 +277,7 @@ int fake_set_clock(FakeVm *vm, const CfKvmClock *clock)
         return -EINVAL;
     }
     fake_take_reference(vm);
-    realtime_ns = host->realtime_base_ns + vm->ref_ns;
+    realtime_ns = host->realtime_base_ns + vm->ref_true_ns;
     if (clock->flags & CF_KVM_CLOCK_REALTIME &&
         realtime_ns > clock->realtime_ns) {
         ns += realtime_ns - clock->realtime_ns;

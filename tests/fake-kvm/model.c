@@ -3,10 +3,21 @@
 #include <string.h>
 #include "model.h"
 
+/* In millionths of ns: the time by a TSC that is somewhat fast. */
+static cf_u128 fast(const FakeHost *host, uint64_t true_ns)
+{
+    return (cf_u128)true_ns * (uint64_t)(1000000 + host->rate_ppm);
+}
+
 uint64_t fake_host_ticks_at(const FakeHost *host, uint64_t true_ns)
 {
     return host->tsc_base_ticks +
-           (uint64_t)((cf_u128)true_ns * host->khz / 1000000);
+           (uint64_t)(fast(host, true_ns) * host->khz / 1000000 / 1000000);
+}
+
+uint64_t fake_raw_ns_at(const FakeHost *host, uint64_t true_ns)
+{
+    return (uint64_t)(fast(host, true_ns) / 1000000);
 }
 
 uint64_t fake_host_ticks(const FakeHost *host)
@@ -63,7 +74,7 @@ uint64_t fake_clock_ns_at(const FakeVm *vm, uint64_t true_ns)
 
     if (!vm->master || !cf_clock_fn_set_hz(&fn, vm->host->khz * 1000ULL) ||
         !cf_clock_fn_eval(&fn, fake_host_ticks_at(vm->host, true_ns), &ns)) {
-        return true_ns + vm->clock_offset_ns;
+        return fake_raw_ns_at(vm->host, true_ns) + vm->clock_offset_ns;
     }
     return (uint64_t)ns;
 }
@@ -95,8 +106,9 @@ static bool may_be_master(const FakeVm *vm)
 
 void fake_take_reference(FakeVm *vm)
 {
-    vm->ref_ns = fake_true_ns();
-    vm->ref_ticks = fake_host_ticks_at(vm->host, vm->ref_ns);
+    vm->ref_true_ns = fake_true_ns();
+    vm->ref_ns = fake_raw_ns_at(vm->host, vm->ref_true_ns);
+    vm->ref_ticks = fake_host_ticks_at(vm->host, vm->ref_true_ns);
     vm->master = may_be_master(vm);
     vm->all_equal = all_matched(vm) && rates_equal(vm);
 }
@@ -219,7 +231,7 @@ void fake_vm_create(FakeVm *vm, FakeHost *host)
     memset(vm, 0, sizeof(*vm));
     vm->host = host;
     vm->default_khz = host->told_khz ? host->told_khz : host->khz;
-    vm->clock_offset_ns = 0 - fake_true_ns();
+    vm->clock_offset_ns = 0 - fake_raw_ns_at(host, fake_true_ns());
     if (host->master_clock == FAKE_MASTER_CLOCK_EARLY) {
         fake_take_reference(vm);
     }
@@ -275,8 +287,8 @@ static uint64_t record_hz(const FakeVcpu *vcpu)
 CfPvclockRecord fake_record(const FakeVcpu *vcpu)
 {
     const FakeVm *vm = vcpu->vm;
-    const uint64_t at_ns = vm->master ? vm->ref_ns : fake_true_ns();
-    const uint64_t host_ticks = fake_host_ticks_at(vm->host, at_ns);
+    const uint64_t true_ns = vm->master ? vm->ref_true_ns : fake_true_ns();
+    const uint64_t host_ticks = fake_host_ticks_at(vm->host, true_ns);
     struct cf_clock_fn fn = { 0 };
     const bool stable = vm->master && (vm->all_equal || vm->host->clock_guest
                                        != FAKE_CLOCK_GUEST_NEWEST);
@@ -285,7 +297,7 @@ CfPvclockRecord fake_record(const FakeVcpu *vcpu)
     return (CfPvclockRecord) {
         .version = vcpu->record.version,
         .tsc_timestamp = fake_guest_ticks_at(vcpu, host_ticks),
-        .system_time = at_ns + vm->clock_offset_ns,
+        .system_time = fake_raw_ns_at(vm->host, true_ns) + vm->clock_offset_ns,
         .tsc_to_system_mul = fn.mul,
         .tsc_shift = (int8_t)fn.shift,
         .flags = stable ? CF_PVCLOCK_TSC_STABLE : 0,

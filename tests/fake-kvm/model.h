@@ -51,6 +51,7 @@ typedef enum FakeBrink {
 /**
  * FakeHost - one host
  * @told_khz: what the kernel takes @khz for in new VMs; 0: for what it is
+ * @rate_ppm: by how much the host's TSC is faster than @khz
  * @tsc_base_ticks: host TSC at true time 0
  * @realtime_base_ns: CLOCK_REALTIME at true time 0
  * @tsc_control: it can scale TSCs
@@ -86,6 +87,7 @@ typedef enum FakeBrink {
 typedef struct FakeHost {
     uint32_t khz;
     uint32_t told_khz;
+    int32_t rate_ppm;
     uint64_t tsc_base_ticks;
     uint64_t realtime_base_ns;
     CfHostTime time;
@@ -178,7 +180,7 @@ typedef struct FakeVcpu {
  * FakeVm - one VM
  * @default_khz: what vCPUs get that are created from now on
  * @master: the master clock is on, and kvmclock is a line through
- *          {@ref_ticks, @ref_ns + @clock_offset_ns}
+ *          {@ref_ticks, @ref_ns + @clock_offset_ns}, since @ref_true_ns
  * @all_equal: at the last update all vCPUs had one TSC
  * @generation: TSC writes that don't fit the former ones begin a new one;
  *              0: none yet
@@ -193,6 +195,7 @@ typedef struct FakeVm {
     bool all_equal;
     uint64_t ref_ticks;
     uint64_t ref_ns;
+    uint64_t ref_true_ns;
     uint64_t clock_offset_ns;
     uint64_t generation;
     FakeTscWrite first;
@@ -254,7 +257,9 @@ int fake_kvmclock_ctrl(FakeVcpu *vcpu);
 /* A vCPU is asked for a frequency: 0 if it can be had. */
 int fake_take_khz(FakeVcpu *vcpu, uint32_t khz);
 
-/* Host TSC, guest TSC, kvmclock as KVM_GET_CLOCK computes it, at a time. */
+/* Host TSC, and how long that took by its printed frequency; guest TSC;
+ * kvmclock as KVM_GET_CLOCK computes it, at a time. */
+uint64_t fake_raw_ns_at(const FakeHost *host, uint64_t true_ns);
 uint64_t fake_host_ticks_at(const FakeHost *host, uint64_t true_ns);
 uint64_t fake_guest_ticks_at(const FakeVcpu *vcpu, uint64_t host_ticks);
 uint64_t fake_clock_ns_at(const FakeVm *vm, uint64_t true_ns);

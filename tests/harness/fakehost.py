@@ -148,11 +148,12 @@ class Clocks:
             self._host["tai_offset"] * 10 ** 9
 
     def host_tsc(self, true_ns):
-        return self._host["tsc_base"] + true_ns * self._host["khz"] // 10 ** 6 \
-            & MASK64
+        fast_ns = true_ns * (10 ** 6 + self._host["rate_ppm"])
+        return self._host["tsc_base"] + fast_ns * self._host["khz"] \
+            // 10 ** 12 & MASK64
 
     def frequency(self):
-        """Of the guest TSC, in Hz, exactly."""
+        """Of the guest TSC, in Hz, as the kernel tells it, exactly."""
         return Fraction(self._host["khz"] * 1000 * self.values["ratio"],
                         1 << self._host["frac_bits"])
 

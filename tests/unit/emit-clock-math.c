@@ -202,7 +202,7 @@ int main(int argc, char **argv)
         emit_tsc, emit_ratio, emit_freq_khz, emit_times, emit_rate,
         emit_clock_fn, emit_set_hz, emit_rebase, emit_instants,
         emit_tolerance, emit_reading, emit_move, emit_offsets, emit_page,
-        emit_bound, emit_loop, emit_channel,
+        emit_bound, emit_loop, emit_channel, emit_measure, emit_time,
     };
     const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
     unsigned long long count = 100000, seed = cases_seed(), i;

@@ -6,6 +6,7 @@
 #include <clockferry/clock-ladder.h>
 
 #include "emit-print.h"
+#include "emit-rate.h"
 
 /* About the value at which an answer changes */
 static inline uint64_t cases_about(uint64_t *r, uint64_t value)
@@ -119,6 +120,7 @@ static void emit_move(uint64_t *r)
         .then = cases_instant(r),
         .host_khz = khz,
         .same_host = cases_below(r, 2),
+        .rate = cases_rate(r),
     };
     const bool freeze = !cases_below(r, 4);
     int64_t limit_ns = (int64_t)cases_elapsed_ns(r), passed_ns;
@@ -137,6 +139,7 @@ static void emit_move(uint64_t *r)
     emit_instant(&move.now);
     printf(" %" PRIu32 " %d %d %" PRId64 " %" PRId64, khz, move.same_host,
            freeze, limit_ns, move.seen_ns);
+    emit_host_rate(&move.rate);
     ok = cf_move_plan(&move, freeze, limit_ns);
     printf(" = %d", ok);
     if (ok) {

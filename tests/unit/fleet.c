@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Draws how far from true guests arrive in a fleet: 20,000 simulated
- * migrations for each kind of path and of hosts' clocks, by the arithmetic
- * that QEMU and library use. The picture is that of docs/accuracy.rst, the
+ * migrations for each kind of path and of hosts' clocks, between TSCs up to 50
+ * ppm off what is printed, by the arithmetic that QEMU and library use. The picture is that of docs/accuracy.rst, the
  * same on every machine. Fails if an arrival is off by more than its bound.
  */
 #include <math.h>
 #include <stdio.h>
 #include <glib.h>
 
+#include <clockferry/clock-rate.h>
+
 #include "sim-channel.h"
 
 #define MIGRATIONS 20000
+#define PPM 1000000LL
 #define EXCHANGES 8
 #define COLUMNS_PER_DECADE 6
 #define DECADES 10              /* from 1 ns to 10 s */
@@ -68,7 +71,7 @@ static Migration fleet_migration(uint64_t *r, size_t path)
                                     paths[path].greatest_ns);
     Migration m = { .n = EXCHANGES, .apart_ns = 4 * trip_ns, .busy_ns = 20000 };
 
-    m.src = host_new(r, 0, 0);
+    m.src = host_new(r, CF_RATE_DOUBT_PPT / 20, CF_RATE_WANDER_PPT / 2);
     m.dst = host_new(r, CF_RATE_DOUBT_PPT / 20, CF_RATE_WANDER_PPT / 2);
     m.there = fleet_way(r, trip_ns / 2);
     m.back = fleet_way(r, trip_ns / 2);
@@ -76,6 +79,29 @@ static Migration fleet_migration(uint64_t *r, size_t path)
     m.stop_ns = m.precopy_ns + EXCHANGES * (m.apart_ns + MS);
     m.now_ns = m.stop_ns + between(r, 20 * MS, 300 * MS);
     return m;
+}
+
+/* What the source knows of its TSC's rate, after a day: to 1 ppm. */
+static struct cf_host_rate fleet_rate(uint64_t *r, const Host *src)
+{
+    const int64_t mhz = src->khz * 1000000LL;
+    const int64_t ppt = (int64_t)((cf_s128)((int64_t)src->rate_mhz - mhz) *
+                                  CF_PPT / mhz);
+
+    return (struct cf_host_rate) {
+        ppt + between(r, -PPM, PPM), PPM + CF_TSC_WARMTH_PPT,
+    };
+}
+
+static int64_t fleet_truth_ns(const Migration *m)
+{
+    uint64_t ns;
+
+    if (!cf_ticks_to_ns(host_ticks(&m->src, m->now_ns) -
+                        host_ticks(&m->src, m->stop_ns), m->src.khz, &ns)) {
+        g_error("a blackout is too long");
+    }
+    return (int64_t)ns;
 }
 
 typedef struct {
@@ -89,7 +115,8 @@ static void migrate(Fleet *fleet, uint32_t i, uint64_t *r, size_t path,
 {
     const Migration m = fleet_migration(r, path);
     const int64_t apart_ns = fleet_apart_ns(r, kind);
-    const int64_t truth_ns = m.now_ns - m.stop_ns;
+    const int64_t truth_ns = fleet_truth_ns(&m);
+    const struct cf_host_rate rate = fleet_rate(r, &m.src);
     struct cf_exchange exchanges[CF_EXCHANGES_MAX];
     const struct cf_channel channel = {
         .exchanges = exchanges, .n = simulate(&m, r, exchanges),
@@ -97,16 +124,19 @@ static void migrate(Fleet *fleet, uint32_t i, uint64_t *r, size_t path,
         .doubt_ppt = CF_RATE_DOUBT_PPT, .wander_ppt = CF_RATE_WANDER_PPT,
     };
     struct cf_span ns;
-    uint64_t round_trip_ns;
+    uint64_t round_trip_ns, bound_ns;
+    int64_t clocks_ns;
     struct cf_time time;
 
-    if (!cf_channel_passed_ns(&channel, host_ticks(&m.src, m.stop_ns),
+    if (!cf_tsc_time(m.now_ns - m.stop_ns + apart_ns,
+                     clocks[kind].believed_ns, &rate, &clocks_ns, &bound_ns) ||
+        !cf_channel_passed_ns(&channel, host_ticks(&m.src, m.stop_ns),
                               host_ticks(&m.dst, m.now_ns), &ns,
                               &round_trip_ns)) {
         g_error("migration %u says nothing", i);
     }
-    time = cf_time_merge(truth_ns + apart_ns, clocks[kind].believed_ns, &ns);
-    fleet->alone_ns[i] = (uint64_t)llabs(apart_ns);
+    time = cf_time_merge(clocks_ns, bound_ns, &ns);
+    fleet->alone_ns[i] = (uint64_t)llabs(clocks_ns - truth_ns);
     fleet->off_ns[i] = (uint64_t)llabs(time.passed_ns - truth_ns);
     fleet->bound_ns[i] = time.bound_ns;
 }

@@ -14,12 +14,13 @@ import sys
 import oracle_causal
 import oracle_math
 import oracle_plan
+import oracle_rate
 from oracle_math import Wrong, must
 
 
 def main():
     checks = {**oracle_math.CHECKS, **oracle_plan.CHECKS,
-              **oracle_causal.CHECKS}
+              **oracle_causal.CHECKS, **oracle_rate.CHECKS}
     counts = dict.fromkeys(checks, 0)
     granted = dict.fromkeys(checks, 0)
     seed, wrong = 'unknown', 0

@@ -7,6 +7,7 @@ from fractions import Fraction
 from oracle_math import (GIGA, S64_MAX, U32_MAX, WRAP, elapsed, evaluate,
                          exact_hz, khz_of, must, same, valid_fn, valid_freq,
                          whole)
+from oracle_rate import tsc_time_of
 
 MILLION = 10 ** 6
 COPIED, COMPUTED, UNKNOWN = 1, 2, 5
@@ -88,8 +89,10 @@ def derive(a, got):
 # --- the move ----------------------------------------------------------------
 
 def move(a, got):
-    then, now, (khz, is_same, freeze, limit, seen) = a[:3], a[3:6], a[6:]
-    passed = elapsed(now, then)
+    then, now, (khz, is_same, freeze, limit, seen) = a[:3], a[3:6], a[6:11]
+    rate, passed = a[11:], elapsed(now, then)
+    if passed is not None and not is_same:
+        passed, _ = tsc_time_of(passed, 0, *rate) or (None, None)
     if is_same:
         ticks = (now[0] - then[0]) % WRAP
         passed = whole(Fraction(ticks * MILLION, khz)) if khz else None
@@ -97,8 +100,12 @@ def move(a, got):
     if passed is None:
         return same(got, None)
     behind, passed = max(-passed, 0), max(passed, 0)
-    possible = passed if is_same or not seen else min(passed, seen)
-    ahead, passed = passed - possible, possible
+    limits = None if is_same or not seen else tsc_time_of(seen, 0, *rate)
+    ahead = max(passed - limits[0], 0) if limits else 0
+    if ahead and ahead > limits[1]:
+        passed = limits[0]
+    else:
+        ahead = 0
     frozen = freeze or passed > limit
     same(got, [behind, ahead, int(frozen), passed, 0 if frozen else passed])
 

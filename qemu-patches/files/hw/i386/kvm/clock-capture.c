@@ -165,6 +165,9 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     }
     if (host->offset == CF_OFFSET_REWINDS) {
         carried->flags |= KVMCLOCK_STATE_UNSTABLE;
+    } else {
+        carried->rate = kvmclock_learn_rate(&carried->anchor,
+                                            carried->max_error_ns);
     }
     kvmclock_capture_fn(&boot, carried);
     fault = kvmclock_carried_fault(carried);
@@ -194,6 +197,8 @@ static const char *kvmclock_fault(const KVMClockCarried *c,
 {
     return c->flags & ~KVMCLOCK_STATE_FLAGS
            ? "flags that this QEMU doesn't know"
+           : !cf_host_rate_valid(&c->rate)
+           ? "no TSC's rate is so far from the one that its kernel tells"
            : cf_clocks_fault(&c->anchor, c->host_khz,
                              c->flags & KVMCLOCK_STATE_FN ? &c->fn : NULL,
                              boot);

@@ -292,11 +292,22 @@ static void kvmclock_carrier_reset_hold(Object *obj, ResetType type)
 
 /* --- The device */
 
+/* From here on until a guest is captured its TSC's rate is measured. */
+static void kvmclock_note_time(void)
+{
+    struct cf_anchor now;
+
+    if (kvmclock_get_anchor(&now, NULL)) {
+        kvmclock_learn_rate(&now, kvmclock_max_error_ns());
+    }
+}
+
 static bool kvmclock_get_ready(KVMClockCarrier *c, Error **errp)
 {
     if (!kvmclock_probe_host(0, NULL, errp)) {
         return false;
     }
+    kvmclock_note_time();
     kvmclock_learn_freq(c);
     if (!cf_tsc_freq_valid(&c->freq)) {
         error_setg(errp, "KVM doesn't tell the frequency of the guest's TSC");

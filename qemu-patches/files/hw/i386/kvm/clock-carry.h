@@ -11,7 +11,7 @@
 #define HW_I386_KVM_CLOCK_CARRY_H
 
 #include "hw/i386/kvm/clock-host.h"
-#include "hw/i386/kvm/clock-causal.h"
+#include "hw/i386/kvm/clock-rate.h"
 #include "migration/setup-ack.h"
 #include "migration/vmstate.h"
 #include "qapi/qapi-types-kvm-clock.h"
@@ -31,6 +31,7 @@ typedef struct KVMClockCarried {
     struct cf_clock_fn fn;
     struct cf_anchor anchor;
     uint64_t max_error_ns;      /* of its real time; UINT64_MAX: unknown */
+    struct cf_host_rate rate;    /* in a section of its own; 0: unknown */
     /* in a section of their own: with the host that runs the guest next */
     uint32_t n_exchanges;
     struct cf_exchange exchanges[MIG_EXCHANGES];

@@ -9,7 +9,6 @@
  */
 
 #include "qemu/osdep.h"
-#include <sys/timex.h>
 #include "qapi/error.h"
 #include "qemu/cutils.h"
 #include "qemu/timer.h"
@@ -25,31 +24,6 @@
 
 /* Any fd that KVM gave us; parked vCPUs and scratch VMs have no CPUState. */
 #define kvm_fd_ioctl kvm_device_ioctl
-
-static uint64_t kvmclock_realtime_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return ts.tv_sec * CF_NS_PER_SEC + ts.tv_nsec;
-}
-
-static int32_t kvmclock_tai_offset_s(void)
-{
-    struct timex tx = { .modes = 0 };
-
-    return adjtimex(&tx) < 0 ? 0 : tx.tai;
-}
-
-/* Of real time, as the kernel knows it; UINT64_MAX if it doesn't. */
-uint64_t kvmclock_max_error_ns(void)
-{
-    struct timex tx = { .modes = 0 };
-    int state = adjtimex(&tx);
-
-    return state < 0 || state == TIME_ERROR ? UINT64_MAX
-                                            : MAX(tx.maxerror, 0) * 1000ULL;
-}
 
 /*
  * Null if unknown.  Read once: a file takes longer to read than a clock takes

@@ -24,7 +24,6 @@ typedef struct KVMClockHost {
 
 int kvmclock_read_anchor(struct cf_anchor *anchor);
 bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp);
-uint64_t kvmclock_max_error_ns(void);
 int kvmclock_set(uint64_t clock_ns, uint64_t realtime_ns);
 bool kvmclock_activate(struct cf_anchor *anchor, Error **errp);
 
@@ -43,5 +42,12 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *ret_host,
 const KVMClockHost *kvmclock_this_host(void);
 void kvmclock_look_again(int vcpu_fd, struct cf_tsc *tsc);
 bool kvmclock_boot_id(QemuUUID *id);
+
+/* Real time, as this host's kernel knows it (clock-time.c). */
+uint64_t kvmclock_realtime_ns(void);
+int32_t kvmclock_tai_offset_s(void);
+uint64_t kvmclock_max_error_ns(void);
+struct cf_host_rate kvmclock_learn_rate(const struct cf_anchor *now,
+                                       uint64_t max_error_ns);
 
 #endif

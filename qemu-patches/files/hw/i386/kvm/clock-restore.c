@@ -83,6 +83,7 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
     move->then = r->src->anchor.instant;
     move->now = r->dst.instant;
     move->host_khz = r->src->host_khz;
+    move->rate = r->src->rate;
     move->unstable = r->src->flags & KVMCLOCK_STATE_UNSTABLE;
     move->dst_unstable = kvmclock_this_host()->offset == CF_OFFSET_REWINDS;
     move->same_host = r->here ||

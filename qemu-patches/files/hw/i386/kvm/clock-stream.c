@@ -190,7 +190,10 @@ static int64_t kvmclock_stopped_after_ns(const KVMClockCarrier *c)
 
 static int kvmclock_carried_pre_load(void *opaque)
 {
-    ((KVMClockCarrier *)opaque)->carried.n_exchanges = 0;
+    KVMClockCarrier *c = opaque;
+
+    c->carried.n_exchanges = 0;
+    c->carried.rate = (struct cf_host_rate) { 0 };
     return 0;
 }
 
@@ -231,6 +234,26 @@ static const VMStateDescription kvmclock_exchange_vmsd = {
     }
 };
 
+/* Older QEMUs don't know it either. */
+static bool kvmclock_rate_needed(void *opaque)
+{
+    const KVMClockCarrier *c = opaque;
+
+    return c->config.exchange && c->carried.rate.doubt_ppt;
+}
+
+static const VMStateDescription kvmclock_rate_vmsd = {
+    .name = "kvmclock/guest_clock/rate",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_rate_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_INT64(carried.rate.ppt, KVMClockCarrier),
+        VMSTATE_INT64(carried.rate.doubt_ppt, KVMClockCarrier),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 const VMStateDescription vmstate_kvmclock_guest_clock = {
     .name = "kvmclock/guest_clock",
     .version_id = 1,
@@ -246,6 +269,7 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
     },
     .subsections = (const VMStateDescription * const []) {
         &kvmclock_exchange_vmsd,
+        &kvmclock_rate_vmsd,
         NULL
     }
 };

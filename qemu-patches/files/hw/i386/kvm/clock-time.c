@@ -1,0 +1,80 @@
+/*
+ * What this host's kernel knows of real time, and what that tells of its TSC
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/timex.h>
+#include "hw/i386/kvm/clock-host.h"
+#include "trace.h"
+
+uint64_t kvmclock_realtime_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return ts.tv_sec * CF_NS_PER_SEC + ts.tv_nsec;
+}
+
+int32_t kvmclock_tai_offset_s(void)
+{
+    struct timex tx = { .modes = 0 };
+
+    return adjtimex(&tx) < 0 ? 0 : tx.tai;
+}
+
+/* Of real time, as the kernel knows it; UINT64_MAX if it doesn't. */
+uint64_t kvmclock_max_error_ns(void)
+{
+    struct timex tx = { .modes = 0 };
+    int state = adjtimex(&tx);
+
+    return state < 0 || state == TIME_ERROR ? UINT64_MAX
+                                            : MAX(tx.maxerror, 0) * 1000ULL;
+}
+
+/*
+ * By how much the kernel makes its clock faster than its clocksource: "freq"
+ * has 16 fraction bits of a ppm, and "tick", usually 10000, are the
+ * microseconds that are added USER_HZ times a second.
+ */
+static int64_t kvmclock_adjustment_ppt(void)
+{
+    const int64_t ppm = 1000000;
+    struct timex tx = { .modes = 0 };
+
+    if (adjtimex(&tx) < 0) {
+        return 0;
+    }
+    return tx.freq * ppm / 65536 +
+           (tx.tick * sysconf(_SC_CLK_TCK) - ppm) * ppm;
+}
+
+/*
+ * How fast this host's TSC really runs: by what the kernel tells of its
+ * clocksource, and since the first reading here whose error was known.
+ */
+struct cf_host_rate kvmclock_learn_rate(const struct cf_anchor *anchor,
+                                       uint64_t max_error_ns)
+{
+    static struct cf_moment then = { .error_ns = UINT64_MAX };
+    const struct cf_moment now = {
+        anchor->instant, cf_anchor_error_ns(anchor, max_error_ns),
+    };
+    const uint32_t khz = kvmclock_this_host()->tsc_khz;
+    const bool told = max_error_ns < UINT64_MAX && cf_anchor_is_exact(anchor);
+    struct cf_host_rate rate;
+    struct cf_span measured;
+    bool known;
+
+    known = cf_tsc_continuous(&now.instant, &then.instant, khz) &&
+            cf_host_rate_measure(&then, &now, khz, &measured);
+    rate = cf_host_rate_learn(told ? kvmclock_adjustment_ppt() : 0,
+                             known ? &measured : NULL);
+    if (then.error_ns == UINT64_MAX) {
+        then = now;
+    }
+    trace_kvmclock_rate(rate.ppt, rate.doubt_ppt);
+    return rate;
+}

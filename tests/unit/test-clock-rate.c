@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tests of clock-rate.h: TSCs whose real rate is known, and hosts that know
+ * it more or less. The formulas themselves are compared by oracle_rate.py.
+ */
+#include <clockferry/clock-rate.h>
+#include <glib.h>
+
+#include "clock-cases.h"
+
+#define PPM 1000000LL
+#define SEC ((uint64_t)CF_NS_PER_SEC)
+#define KHZ 2500000u
+
+/* A host's reading after some time, with a real time that is @wrong_ns off. */
+static struct cf_moment reading(uint64_t true_ns, int64_t rate_ppt,
+                                int64_t wrong_ns, uint64_t error_ns)
+{
+    const cf_u128 ppt = (cf_u128)((int64_t)CF_PPT + rate_ppt);
+    const uint64_t tsc_ns = (uint64_t)(true_ns * ppt / CF_PPT);
+
+    return (struct cf_moment) {
+        .instant = {
+            .host_ticks = (uint64_t)((cf_u128)tsc_ns * KHZ / 1000000),
+            .realtime_ns = (uint64_t)((int64_t)(1800000000 * SEC + true_ns) +
+                                      wrong_ns),
+            .tai_offset_s = 37,
+        },
+        .error_ns = error_ns,
+    };
+}
+
+static int64_t below(uint64_t *r, int64_t limit)
+{
+    return (int64_t)cases_below(r, (uint64_t)(2 * limit + 1)) - limit;
+}
+
+/* However wrong the clocks are within what they say, the rate is within. */
+static void test_truth(void)
+{
+    uint64_t r = 1;
+    int i;
+
+    for (i = 0; i < 100000; i++) {
+        const int64_t error_ns = (int64_t)(cases_any(&r) >> 34);
+        const int64_t rate_ppt = below(&r, 400 * PPM);
+        const uint64_t from_ns = cases_any(&r) >> 12;
+        const uint64_t took_ns = SEC + (cases_any(&r) >> 12);
+        const struct cf_moment then = reading(from_ns, rate_ppt,
+                                              below(&r, error_ns),
+                                              (uint64_t)error_ns);
+        const struct cf_moment now = reading(from_ns + took_ns, rate_ppt,
+                                             below(&r, error_ns),
+                                             (uint64_t)error_ns);
+        const int64_t warmer_ppt = rate_ppt + below(&r, CF_TSC_WARMTH_PPT);
+        const int64_t adjustment_ppt = below(&r, 400 * PPM);
+        struct cf_host_rate rate;
+        struct cf_span span;
+
+        if (!cf_host_rate_measure(&then, &now, KHZ, &span)) {
+            g_assert_cmpuint(took_ns, <=, 4 * (uint64_t)error_ns + 2);
+            continue;
+        }
+        g_assert_true(cf_span_holds(&span, rate_ppt));
+        rate = cf_host_rate_learn(adjustment_ppt, &span);
+        g_assert_true(cf_host_rate_valid(&rate));
+        if (rate.doubt_ppt < CF_TSC_DOUBT_PPT) {
+            g_assert_cmpint(ABS(rate.ppt - warmer_ppt), <=, rate.doubt_ppt);
+        }
+    }
+}
+
+/* A day at 20 ms tells 0.5 ppm; what may change since is added. */
+static void test_day(void)
+{
+    const uint64_t day_ns = 86400 * SEC, error_ns = SEC / 50;
+    const struct cf_moment then = reading(0, 40 * PPM, 0, error_ns);
+    const struct cf_moment now = reading(day_ns, 40 * PPM, 0, error_ns);
+    struct cf_host_rate rate;
+    struct cf_span span;
+
+    if (!cf_host_rate_measure(&then, &now, KHZ, &span)) {
+        g_assert_not_reached();
+    }
+    rate = cf_host_rate_learn(-40 * PPM, &span);
+    g_assert_cmpint(rate.ppt, ==, cf_host_rate_told(-40 * PPM));
+    g_assert_cmpint(rate.doubt_ppt, <=, CF_TSC_WARMTH_PPT + PPM / 2);
+
+    /* A kernel that is wrong is corrected to what was measured. */
+    rate = cf_host_rate_learn(-80 * PPM, &span);
+    g_assert_cmpint(rate.ppt, ==, span.greatest);
+    g_assert_cmpint(rate.doubt_ppt, <=, CF_TSC_WARMTH_PPT + PPM);
+}
+
+/* The TSC is slow by as much as the kernel makes its clock faster. */
+static void test_told(void)
+{
+    const struct cf_host_rate rate = cf_host_rate_learn(50 * PPM, NULL);
+
+    g_assert_cmpint(rate.ppt, >, -50 * PPM);
+    g_assert_cmpint(rate.ppt, <, -50 * PPM + PPM / 100);
+    g_assert_cmpint(rate.doubt_ppt, ==, CF_TSC_DOUBT_PPT);
+    g_assert_cmpint(cf_host_rate_told(0), ==, 0);
+    g_assert_cmpint(cf_host_rate_told(83333 * PPM), ==, 0);
+    g_assert_cmpint(cf_host_rate_told(INT64_MIN), ==, 0);
+}
+
+/* A clock that was set in between is no measure of a TSC. */
+static void test_nonsense(void)
+{
+    const int64_t steps_ns[] = { -10 * (int64_t)SEC, 10 * (int64_t)SEC };
+    const struct cf_moment then = reading(0, 0, 0, 1000);
+    struct cf_host_rate rate;
+    struct cf_span span;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(steps_ns); i++) {
+        const struct cf_moment now = reading(1000 * SEC, 0, steps_ns[i], 1000);
+
+        if (!cf_host_rate_measure(&then, &now, KHZ, &span)) {
+            g_assert_not_reached();
+        }
+        rate = cf_host_rate_learn(7 * PPM, &span);
+        g_assert_cmpint(rate.ppt, ==, cf_host_rate_told(7 * PPM));
+        g_assert_cmpint(rate.doubt_ppt, ==, CF_TSC_DOUBT_PPT);
+    }
+}
+
+/* What isn't known is 500 ppm, also in a structure of zeros. */
+static void test_unknown(void)
+{
+    const struct cf_host_rate unknown = { 0 };
+    uint64_t bound_ns;
+    int64_t ns;
+
+    g_assert_true(cf_tsc_time(600 * SEC, 1000, &unknown, &ns, &bound_ns));
+    g_assert_cmpint(ns, ==, 600 * SEC);
+    g_assert_cmpuint(bound_ns, >=, 3 * SEC / 10 + 1000);
+    g_assert_cmpuint(bound_ns, <=, 3 * SEC / 10 + 1003);
+    g_assert_true(cf_tsc_time(600 * SEC, UINT64_MAX, &unknown, &ns,
+                              &bound_ns));
+    g_assert_cmpuint(bound_ns, ==, UINT64_MAX);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/clock-rate/truth", test_truth);
+    g_test_add_func("/clock-rate/day", test_day);
+    g_test_add_func("/clock-rate/told", test_told);
+    g_test_add_func("/clock-rate/nonsense", test_nonsense);
+    g_test_add_func("/clock-rate/unknown", test_unknown);
+    return g_test_run();
+}
