@@ -319,6 +319,40 @@ static inline uint64_t cf_catch_up_ticks(const struct cf_record *record,
     return offset_ticks <= boot->freq.host_khz * 10000ULL ? offset_ticks : 0;
 }
 
+/* How far apart two functions that are meant to be one may be. */
+#define CF_FN_APART_NS (CF_SETTLED_NS + CF_ROUNDING_NS)
+
+/**
+ * cf_fn_as_meant - is kvmclock still what it was set to be when it arrived?
+ * @captured: what it is, as a function of the boot vCPU's TSC
+ * @meant: what it was to be
+ * @ret_ahead_ns: how far it is ahead of that, at the anchor
+ *
+ * If so, @meant is to be carried on: each arrival is off by up to 2 ns, and a
+ * hundred of them must not add up. False if KVM or anybody has changed it
+ * since, or it is but a line through a clock that was read in parts.
+ */
+static inline bool cf_fn_as_meant(const struct cf_clock_fn *captured,
+                                  const struct cf_clock_fn *meant,
+                                  const struct cf_tsc *boot,
+                                  const struct cf_anchor *anchor,
+                                  int64_t *ret_ahead_ns)
+{
+    uint64_t ticks;
+    int64_t is_ns, meant_ns;
+
+    if ((captured->system_ns == anchor->clock_ns && anchor->slack_ns) ||
+        captured->mul != meant->mul || captured->shift != meant->shift ||
+        !cf_tsc_at(boot, anchor->instant.host_ticks, &ticks) ||
+        !cf_clock_fn_eval(captured, ticks, &is_ns) ||
+        !cf_clock_fn_eval(meant, ticks, &meant_ns) ||
+        cf_magnitude(is_ns - meant_ns) > CF_FN_APART_NS) {
+        return false;
+    }
+    *ret_ahead_ns = is_ns - meant_ns;
+    return true;
+}
+
 /* --- What kvmclock shall be --- */
 
 /**
@@ -372,6 +406,7 @@ static inline bool cf_clock_at(const struct cf_clock_fn *fn,
  * cf_target_plan - write which function kvmclock is to follow
  * @fn: the source's; NULL if it is unknown
  * @anchor: the source's
+ * @ahead_ns: how far the guest's clock was ahead of @fn; see cf_fn_as_meant()
  * @src: the boot vCPU's TSC there
  * @outcome: what became of the TSCs
  * @target: @boot and @host_khz are given
@@ -382,6 +417,7 @@ static inline bool cf_clock_at(const struct cf_clock_fn *fn,
  */
 static inline bool cf_target_plan(const struct cf_move *move,
                                   const struct cf_clock_fn *fn,
+                                  int64_t ahead_ns,
                                   const struct cf_anchor *anchor,
                                   const struct cf_tsc *src,
                                   enum cf_tsc_outcome outcome,
@@ -394,9 +430,10 @@ static inline bool cf_target_plan(const struct cf_move *move,
     if (fn && cf_tsc_arrived(outcome)) {
         target->fn = *fn;
         target->carried = cf_target_ns(target, move->now.host_ticks, &ns);
+        target->slack_ns = cf_magnitude(ahead_ns);
         /* A line through an anchor is worth as much as that. */
         if (fn->system_ns == anchor->clock_ns) {
-            target->slack_ns = anchor->slack_ns;
+            target->slack_ns += anchor->slack_ns;
         }
     }
     return target->carried ||

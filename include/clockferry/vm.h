@@ -122,6 +122,8 @@ typedef struct CfRestoreOptions {
  *                 together; UINT64_MAX: unknown
  * @round_trip_ns: the shortest of the messages'; UINT64_MAX: there were none
  *                 that prove anything
+ * @meant_known: @meant is
+ * @meant: what function of the boot vCPU's TSC kvmclock was to be
  * @clocks_wrong_ns: by so much at least the hosts' clocks are wrong, together;
  *                   0 if nothing shows that they are
  * @reserved: 0; room for later versions
@@ -153,7 +155,9 @@ typedef struct CfReport {
     uint64_t time_bound_ns;
     uint64_t round_trip_ns;
     uint64_t clocks_wrong_ns;
-    uint64_t reserved[1];
+    bool meant_known;
+    struct cf_clock_fn meant;
+    uint64_t reserved[4];
 } CfReport;
 
 G_BEGIN_DECLS
@@ -190,6 +194,19 @@ CF_API gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error);
 CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
                            const CfRestoreOptions *options,
                            CfReport *ret_report, GError **error);
+
+/**
+ * cf_state_as_meant - leave an arrival's small error behind
+ * @state: what cf_capture() gave
+ * @report: of the cf_restore() by which this guest had come
+ *
+ * Each arrival may be off by 2 ns. If kvmclock still is what it was set to be
+ * then, the state gets the function that was meant instead, so that the errors
+ * of many moves don't add up.
+ *
+ * Return: true if it did. Otherwise the state stays as it was.
+ */
+CF_API bool cf_state_as_meant(CfState *state, const CfReport *report);
 
 /**
  * cf_settle_vcpu - let KVM do what it has pending for a vCPU

@@ -111,6 +111,20 @@ static struct cf_host_rate learn_rate(const CfVm *vm, const CfState *state,
                              ? &measured_ppt : NULL);
 }
 
+bool cf_state_as_meant(CfState *state, const CfReport *report)
+{
+    const struct cf_tsc boot = cf_tsc_of(&state->vcpus[0]);
+
+    if (state->fn_origin == CF_FN_NONE || state->unstable ||
+        !report->meant_known ||
+        !cf_fn_as_meant(&state->fn, &report->meant, &boot, &state->anchor,
+                        &state->fn_ahead_ns)) {
+        return false;
+    }
+    state->fn = report->meant;
+    return true;
+}
+
 gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
 {
     g_autoptr(CfState) state = NULL;

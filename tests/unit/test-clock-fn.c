@@ -131,7 +131,7 @@ static struct cf_target target_after(enum cf_tsc_outcome outcome,
 
     anchor.slack_ns = slack_ns;
     g_assert_true(cf_move_plan(&move, false, INT64_MAX));
-    g_assert_true(cf_target_plan(&move, fn, &anchor, &src, outcome, &target));
+    g_assert_true(cf_target_plan(&move, fn, 0, &anchor, &src, outcome, &target));
     return target;
 }
 
@@ -180,11 +180,11 @@ static void test_target_fails(void)
 
     g_assert_true(cf_move_plan(&move, false, INT64_MAX));
     anchor.clock_ns = INT64_MAX - 9 * CF_NS_PER_SEC;
-    g_assert_false(cf_target_plan(&move, NULL, &anchor, &src, CF_TSC_COMPUTED,
+    g_assert_false(cf_target_plan(&move, NULL, 0, &anchor, &src, CF_TSC_COMPUTED,
                                   &target));
     anchor = hour();
     target.boot.known = false;
-    g_assert_false(cf_target_plan(&move, NULL, &anchor, &src, CF_TSC_COMPUTED,
+    g_assert_false(cf_target_plan(&move, NULL, 0, &anchor, &src, CF_TSC_COMPUTED,
                                   &target));
 }
 

@@ -136,6 +136,24 @@ static void kvmclock_capture_fn(BootClock *boot, KVMClockCarried *carried)
 }
 
 /*
+ * Leave behind by what little kvmclock was off when it arrived here, or the
+ * errors of many moves would add up.
+ */
+void kvmclock_carry_as_meant(KVMClockCarried *c, const KVMClockReport *arrival)
+{
+    const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
+
+    if (arrival->valid && arrival->meant_known &&
+        c->flags & KVMCLOCK_STATE_FN &&
+        !(c->flags & KVMCLOCK_STATE_UNSTABLE) &&
+        cf_fn_as_meant(&c->fn, &arrival->meant, &boot, &c->anchor,
+                       &c->ahead_ns)) {
+        c->fn = arrival->meant;
+        trace_kvmclock_as_meant(c->ahead_ns);
+    }
+}
+
+/*
  * Capture all clocks of the stopped VM into @carried and into the vCPUs; also
  * does what kvm_synchronize_all_tsc() does.
  * @paused: its user stopped it, so time stands still for it.
@@ -197,6 +215,8 @@ static const char *kvmclock_fault(const KVMClockCarried *c,
 {
     return c->flags & ~KVMCLOCK_STATE_FLAGS
            ? "flags that this QEMU doesn't know"
+           : cf_magnitude(c->ahead_ns) > CF_FN_APART_NS
+           ? "kvmclock was too far ahead of its function"
            : !cf_host_rate_valid(&c->rate)
            ? "no TSC's rate is so far from the one that its kernel tells"
            : cf_clocks_fault(&c->anchor, c->host_khz,

@@ -110,6 +110,9 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
     if (kvmclock_capture(&c->carried, !c->keep_on_resume, &err) &&
         kvmclock_freq_stayed(c, &err)) {
         c->carried_from = CARRIED_CAPTURED;
+        if (c->config.exchange) {
+            kvmclock_carry_as_meant(&c->carried, &c->report);
+        }
         /* It stopped somewhat earlier than what was captured. */
         c->virtual_ns = c->virtual_lead_ns + c->carried.at_ns;
         kvmclock_set_virtual(c->virtual_ns);

@@ -37,6 +37,7 @@ typedef struct KVMClockCarried {
     struct cf_exchange exchanges[MIG_EXCHANGES];
     /* not sent: the guest stopped after this by get_clock(); 0: unknown */
     int64_t later_than_ns;
+    int64_t ahead_ns;           /* so far was kvmclock ahead of @fn; so, too */
     int64_t at_ns;              /* not sent: get_clock() at the anchor */
 } KVMClockCarried;
 
@@ -58,6 +59,8 @@ typedef struct KVMClockReport {
     struct cf_move move;        /* same host?  how much time? */
     int64_t now_ns;             /* monotonic clock at the end of it */
     struct cf_result result;    /* how well */
+    struct cf_clock_fn meant;   /* what kvmclock was to be */
+    bool meant_known;
     int tries;
     bool skew_known;
     uint64_t skew_ticks;
@@ -85,6 +88,8 @@ bool kvmclock_carried_fits(const KVMClockCarried *c,
                            const struct cf_tsc_freq *offered);
 bool kvmclock_read_page(hwaddr page, KVMPvclockRecord *record);
 bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp);
+void kvmclock_carry_as_meant(KVMClockCarried *carried,
+                             const KVMClockReport *arrival);
 bool kvmclock_restore(const KVMClockCarried *carried, bool here,
                       const KVMClockConfig *config, KVMClockReport *report,
                       Error **errp);

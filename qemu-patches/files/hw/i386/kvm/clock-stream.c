@@ -194,6 +194,7 @@ static int kvmclock_carried_pre_load(void *opaque)
 
     c->carried.n_exchanges = 0;
     c->carried.rate = (struct cf_host_rate) { 0 };
+    c->carried.ahead_ns = 0;
     return 0;
 }
 
@@ -254,6 +255,22 @@ static const VMStateDescription kvmclock_rate_vmsd = {
     }
 };
 
+static bool kvmclock_ahead_needed(void *opaque)
+{
+    return ((KVMClockCarrier *)opaque)->carried.ahead_ns != 0;
+}
+
+static const VMStateDescription kvmclock_ahead_vmsd = {
+    .name = "kvmclock/guest_clock/ahead",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_ahead_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_INT64(carried.ahead_ns, KVMClockCarrier),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 const VMStateDescription vmstate_kvmclock_guest_clock = {
     .name = "kvmclock/guest_clock",
     .version_id = 1,
@@ -270,6 +287,7 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
     .subsections = (const VMStateDescription * const []) {
         &kvmclock_exchange_vmsd,
         &kvmclock_rate_vmsd,
+        &kvmclock_ahead_vmsd,
         NULL
     }
 };
