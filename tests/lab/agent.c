@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@
 #define MAX_ARGS        16
 #define MAX_BYTES       (1 << 20)
 #define PORT            "/dev/ttyS1"
+#define CLAIM_US        20000
 
 static int port;
 static char line[4096];
@@ -380,6 +382,15 @@ static void do_clocks(char **args)
     answer(payload, count * 32);
 }
 
+static void adjust(struct timex *request)
+{
+    if (adjtimex(request) < 0) {
+        refuse_errno("adjtimex");
+    } else {
+        answer_number(0);
+    }
+}
+
 /* step NANOSECONDS: move CLOCK_REALTIME by as much */
 static void do_step(char **args)
 {
@@ -392,11 +403,7 @@ static void do_step(char **args)
         request.time.tv_sec--;
         request.time.tv_usec += 1000000000;
     }
-    if (adjtimex(&request) < 0) {
-        refuse_errno("adjtimex");
-    } else {
-        answer_number(0);
-    }
+    adjust(&request);
 }
 
 /* tai SECONDS: TAI minus UTC */
@@ -404,27 +411,57 @@ static void do_tai(char **args)
 {
     struct timex request = { .modes = ADJ_TAI, .constant = number(args[1]) };
 
-    if (adjtimex(&request) < 0) {
-        refuse_errno("adjtimex");
-    } else {
-        answer_number(request.tai);
-    }
+    adjust(&request);
+}
+
+/* rate SCALED_PPM: make CLOCK_REALTIME so much faster, in 2^-16 ppm */
+static void do_rate(char **args)
+{
+    struct timex request = {
+        .modes = ADJ_FREQUENCY, .freq = strtol(args[1], NULL, 0),
+    };
+
+    adjust(&request);
+}
+
+static void set_status(int flag, bool on)
+{
+    struct timex request = { 0 };
+
+    adjtimex(&request);
+    request.modes = ADJ_STATUS;
+    request.status = on ? request.status | flag : request.status & ~flag;
+    adjust(&request);
 }
 
 /* leap 0|1: whether the UTC day ends with an inserted second */
 static void do_leap(char **args)
 {
-    struct timex request = { 0 };
-    int failed = adjtimex(&request) < 0;
+    set_status(STA_INS, number(args[1]));
+}
 
-    request.modes = ADJ_STATUS;
-    request.status &= ~STA_INS;
-    request.status |= number(args[1]) ? STA_INS : 0;
-    if (failed || adjtimex(&request) < 0) {
-        refuse_errno("adjtimex");
-    } else {
-        answer_number(0);
+/* claim MICROSECONDS: CLOCK_REALTIME is right to within these; -1: nobody
+ * knows. A child repeats it, as a time daemon does: the kernel adds 500 us a
+ * second. */
+static void do_claim(char **args)
+{
+    static pid_t child;
+    long us = strtol(args[1], NULL, 0);
+
+    if (child) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        child = 0;
     }
+    if (us >= 0 && (child = fork()) == 0) {
+        for (;;) {
+            struct timex request = { .modes = ADJ_MAXERROR, .maxerror = us };
+
+            adjtimex(&request);
+            usleep(CLAIM_US);
+        }
+    }
+    set_status(STA_UNSYNC, us < 0);
 }
 
 /* ---- The host. */
@@ -469,12 +506,12 @@ static const struct {
     int args;
     void (*run)(char **args);
 } commands[] = {
-    { "bind", 2, do_bind }, { "clocks", 1, do_clocks },
-    { "close", 1, do_close },
+    { "bind", 2, do_bind }, { "claim", 1, do_claim },
+    { "clocks", 1, do_clocks }, { "close", 1, do_close },
     { "connect", 1, do_connect }, { "get", 3, do_get },
     { "glob", 1, do_glob }, { "kill", 2, do_kill },
     { "leap", 1, do_leap }, { "net", 2, do_net },
-    { "put", 2, do_put }, { "recv", 2, do_recv },
+    { "put", 2, do_put }, { "rate", 1, do_rate }, { "recv", 2, do_recv },
     { "remove", 1, do_remove }, { "sample", 6, do_sample },
     { "send", 1, do_send }, { "spawn", 1, do_spawn },
     { "steady", 3, do_steady }, { "step", 1, do_step }, { "tai", 1, do_tai },

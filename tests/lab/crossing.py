@@ -169,7 +169,7 @@ def release(source):
 def carry(source, destination, uri, meanwhile=None):
     """Migrate, and do something meanwhile, while the guest stands still; what
     the line has of it."""
-    sent = source.host.sent_bytes()
+    sent, began = source.host.sent_bytes(), source.host.now_ns()
     if meanwhile:
         held(source, uri)
         meanwhile()
@@ -179,7 +179,7 @@ def carry(source, destination, uri, meanwhile=None):
     if info["status"] != "completed":
         raise GuestError(explain(destination, info))
     return {"downtime_ms": info.get("downtime"), "result": "completed",
-            "alive": destination.host.name,
+            "alive": destination.host.name, "began_ns": round(began),
             "sent_bytes": source.host.sent_bytes() - sent}
 
 

@@ -31,10 +31,13 @@ EPOCH_NS = 1800000000 * 10 ** 9
 TAI_S = 37
 
 # What a host is like. `tai` is TAI minus UTC as it is told, `clock_ns` by how
-# much its CLOCK_REALTIME is put wrong, `cpu` more CPU flags, `arguments` more
+# much its CLOCK_REALTIME is put wrong, `claim_us` how far off its kernel
+# believes that to be at most (-1: it isn't synchronised), `fast_ppm` how much
+# faster than `khz` its TSC really is, `cpu` more CPU flags, `arguments` more
 # words for the kernel's command line.
-Spec = namedtuple("Spec", "kernel khz start tai clock_ns cpu arguments hpet",
-                  defaults=("v6", 2500000, 0, TAI_S, 0, "", "", False))
+Spec = namedtuple("Spec", "kernel khz start tai clock_ns claim_us fast_ppm cpu "
+                          "arguments hpet",
+                  defaults=("v6", 2500000, 0, TAI_S, 0, -1, 0, "", "", False))
 
 CLOCKSOURCE = ("/sys/devices/system/clocksource/clocksource0/"
                "current_clocksource")
@@ -106,7 +109,7 @@ class Host:
                 "-m", str(MEMORY_MB), "-nodefaults", "-display", "none",
                 "-no-reboot", "-L", "/usr/share/seabios",
                 "-L", "/usr/share/qemu",
-                "-cpu", emulator.cpu(spec.khz, spec.start, spec.cpu),
+                "-cpu", emulator.cpu(self.khz, spec.start, spec.cpu),
                 "-kernel", paths.kernels[spec.kernel],
                 "-initrd", paths.initramfs, "-append", line,
                 "-serial", "file:" + self.console,
@@ -125,6 +128,9 @@ class Host:
                 self.name, error, self.last_words())) from error
         self.agent.ask("net", "lo", "127.0.0.1")
         self.agent.ask("net", "eth0", self._address)
+        # What keeps a clock right that is computed from such a TSC.
+        self.agent.ask("rate", round((self.spec.khz / self.khz - 1)
+                                     * 10 ** 6 * 65536))
         self._wait_clocksource()
         self.set_clock()
 
@@ -160,6 +166,11 @@ class Host:
         return total
 
     @property
+    def khz(self):
+        """The frequency at which its TSC really runs."""
+        return self.spec.khz * (10 ** 6 + self.spec.fast_ppm) // 10 ** 6
+
+    @property
     def unstable(self):
         return "tsc=unstable" in self.spec.arguments
 
@@ -172,17 +183,17 @@ class Host:
 
     def true_ns(self, tsc):
         """The machine's CLOCK_MONOTONIC when this host's TSC was this."""
-        return Fraction((tsc - self.spec.start) * 10 ** 6, self.spec.khz)
+        return Fraction((tsc - self.spec.start) * 10 ** 6, self.khz)
 
     def ns(self, ticks):
-        return ticks * 10 ** 6 / self.spec.khz
+        return ticks * 10 ** 6 / self.khz
 
     def now_ns(self):
         """True time, by a look at this host's TSC."""
         return self.true_ns(self.agent.clocks(1)[0][0])
 
     def tsc_at(self, true_ns):
-        return self.spec.start + true_ns * self.spec.khz / 10 ** 6
+        return self.spec.start + true_ns * self.khz / 10 ** 6
 
     def realtime_error(self, samples=1000):
         """CLOCK_REALTIME minus true time.
@@ -218,6 +229,7 @@ class Host:
                 self.agent.ask("step", round(wrong))
             else:
                 right_since = right_since or time.monotonic()
+        self.agent.ask("claim", self.spec.claim_us)     # a step unsays it
 
     def scaling(self, pid):
         """{vCPU: TscMap} of a QEMU, by KVM's debugfs."""
@@ -245,6 +257,11 @@ class TscMap(namedtuple("TscMap", "host offset ratio frac_bits")):
     @property
     def khz(self):
         """The frequency at which the guest's TSC really runs."""
+        return self.host.khz * self.factor
+
+    @property
+    def told_khz(self):
+        """What it is by what the host's kernel tells."""
         return self.host.spec.khz * self.factor
 
     def at(self, true_ns):

@@ -5,7 +5,15 @@ from truth import DISTURBED_NS
 
 ENDS = {"arrives": ("completed",), "refused": ("failed",),
         "stays": ("cancelled", "failed"), "any": ("completed", "failed")}
+NO_INSTANTS = "QEMU's trace doesn't tell when it stopped"
 PPB = 1e-9
+# So much nearer to true than without, at least.
+NEARER = 10
+# By so much of the time since the migration began two TSCs may have drifted:
+# 1000 ppm is what the exchange takes for possible. Messages that are less than
+# a second apart can't tell more of it.
+DRIFT = 1e-3
+ROUNDING_NS = 100
 UNDISTURBED = ("kvmclock_step_ns", "kvmclock_error_ns", "tsc_error_ns",
                "tsc_rate_ppb", "vcpu_skew_ticks", "warps")
 # What a migration sends ahead of RAM, with TCP's headers and acknowledgements.
@@ -85,6 +93,10 @@ def _times(bounds, line):
     for which no time has passed."""
     if bounds.tsc_ns is None:
         return []
+    if bounds.elapsed in NEARER_THAN_CLOCKS:
+        if "tsc_step_ns" not in line:
+            return [NO_INSTANTS]
+        return NEARER_THAN_CLOCKS[bounds.elapsed](bounds, line)
     room = (bounds.tsc_ns + readings_ns(bounds, line)
             + abs(line["tsc_rate_ppb"]) * PPB * line["blackout_ns"])
     if bounds.elapsed == "count":
@@ -97,12 +109,49 @@ def _times(bounds, line):
         off = {name: line.get(name + "_went_on_ns")
                for name in ("tsc", "kvmclock")}
         if None in off.values():
-            return ["QEMU's trace doesn't tell when it stopped"]
+            return [NO_INSTANTS]
     return ["%s is %s off beyond what the hosts' clocks explain, the bound is "
             "%s" % (name, human_ns(off[name]), human_ns(more))
             for name, more in (("tsc", room),
                                ("kvmclock", room + step_limit(bounds, line)))
             if abs(off[name]) > more]
+
+
+def _by_channel(bounds, line):
+    """Messages told the time: much nearer than the hosts' clocks, and as well
+    as they can."""
+    report, wrong = line["report"], []
+    apart_ns, off_ns = abs(line["realtime_error_ns"]), line["tsc_step_ns"]
+    trip_ns = report.get("round-trip-ns", 0)
+    room = trip_ns / 2 + ROUNDING_NS + DRIFT * (line["arrived_ns"]
+                                                - line["began_ns"])
+    if report["elapsed-from"] != "channel":
+        wrong.append("elapsed time is from %s" % report["elapsed-from"])
+    if abs(off_ns) > max(apart_ns / NEARER, room):
+        wrong.append("the TSC is %s off, and the hosts' clocks only %s"
+                     % (human_ns(off_ns), human_ns(apart_ns)))
+    if not 0 < report.get("clocks-wrong-ns", 0) <= apart_ns:
+        wrong.append("clocks-wrong-ns is %s, the clocks are %s apart" % (
+            report.get("clocks-wrong-ns"), human_ns(apart_ns)))
+    if trip_ns < bounds.trip_ms * 10 ** 6:
+        wrong.append("a round trip of %s is too short" % human_ns(trip_ns))
+    if report.get("time-bound-ns", room + 1) > room:
+        wrong.append("the bound is %s ns, half a round trip and what drifts %s"
+                     % (report.get("time-bound-ns"), human_ns(room)))
+    return wrong
+
+
+def _by_rate(_, line):
+    """The TSC went on as fast as it really was, not as it was said to be."""
+    off_ns = line["tsc_step_ns"] - line["realtime_error_ns"]
+    naive_ns = abs(line["fast_ppm"]) / 10 ** 6 * line["blackout_ns"]
+    if abs(off_ns) * NEARER <= naive_ns:
+        return []
+    return ["the TSC is %s off, by its printed frequency it would be %s"
+            % (human_ns(off_ns), human_ns(naive_ns))]
+
+
+NEARER_THAN_CLOCKS = {"channel": _by_channel, "rate": _by_rate}
 
 
 def _total(scenario, line):
@@ -116,7 +165,7 @@ def _total(scenario, line):
             % line["kvmclock_step_ns"]]
 
 
-HEAD = ("%-23s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s"
+HEAD = ("%-28s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s"
         % ("scenario", "result", "rung", "kvmclock", "TSC error",
            "hosts' err", "rate ppb", "skew", "blackout", "sent"))
 
@@ -134,7 +183,7 @@ def row(scenario, line, wrong):
     report = line.get("report") or {}
     rate = line.get("tsc_rate_ppb")
     sent = line.get("sent_bytes")
-    return ("%-23s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s %s" % (
+    return ("%-28s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s %s" % (
         scenario.name, line.get("result", "?"), report.get("rung", ""),
         ns("kvmclock_step_ns"), ns("tsc_error_ns"), ns("realtime_error_ns"),
         "" if rate is None else "%.3g" % rate,

@@ -4,6 +4,7 @@
 
 Without names: the scenarios that ./run check runs."""
 import argparse
+import fnmatch
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from host import Host, Link
 from initramfs import cache
 from scenarios import CHECK, SCENARIOS
 from tracks import track_of
+from wire import Wire
 
 LIMIT_S = 600       # for one scenario, with booting, beside any load
 SLOW_LIMIT_S = 1200
@@ -46,43 +48,52 @@ class Pair:
     """Two hosts that stay up while the scenarios want the same ones."""
 
     def __init__(self):
-        self._specs = None
+        self._key = None
         self.hosts = []
-        self.folder = None
+        self.folder = self._wire = None
 
     @staticmethod
     def _machine(spec):
         """What can't be changed without booting."""
-        return spec._replace(tai=0, clock_ns=0)
+        return spec._replace(tai=0, clock_ns=0, claim_us=-1)
+
+    @classmethod
+    def key(cls, scenario):
+        return (cls._machine(scenario.a), cls._machine(scenario.b),
+                bool(scenario.wire))
 
     def get(self, scenario):
         specs = [scenario.a, scenario.b]
-        machines = [self._machine(spec) for spec in specs]
-        if machines != self._specs:
+        if self.key(scenario) != self._key:
             self.close()
-            self._boot(specs)
-            self._specs = machines
+            self._boot(specs, bool(scenario.wire))
+            self._key = self.key(scenario)
+        if scenario.wire:
+            self._wire.ms = scenario.wire
         for host, spec in zip(self.hosts, specs):
             host.spec = spec
             host.set_clock()
         return self.hosts
 
-    def _boot(self, specs):
+    def _boot(self, specs, late):
         self.folder = tempfile.mkdtemp(prefix="clockferry-lab-")
-        wire = os.path.join(self.folder, "wire")
+        here = there = os.path.join(self.folder, "wire")
+        if late:
+            there += "-late"
+            self._wire = Wire(there, here)
         found = paths.find({spec.kernel for spec in specs})
-        for name, spec, server in zip("AB", specs, (True, False)):
+        for name, spec, path in zip("AB", specs, (here, there)):
             self.hosts.append(Host(name, spec, found, self.folder,
-                                   Link(wire, server)))
+                                   Link(path, name == "A")))
         for host in self.hosts:
             host.wait_up()
 
     def close(self):
-        for host in self.hosts:
-            host.close()
+        for part in self.hosts + [self._wire] * bool(self._wire):
+            part.close()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
-        self.hosts, self._specs, self.folder = [], None, None
+        self.hosts, self._key, self.folder, self._wire = [], None, None, None
 
 
 def keep_logs(name, pair, logs):
@@ -141,22 +152,22 @@ def in_order(scenarios):
     """Those on the same machines together, so that few are booted."""
     order = []
     for scenario in scenarios:
-        key = Pair._machine(scenario.a), Pair._machine(scenario.b)
-        if key not in order:
-            order.append(key)
-    return sorted(scenarios, key=lambda s: order.index(
-        (Pair._machine(s.a), Pair._machine(s.b))))
+        if Pair.key(scenario) not in order:
+            order.append(Pair.key(scenario))
+    return sorted(scenarios, key=lambda s: order.index(Pair.key(s)))
 
 
 def choose(names, everything):
     known = {scenario.name: scenario for scenario in SCENARIOS}
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if not fnmatch.filter(known, name)]
     if unknown:
         sys.exit("lab: there is no scenario %s; --list shows them"
                  % ", ".join(unknown))
     if everything:
-        names = list(known)
-    return in_order([known[name] for name in names or CHECK])
+        names = ["*"]
+    chosen = [one for name in names or CHECK
+              for one in fnmatch.filter(known, name)]
+    return in_order([known[name] for name in dict.fromkeys(chosen)])
 
 
 def draw(path):

@@ -28,6 +28,7 @@
 #define MSR_KVM_SYSTEM_TIME_NEW 0x4b564d01
 #define PERIOD_NS       10000000
 #define BEAT_US         400000
+#define PAGE_BYTES      4096
 #define BAD             "unstable\0skew\0lockup\0stall\0WARNING\0BUG\0" \
                         "Oops\0hung\0clocksource: Switched\0"
 
@@ -198,8 +199,24 @@ static void tell_records(long cpus)
     printf("\n");
 }
 
+/* Writes to so many MiB over and over, for as long as the guest runs. */
+static void *dirty(void *mib)
+{
+    size_t size = (size_t)mib << 20;
+    volatile char *memory = malloc(size);
+
+    for (;;) {
+        for (size_t at = 0; at < size; at += PAGE_BYTES) {
+            memory[at]++;
+        }
+    }
+    return NULL;
+}
+
 int main(void)
 {
+    const char *mib = getenv("dirty");      /* from the command line */
+    pthread_t writer;
     long cpus;
     int kmsg;
 
@@ -215,6 +232,9 @@ int main(void)
 
         pthread_create(&thread, NULL, watch, (void *)cpu);
         pthread_create(&thread, NULL, timers, (void *)cpu);
+    }
+    if (mib) {
+        pthread_create(&writer, NULL, dirty, (void *)atol(mib));
     }
     for (unsigned beat = 1;; beat++) {
         usleep(BEAT_US);

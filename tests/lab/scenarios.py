@@ -4,6 +4,7 @@
 Only data. README.rst tells how to add one."""
 from collections import namedtuple
 
+from harness.picture import human_ns
 from host import Spec
 
 US = 10 ** 3
@@ -18,19 +19,22 @@ GHZ = 10 ** 6           # in kHz
 #   scaled       the TSC must run at its old frequency, within 1 ppb
 #   rungs        how kvmclock may have been restored
 #   elapsed      what the blackout is to the clocks: "count" by the hosts'
-#                clocks, "same" by the TSC of the only host, "freeze", "nothing"
+#                clocks, "same" by the TSC of the only host, "freeze", "nothing",
+#                "channel" by messages, "rate" by how fast the TSC really is
+#   trip_ms      a message and its answer take so long at least
 Bounds = namedtuple("Bounds", "step_ns plus_bound tsc_ns scaled rungs elapsed "
-                              "readings",
+                              "readings trip_ms",
                     defaults=(2, False, 50, True, ("exact", "reanchored"),
-                              "count", 0))
+                              "count", 0, 0))
 
 # `end` is how it must end: "arrives", "refused" (before RAM), "stays" (on the
-# source, after a failure), or "any" (stock: shown, not judged).
+# source, after a failure), or "any" (stock: shown, not judged). `wire` is the
+# line between the hosts: how many ms each way takes, and how much that varies.
 Scenario = namedtuple(
     "Scenario", "name about a b action vcpus hops side source destination "
-                "end bounds skew leap guest words slow",
+                "end bounds skew leap guest words slow wire",
     defaults=("cross", 1, 1, "patched", {}, {}, "arrives", Bounds(), 0, "",
-              "guest", "", False))
+              "guest", "", False, None))
 
 A = Spec(start=10 ** 12)
 B = Spec(start=7 * 10 ** 12)
@@ -45,8 +49,47 @@ STOCK = Bounds(step_ns=None, tsc_ns=None, scaled=False, rungs=None,
                elapsed="any")
 
 
+NO_EXCHANGE = {"x-exchange": "off"}
+CHANNEL = Bounds(elapsed="channel")
+PTP_US, NTP_US = 1, 20000
+PTP_A, PTP_B = A._replace(claim_us=PTP_US), B._replace(claim_us=PTP_US)
+FAST, SLOW = PTP_A._replace(fast_ppm=40), PTP_B._replace(fast_ppm=-40)
+CLOCKS_APART = (("3ms", 3 * MS), ("1s", 1000 * MS), ("9min", 540 * 1000 * MS),
+                ("1day", 86400 * 1000 * MS))
+
+
 def _kernels(a, b, **more):
     return dict(a=A._replace(kernel=a), b=B._replace(kernel=b, **more))
+
+
+def _apart(name, ns, bounds=CHANNEL):
+    """The destination's clock is off by so much, whatever the hosts know of
+    that; "utc": one of them doesn't know TAI."""
+    for suffix, claim_us, tai in (
+            ("", NTP_US, A.tai), ("-unsync", -1, A.tai),
+            ("-utc", NTP_US, 0), ("-unsync-utc", -1, 0)):
+        tais = (A.tai, tai) if ns >= 0 else (tai, A.tai)
+        a, b = (spec._replace(claim_us=claim_us, tai=tai)
+                for spec, tai in zip((A, B), tais))
+        yield Scenario(
+            "apart-%s%s" % (name, suffix), "destination's clock %s off%s"
+            % (human_ns(ns), suffix.replace("-", ", ")), a,
+            b._replace(clock_ns=ns), bounds=bounds)
+
+
+def _all_apart():
+    yield from _apart("0", 0, Bounds())
+    for name, ns in CLOCKS_APART:
+        yield from _apart(name + "-ahead", ns)
+        yield from _apart(name + "-behind", -ns)
+
+
+def _late(name, *wire):
+    """The same on a line that takes its time."""
+    return Scenario("late-" + name, "destination's clock 1 s ahead; there, back "
+                    "and jitter: %g, %g, %g ms" % wire, A,
+                    B._replace(clock_ns=1000 * MS), wire=wire,
+                    bounds=CHANNEL._replace(trip_ms=wire[0] + wire[1]))
 
 
 SCENARIOS = [
@@ -56,11 +99,11 @@ SCENARIOS = [
     Scenario("four-vcpus", "4 vCPUs", A, B, vcpus=4),
     Scenario("skewed", "2 vCPUs, TSCs 1,000,000 ticks apart", A, B, vcpus=2,
              skew=1000000, bounds=PLAIN),
-    Scenario("clock-ahead", "destination's clock 3 ms ahead", A,
-             B._replace(clock_ns=3 * MS)),
-    Scenario("clock-behind", "destination's clock 3 s behind: the blackout "
-             "counts as nothing", A, B._replace(clock_ns=-3000 * MS),
-             bounds=Bounds(elapsed="nothing")),
+    Scenario("clock-ahead", "destination's clock 3 ms ahead, no exchange", A,
+             B._replace(clock_ns=3 * MS), source=NO_EXCHANGE),
+    Scenario("clock-behind", "destination's clock 3 s behind, no exchange: the "
+             "blackout counts as nothing", A, B._replace(clock_ns=-3000 * MS),
+             source=NO_EXCHANGE, bounds=Bounds(elapsed="nothing")),
     Scenario("utc", "the destination doesn't know TAI", A, B._replace(tai=0)),
     Scenario("leap", "a leap second between, TAI known", A,
              B._replace(clock_ns=-1000 * MS, tai=38)),
@@ -93,6 +136,25 @@ SCENARIOS = [
              bounds=Bounds(elapsed="freeze")),
     Scenario("stock", "unpatched QEMU", A, B, side="stock", end="any",
              bounds=STOCK),
+    # -- hosts' clocks that are apart, and messages that tell --
+    *_all_apart(),
+    Scenario("ptp", "both clocks right to 1 us, and known to be", PTP_A, PTP_B),
+    Scenario("ptp-alone", "the same, no exchange", PTP_A, PTP_B,
+             source=NO_EXCHANGE),
+    _late("there", 1, 0, 0), _late("back", 0, 1, 0),
+    _late("much-there", 20, 0, 0), _late("much-back", 0, 20, 0),
+    _late("jitter", 1, 1, 5), _late("much-jitter", 20, 0, 20),
+    Scenario("dirty", "Linux guest that writes to 2 MiB of RAM over and over, "
+             "destination's clock 1 s off", A, B._replace(clock_ns=1000 * MS),
+             bounds=CHANNEL, guest="linux", vcpus=2, words="dirty=2",
+             slow=True),
+    # -- TSCs that are faster or slower than their kernels say --
+    Scenario("fast-tsc", "40 ppm fast; saved to a file, restored 3 s later on "
+             "a host whose TSC is 40 ppm slow", FAST, SLOW, action="snapshot",
+             bounds=Bounds(elapsed="rate")),
+    Scenario("fast-tsc-apart", "40 ppm fast to 40 ppm slow, destination's clock "
+             "1 s ahead", FAST, SLOW._replace(clock_ns=1000 * MS),
+             bounds=CHANNEL),
     # -- other frequencies, which KVM scales --
     Scenario("faster", "2.5 to 3.0 GHz", A, B._replace(khz=3 * GHZ)),
     Scenario("faster-hops", "2.5 to 3.0 GHz, there and back, twice", A,
@@ -200,4 +262,6 @@ SCENARIOS = [
 CHECK = ("equal", "faster", "slower", "2-khz", "four-vcpus",
          "leap-destination", "same-host", "cloned", "four-hops", "cancelled",
          "killed", "paused", "snapshot", "freeze", "timers", "hyperv-released",
-         "unscaled-other", "no-master-clock", "to-released", "released", "v6-newest", "stock")
+         "unscaled-other", "no-master-clock", "to-released", "released",
+         "v6-newest", "stock", "apart-1s-behind-unsync",
+         "apart-1day-ahead-utc", "ptp", "late-much-jitter", "fast-tsc")

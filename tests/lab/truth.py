@@ -84,8 +84,9 @@ def tsc_errors_ns(source, destination, when):
 
 
 def rate_error(source, destination):
-    """A pure number: the destination's frequency over the source's, less 1."""
-    return destination.maps[0].khz / source.maps[0].khz - 1
+    """A pure number: the destination's frequency over the source's, less 1, by
+    what their kernels tell. Nobody can do better than these."""
+    return destination.maps[0].told_khz / source.maps[0].told_khz - 1
 
 
 def skew_ticks(source, destination, when):
@@ -137,6 +138,8 @@ def compare(source, destination):
         "realtime_drift_ppb": [round(source.realtime.ppb, 1),
                                round(destination.realtime.ppb, 1)],
         "blackout_ns": round(when - last_seen(source)),
+        "arrived_ns": round(when),
+        "fast_ppm": source.maps[0].host.spec.fast_ppm,
     })
 
 
@@ -184,9 +187,17 @@ def reported(report, line, pairs):
         off["elapsed_ns"] = elapsed_off_ns(report, line, pairs)
     else:
         wrong.append("QEMU's trace doesn't tell when it read the clocks")
+    if "time-bound-ns" in report and pairs:
+        step = line["tsc_step_ns"]
+        off["time_bound_room_ns"] = report["time-bound-ns"] - abs(step)
+        if off["time_bound_room_ns"] < 0:
+            wrong.append("the TSC is off by %.0f ns, the report says at most "
+                         "%d" % (step, report["time-bound-ns"]))
     known = SETTLED_NS + line["realtime_width_ns"]
     if report["tsc"] == "unverified":   # no instant from the kernel
         known += line["reading_ns"]
+    if line["fast_ppm"]:                # the source doesn't quite know how fast
+        known += report.get("time-bound-ns", 0)
     if abs(off.get("elapsed_ns", 0)) > known:
         wrong.append("elapsed-ns is off by %.0f ns" % off["elapsed_ns"])
     step = line["kvmclock_step_ns"]
@@ -216,19 +227,22 @@ def reported(report, line, pairs):
 
 def elapsed_off_ns(report, line, pairs):
     """How far elapsed-ns is from the true time between stop and restore plus
-    the error of the hosts' clocks; less than nothing counts as nothing. Of a
-    frozen guest: from what its TSC went on by."""
-    if report["frozen"]:
-        return report["elapsed-ns"] - line["tsc_went_on_ns"]
+    the error of the hosts' clocks, by the source's TSC; less than nothing
+    counts as nothing. Where clocks don't count: from what the guest's TSC went
+    on by."""
+    told = 1 + line["fast_ppm"] / 10 ** 6
+    if report["frozen"] or report["elapsed-from"] == "channel":
+        return round(report["elapsed-ns"] - line["tsc_went_on_ns"] * told, 1)
     offs = [report["elapsed-ns"] - max(0.0, float(restored - stopped)
-                                       + line["realtime_error_ns"])
+                                       + line["realtime_error_ns"]) * told
             for stopped, restored in pairs]
     return round(min(offs, key=abs), 1)
 
 
 def went_on(before, after, pairs):
     """How far both of the guest's clocks went from stop to restore; 0 if they
-    were frozen."""
+    were frozen. And how far off the TSC was at the restore: after that it runs
+    as fast as its new host's."""
     def ticks_ns(pair):
         ticks = after.maps[0].at(pair[1]) - before.maps[0].at(pair[0])
         return float(ticks / before.maps[0].khz * 10 ** 6)
@@ -236,6 +250,10 @@ def went_on(before, after, pairs):
     if not pairs:
         return {}
     best = min(pairs, key=lambda pair: abs(ticks_ns(pair)))
+    restored = max((when for _, when in pairs if when <= first_seen(after)),
+                   default=best[1])
     return {"tsc_went_on_ns": round(ticks_ns(best), 1),
             "kvmclock_went_on_ns": round(clock_at(after, best[1])
-                                         - clock_at(before, best[0]), 1)}
+                                         - clock_at(before, best[0]), 1),
+            "tsc_step_ns": round(max(tsc_errors_ns(before, after, restored),
+                                     key=abs), 1)}
