@@ -18,8 +18,8 @@
 #include "clock-causal.h"
 
 /*
- * How far a TSC's rate may be from 0, and from what is believed where nothing
- * proves more: 500 ppm, which is all that the kernel's NTP can correct.
+ * How far a TSC's rate may be from 0: 500 ppm, which is all that the kernel's
+ * NTP can correct. So two guesses at it are at most twice that apart.
  */
 #define CF_TSC_DOUBT_PPT 500000000LL
 
@@ -43,7 +43,7 @@ struct cf_host_rate {
 /* cf_host_rate_valid - can this be? It may come from anywhere. */
 static inline bool cf_host_rate_valid(const struct cf_host_rate *rate)
 {
-    return rate->doubt_ppt >= 0 && rate->doubt_ppt <= CF_TSC_DOUBT_PPT &&
+    return rate->doubt_ppt >= 0 && rate->doubt_ppt <= 2 * CF_TSC_DOUBT_PPT &&
            rate->ppt >= -CF_TSC_DOUBT_PPT && rate->ppt <= CF_TSC_DOUBT_PPT;
 }
 
@@ -129,25 +129,20 @@ static inline struct cf_host_rate
 cf_host_rate_learn(int64_t adjustment_ppt, const struct cf_span *measured_ppt)
 {
     const struct cf_span all = { -CF_TSC_DOUBT_PPT, CF_TSC_DOUBT_PPT, 0 };
-    struct cf_host_rate rate = {
-        cf_host_rate_told(adjustment_ppt), CF_TSC_DOUBT_PPT,
-    };
-    struct cf_span span;
-    int64_t below, above, doubt_ppt;
+    struct cf_span span = all;
+    struct cf_host_rate rate;
+    int64_t below, above;
 
-    if (!measured_ppt || measured_ppt->least > all.greatest ||
-        measured_ppt->greatest < all.least) {
-        return rate;
+    if (measured_ppt && measured_ppt->least <= all.greatest &&
+        measured_ppt->greatest >= all.least) {
+        span.least = cf_span_nearest(&all, measured_ppt->least);
+        span.greatest = cf_span_nearest(&all, measured_ppt->greatest);
     }
-    span.least = cf_span_nearest(&all, measured_ppt->least);
-    span.greatest = cf_span_nearest(&all, measured_ppt->greatest);
-    rate.ppt = cf_span_nearest(&span, rate.ppt);
-    below = rate.ppt - span.least;
-    above = span.greatest - rate.ppt;
-    doubt_ppt = (below > above ? below : above) + CF_TSC_WARMTH_PPT;
-    if (doubt_ppt < rate.doubt_ppt) {
-        rate.doubt_ppt = doubt_ppt;
-    }
+    rate.ppt = cf_span_nearest(&span, cf_host_rate_told(adjustment_ppt));
+    below = rate.ppt - cf_span_nearest(&all, span.least - CF_TSC_WARMTH_PPT);
+    above = cf_span_nearest(&all, span.greatest + CF_TSC_WARMTH_PPT) -
+            rate.ppt;
+    rate.doubt_ppt = below > above ? below : above;
     return rate;
 }
 

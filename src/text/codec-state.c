@@ -22,7 +22,7 @@ static const CfMember rate_members[] = {
     { "ppt", CF_MEMBER_INT, AT(rate.ppt),
       .needed = true, .min = -CF_TSC_DOUBT_PPT, .max = CF_TSC_DOUBT_PPT },
     { "doubt_ppt", CF_MEMBER_INT, AT(rate.doubt_ppt),
-      .needed = true, .min = 1, .max = CF_TSC_DOUBT_PPT },
+      .needed = true, .min = 1, .max = 2 * CF_TSC_DOUBT_PPT },
     { 0 },
 };
 

@@ -9,8 +9,9 @@ from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import crashed
 from harness.migrate import (arrive, arrive_late, go, incoming, load,
-                             wait_loaded)
+                             wait_loaded, wait_running)
 from harness.tap import note
+from snapshot import add_disk, disk_of, monitor
 
 PPM = 40                            # 40 us a second
 AWAY_S = 1.5
@@ -25,10 +26,10 @@ def host(name, like, rate_ppm, told_ppm=0, **keys):
                             adjustment_ppt=told_ppm * 10 ** 6, **keys)
 
 
-def stepped_ns(there, source, here, destination):
+def stepped_ns(there, source, here, destination, which=0):
     """How far ahead of the truth the guest TSC arrived."""
     left = fakehost.clocks(fakehost.log(there, source.pid))
-    came = fakehost.clocks(fakehost.log(here, destination.pid), which=0)
+    came = fakehost.clocks(fakehost.log(here, destination.pid), which=which)
     assert abs(fakehost.clock_step(left, came)) <= 1
     return fakehost.tsc_step_ns(left, came)
 
@@ -74,6 +75,34 @@ def test_told():
                      max_error_ns=10 ** 9)
         step_ns, _ = saved(there, "newest-amd")
         assert step_ns < PPM * AWAY_S * 1000 / 10, step_ns
+
+
+def test_turned():
+    """A daemon that turns the clock as fast as it may costs no clocks."""
+    there = host("turned", "newest", PPM, -500, max_error_ns=10 ** 10)
+    saved(there, "newest-amd")
+
+
+def test_loaded_without():
+    """loadvm of a snapshot without a rate, where another guest ran: that
+    host's rate isn't taken for it."""
+    there = host("loaded", "newest", PPM, max_error_ns=1000)
+    here = host("loader", "newest-amd", 0, max_error_ns=1000)
+    with start(fakehost.side(there, **{"x-exchange": "off"})) as source:
+        add_disk(source)
+        source.wait_up()
+        monitor(source, "savevm here")
+        with start(fakehost.side(here)) as other:
+            other.wait_up()
+            source.qmp.execute("quit")
+            source.wait_exit()
+            other.qmp.execute("blockdev-add", disk_of(source))
+            time.sleep(AWAY_S)
+            monitor(other, "loadvm here")
+            wait_running(other)
+            other.wait_beating()
+            judged(there, stepped_ns(there, source, here, other, which=-1),
+                   measure.own_report(other))
 
 
 def test_not_sent():

@@ -23,7 +23,8 @@ static inline struct cf_host_rate cases_rate(uint64_t *r)
     struct cf_host_rate rate = { cases_ppt(r), 0 };
 
     if (cases_below(r, 4)) {
-        rate.doubt_ppt = (int64_t)cf_magnitude(cases_ppt(r));
+        rate.doubt_ppt = (int64_t)(cf_magnitude(cases_ppt(r)) <<
+                                   cases_below(r, 2));
     }
     return rate;
 }

@@ -64,9 +64,9 @@ static void test_truth(void)
         g_assert_true(cf_span_holds(&span, rate_ppt));
         rate = cf_host_rate_learn(adjustment_ppt, &span);
         g_assert_true(cf_host_rate_valid(&rate));
-        if (rate.doubt_ppt < CF_TSC_DOUBT_PPT) {
-            g_assert_cmpint(ABS(rate.ppt - warmer_ppt), <=, rate.doubt_ppt);
-        }
+        g_assert_cmpint(ABS(rate.ppt - warmer_ppt), <=, rate.doubt_ppt);
+        rate = cf_host_rate_learn(adjustment_ppt, NULL);
+        g_assert_cmpint(ABS(rate.ppt - rate_ppt), <=, rate.doubt_ppt);
     }
 }
 
@@ -95,11 +95,16 @@ static void test_day(void)
 /* The TSC is slow by as much as the kernel makes its clock faster. */
 static void test_told(void)
 {
-    const struct cf_host_rate rate = cf_host_rate_learn(50 * PPM, NULL);
+    struct cf_host_rate rate = cf_host_rate_learn(50 * PPM, NULL);
 
     g_assert_cmpint(rate.ppt, >, -50 * PPM);
     g_assert_cmpint(rate.ppt, <, -50 * PPM + PPM / 100);
-    g_assert_cmpint(rate.doubt_ppt, ==, CF_TSC_DOUBT_PPT);
+    /* so that it may still be 500 ppm fast */
+    g_assert_cmpint(rate.doubt_ppt, ==, CF_TSC_DOUBT_PPT - rate.ppt);
+
+    /* A daemon at its wits' end: the TSC would be 500.25 ppm fast. */
+    rate = cf_host_rate_learn(-CF_TSC_DOUBT_PPT, NULL);
+    g_assert_true(cf_host_rate_valid(&rate));
     g_assert_cmpint(cf_host_rate_told(0), ==, 0);
     g_assert_cmpint(cf_host_rate_told(83333 * PPM), ==, 0);
     g_assert_cmpint(cf_host_rate_told(INT64_MIN), ==, 0);
@@ -122,7 +127,7 @@ static void test_nonsense(void)
         }
         rate = cf_host_rate_learn(7 * PPM, &span);
         g_assert_cmpint(rate.ppt, ==, cf_host_rate_told(7 * PPM));
-        g_assert_cmpint(rate.doubt_ppt, ==, CF_TSC_DOUBT_PPT);
+        g_assert_cmpint(rate.doubt_ppt, ==, CF_TSC_DOUBT_PPT - rate.ppt);
     }
 }
 

@@ -65,6 +65,30 @@ static void test_unsynchronised(void)
     crossing_end(&c);
 }
 
+/*
+ * A host whose clock got right only after it was probed, and is being turned
+ * against its TSC: what its kernel tells is worse than nothing.
+ */
+static void test_turned(void)
+{
+    const int64_t turns_ppt[] = { 450 * PPM, -500 * PPM };
+    Crossing c;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(turns_ppt); i++) {
+        fake_reset();
+        fake_hosts[0].rate_ppm = turns_ppt[i] > 0 ? 100 : -100;
+        fake_hosts[0].time.adjustment_ppt = turns_ppt[i];
+        fake_hosts[0].time.synchronised = false;
+        crossing_begin(&c, 1);
+        fake_hosts[0].time.synchronised = true;
+        crossing_cross(&c);
+        g_assert_cmpuint(error_ns(&c), >, 5000 * US);
+        g_assert_cmpuint(error_ns(&c), <=, c.report.time_bound_ns);
+        crossing_end(&c);
+    }
+}
+
 /* A state of a library that knew nothing of rates: the doubt is in the bound. */
 static void test_not_carried(void)
 {
@@ -102,6 +126,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rate/measured", test_measured);
     g_test_add_func("/rate/told", test_told);
     g_test_add_func("/rate/unsynchronised", test_unsynchronised);
+    g_test_add_func("/rate/turned", test_turned);
     g_test_add_func("/rate/not-carried", test_not_carried);
     g_test_add_func("/rate/unstable", test_unstable);
     return g_test_run();
