@@ -29,10 +29,10 @@ def by_file(side):
             return measure.own_report(destination)
 
 
-def passed_through(second, third):
+def passed_through(second, third, **kvmclock):
     """From "newest" to the second, where it isn't started, and on to the third:
     QEMU's report there."""
-    with start(fakehost.side("newest")) as source:
+    with start(fakehost.side("newest", **kvmclock)) as source:
         source.wait_up()
         between, uri = incoming(second, extra=["-S"])
         with between:
