@@ -17,6 +17,7 @@ class Agent:
     def __init__(self, sock, alive):
         self._sock = sock
         self._alive = alive         # says why the host is gone, or None
+        self._asking = False        # still so: an answer was never read
         self._buffer = b""
 
     def wait_ready(self, timeout):
@@ -26,6 +27,9 @@ class Agent:
 
     def ask(self, *words, data=None, timeout=LIMIT_S):
         """The answer's bytes."""
+        if self._asking:
+            raise AgentError("%s: a request was interrupted before" % words[0])
+        self._asking = True
         deadline = time.monotonic() + timeout
         if data is not None:
             words += ("+%d" % len(data),)
@@ -33,8 +37,11 @@ class Agent:
         self._sock.settimeout(timeout)
         self._sock.sendall(request + (data or b""))
         answer = self._line(deadline)
-        if answer.startswith(b"ok "):
-            return self._bytes(int(answer[3:]), deadline)
+        found = (self._bytes(int(answer[3:]), deadline)
+                 if answer.startswith(b"ok ") else None)
+        self._asking = False
+        if found is not None:
+            return found
         raise AgentError("%s: %s" % (words[0], answer[3:].decode("utf-8",
                                                                  "replace")))
 
