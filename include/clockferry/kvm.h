@@ -86,6 +86,13 @@ typedef struct CfHostTime {
     int64_t adjustment_ppt;
 } CfHostTime;
 
+/* cf_time_error_ns - how far off it may be; UINT64_MAX: unknown, as it is for
+ * a clock that isn't synchronised, and where all is 0 */
+static inline uint64_t cf_time_error_ns(const CfHostTime *time)
+{
+    return time->synchronised ? time->max_error_ns : UINT64_MAX;
+}
+
 /**
  * CfHostId - what distinguishes a host, and a boot of it, from others
  * @boot_id: /proc/sys/kernel/random/boot_id; empty when it can't be read

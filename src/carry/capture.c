@@ -86,15 +86,14 @@ static bool measure_rate(const CfVm *vm, const CfState *state,
 {
     const CfHost *host = vm->host;
     const struct cf_moment then = {
-        host->instant, cf_bounds_ns(host->time.max_error_ns, PAIR_NS),
+        host->instant, cf_bounds_ns(cf_time_error_ns(&host->time), PAIR_NS),
     };
     const struct cf_moment now = {
         state->anchor.instant,
         cf_anchor_error_ns(&state->anchor, state->max_error_ns),
     };
 
-    return host->instant_known && host->time_known &&
-           host->time.synchronised &&
+    return host->instant_known &&
            cf_tsc_continuous(&now.instant, &then.instant, host->host_khz) &&
            cf_host_rate_measure(&then, &now, host->host_khz, ret_ppt);
 }
@@ -140,7 +139,7 @@ gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
     state->host_khz = vm->host->host_khz;
     memcpy(state->boot_id, vm->host->id.boot_id, sizeof(state->boot_id));
     time = cf_time_of(vm);
-    state->max_error_ns = cf_max_error_ns(&time);
+    state->max_error_ns = cf_time_error_ns(&time);
     capture_vcpus(vm, state);
     state->unstable = vm->host->offset == CF_OFFSET_REWINDS;
     if (!state->unstable) {

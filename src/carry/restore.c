@@ -40,7 +40,7 @@ static gboolean plan_move(Restore *restore, GError **error)
     move->dst_unstable = host->offset == CF_OFFSET_REWINDS;
     move->clocks_bound_ns = cf_bounds_ns(
         cf_anchor_error_ns(&state->anchor, state->max_error_ns),
-        cf_anchor_error_ns(&restore->anchor, cf_max_error_ns(&time)));
+        cf_anchor_error_ns(&restore->anchor, cf_time_error_ns(&time)));
     plan_channel(restore, both, &channel);
     move->channel = &channel;
     planned = cf_move_plan(move, restore->options.freeze, INT64_MAX);

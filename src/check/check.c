@@ -59,9 +59,7 @@ void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
     if (host->time_known) {
         ret_guest->tai_offset_s = host->time.tai_offset_s;
         ret_guest->leap = host->time.leap;
-        if (host->time.synchronised) {
-            ret_guest->max_error_ns = host->time.max_error_ns;
-        }
+        ret_guest->max_error_ns = cf_time_error_ns(&host->time);
     }
     if (!cf_tsc_freq_on(host, &wanted, &ret_guest->freq)) {
         ret_guest->freq = (struct cf_tsc_freq) { 0 };
@@ -175,8 +173,7 @@ static struct cf_policy_facts facts_of(const CfCheck *check)
         facts.time_bound_ns = cf_time_bound_ns(
             &facts, &guest->freq,
             cf_bounds_ns(guest->max_error_ns,
-                         host->time_known && host->time.synchronised
-                         ? host->time.max_error_ns : UINT64_MAX));
+                         cf_time_error_ns(&host->time)));
     }
     return facts;
 }

@@ -28,8 +28,7 @@ static int verdict(const CfHost *host)
         .rate_known = true,
         .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
         .measured = host->has_offset != CF_ANSWER_YES,
-        .time_bound_ns = host->time_known && host->time.synchronised
-                         ? host->time.max_error_ns : UINT64_MAX,
+        .time_bound_ns = cf_time_error_ns(&host->time),
         .best_rung = host->rung_known ? host->best_rung : CF_RUNG_PLAIN,
         .required_rung = CF_RUNG_PLAIN,
     };

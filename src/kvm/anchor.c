@@ -66,11 +66,6 @@ CfHostTime cf_time_of(const CfVm *vm)
            : vm->ops->get_host_time(&time) < 0 ? (CfHostTime) { 0 } : time;
 }
 
-uint64_t cf_max_error_ns(const CfHostTime *time)
-{
-    return time->synchronised ? time->max_error_ns : UINT64_MAX;
-}
-
 gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
                         GError **error)
 {

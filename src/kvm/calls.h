@@ -35,9 +35,6 @@ gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,
  * all 0 if it can't be had. */
 CfHostTime cf_time_of(const CfVm *vm);
 
-/* How far that may be off; UINT64_MAX if it isn't known. */
-uint64_t cf_max_error_ns(const CfHostTime *time);
-
 /* The clock as it is now, without TAI offset; in parts where the kernel gives
  * no instant. Returns 0 or -errno. */
 int cf_read_clock(const CfVm *vm, CfAnchor *ret_anchor);

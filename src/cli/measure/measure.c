@@ -32,11 +32,6 @@ static bool evaluate_reading(const Measured *m, Reading *r)
     return true;
 }
 
-static uint64_t error_of(const CfHostTime *time)
-{
-    return time->synchronised ? time->max_error_ns : UINT64_MAX;
-}
-
 /* A guest that leaves when the last message does and arrives with it. */
 static bool evaluate_move(Measured *m, const struct cf_channel *channel)
 {
@@ -44,8 +39,8 @@ static bool evaluate_move(Measured *m, const struct cf_channel *channel)
     const struct cf_span *passed_ns = &m->move.channel_ns;
     int64_t apart_ns;
 
-    m->clocks_bound_ns = cf_bounds_ns(error_of(&last->here_time),
-                                      error_of(&last->there_time));
+    m->clocks_bound_ns = cf_bounds_ns(cf_time_error_ns(&last->here_time),
+                                      cf_time_error_ns(&last->there_time));
     m->move = (struct cf_move) {
         .then = last->here, .now = last->there, .channel = channel,
         .host_khz = m->here.host_khz, .clocks_bound_ns = m->clocks_bound_ns,
