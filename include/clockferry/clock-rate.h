@@ -48,6 +48,37 @@ static inline bool cf_host_rate_valid(const struct cf_host_rate *rate)
 }
 
 /**
+ * cf_clock_adjustment_ppt - by how much a kernel makes its clock faster than
+ *                           its clocksource
+ * @freq: "freq" of adjtimex: ppm, with 16 fraction bits
+ * @tick: "tick": microseconds that are added @hz times a second
+ * @hz: USER_HZ
+ */
+static inline int64_t cf_clock_adjustment_ppt(int64_t freq, int64_t tick,
+                                              int64_t hz)
+{
+    const int64_t ppm = 1000000;
+
+    return freq * ppm / 65536 + (tick * hz - ppm) * ppm;
+}
+
+/**
+ * cf_clock_error_ns - how far off a kernel's real time may be
+ * @max_error_us: "maxerror" of adjtimex
+ * @offset: "offset": what it has still to correct, little by little
+ * @nano: that is in ns, not us
+ *
+ * Daemons that let the kernel correct its clock don't count that as an error:
+ * systemd-timesyncd says that there is none, with 0.4 s to go.
+ */
+static inline uint64_t cf_clock_error_ns(int64_t max_error_us, int64_t offset,
+                                         bool nano)
+{
+    return (uint64_t)(max_error_us > 0 ? max_error_us : 0) * 1000 +
+           cf_magnitude(offset) * (nano ? 1 : 1000);
+}
+
+/**
  * struct cf_moment - one reading of a host's TSC and real time
  * @instant: both
  * @error_ns: how far off real time may be; UINT64_MAX: unknown

@@ -72,7 +72,8 @@ typedef enum CfLeap {
 /**
  * CfHostTime - what the kernel knows about its CLOCK_REALTIME
  * @tai_offset_s: TAI - UTC in seconds; 0 when the kernel doesn't know
- * @max_error_ns: the kernel's bound of the clock's error
+ * @max_error_ns: the kernel's bound of the clock's error, and what it has
+ *                still to correct
  * @synchronised: a time daemon steers the clock
  * @leap: a leap second is near
  * @adjustment_ppt: by so much the kernel makes its clock faster than its

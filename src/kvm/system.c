@@ -60,16 +60,6 @@ static CfLeap leap_of(int clock_state)
     }
 }
 
-/* "freq" has 16 fraction bits of a ppm; "tick" are the microseconds that are
- * added USER_HZ times a second, usually 10000. */
-static int64_t adjustment_ppt(const struct timex *now)
-{
-    const int64_t ppm = 1000000;
-
-    return now->freq * ppm / 65536 +
-           (now->tick * sysconf(_SC_CLK_TCK) - ppm) * ppm;
-}
-
 int cf_system_get_time(CfHostTime *ret_time)
 {
     struct timex request = { .modes = 0 };
@@ -79,10 +69,14 @@ int cf_system_get_time(CfHostTime *ret_time)
         return -errno;
     }
     ret_time->tai_offset_s = request.tai;
-    ret_time->max_error_ns = (uint64_t)MAX(request.maxerror, 0) * 1000;
+    ret_time->max_error_ns = cf_clock_error_ns(request.maxerror,
+                                               request.offset,
+                                               request.status & STA_NANO);
     ret_time->synchronised = clock_state != TIME_ERROR;
     ret_time->leap = leap_of(clock_state);
-    ret_time->adjustment_ppt = adjustment_ppt(&request);
+    ret_time->adjustment_ppt = cf_clock_adjustment_ppt(request.freq,
+                                                       request.tick,
+                                                       sysconf(_SC_CLK_TCK));
     return 0;
 }
 

@@ -38,6 +38,7 @@ static const Key keys[] = {
     { "realtime", U64, MEMBER(realtime_base_ns), NULL },
     { "tai-offset", I32, MEMBER(time.tai_offset_s), NULL },
     { "max-error-ns", U64, MEMBER(time.max_error_ns), NULL },
+    { "pending-ns", I64, MEMBER(pending_ns), NULL },
     { "synchronised", BOOLEAN, MEMBER(time.synchronised), NULL },
     { "boot-id", TEXT, MEMBER(id.boot_id), NULL },
     { "clocksource", TEXT, MEMBER(id.clocksource), NULL },

@@ -52,6 +52,7 @@ typedef enum FakeBrink {
  * FakeHost - one host
  * @told_khz: what the kernel takes @khz for in new VMs; 0: for what it is
  * @rate_ppm: by how much the host's TSC is faster than @khz
+ * @pending_ns: so much its kernel has still to add to real time
  * @tsc_base_ticks: host TSC at true time 0
  * @realtime_base_ns: CLOCK_REALTIME at true time 0
  * @tsc_control: it can scale TSCs
@@ -88,6 +89,7 @@ typedef struct FakeHost {
     uint32_t khz;
     uint32_t told_khz;
     int32_t rate_ppm;
+    int64_t pending_ns;
     uint64_t tsc_base_ticks;
     uint64_t realtime_base_ns;
     CfHostTime time;

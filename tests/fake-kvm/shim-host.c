@@ -252,6 +252,8 @@ SHIM_EXPORT int adjtimex(struct timex *request)
     }
     request->tai = time->tai_offset_s;
     request->maxerror = (long)(time->max_error_ns / 1000);
+    request->offset = (long)shim_host.pending_ns;
+    request->status |= STA_NANO;
     request->freq = (long)(time->adjustment_ppt * 65536 / 1000000);
     request->tick = 1000000 / sysconf(_SC_CLK_TCK);
     return time->synchronised ? TIME_OK : TIME_ERROR;

@@ -54,6 +54,17 @@ def test_truth():
         assert_narrow(report)
 
 
+def test_pending():
+    """What a kernel has still to correct is an error, whatever it says."""
+    with start(fakehost.side("newest", **ALONE)) as source:
+        source.wait_up()
+        report, found_ns = moved(source, host(
+            "time-pending", realtime=REAL_NS + 10 * APART_NS,
+            pending_ns=-10 * APART_NS))
+    assert abs(found_ns - 10 * APART_NS) < 100, found_ns
+    assert found_ns <= report["time-bound-ns"], report
+
+
 def test_unknown():
     """Nobody knows without synchronisation, nor where time didn't count."""
     for number, (keys, kvmclock) in enumerate((

@@ -147,9 +147,19 @@ static void test_unknown(void)
     g_assert_cmpuint(bound_ns, ==, UINT64_MAX);
 }
 
+static void test_kernel(void)
+{
+    g_assert_cmpuint(cf_clock_error_ns(20, -3, true), ==, 20003);
+    g_assert_cmpuint(cf_clock_error_ns(20, 3, false), ==, 23000);
+    g_assert_cmpuint(cf_clock_error_ns(-1, 0, false), ==, 0);
+    g_assert_cmpint(cf_clock_adjustment_ppt(0, 10000, 100), ==, 0);
+    g_assert_cmpint(cf_clock_adjustment_ppt(-65536, 10001, 100), ==, 99 * PPM);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/clock-rate/kernel", test_kernel);
     g_test_add_func("/clock-rate/truth", test_truth);
     g_test_add_func("/clock-rate/day", test_day);
     g_test_add_func("/clock-rate/told", test_told);

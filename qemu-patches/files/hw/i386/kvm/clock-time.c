@@ -30,25 +30,18 @@ uint64_t kvmclock_max_error_ns(void)
     struct timex tx = { .modes = 0 };
     int state = adjtimex(&tx);
 
-    return state < 0 || state == TIME_ERROR ? UINT64_MAX
-                                            : MAX(tx.maxerror, 0) * 1000ULL;
+    return state < 0 || state == TIME_ERROR
+           ? UINT64_MAX
+           : cf_clock_error_ns(tx.maxerror, tx.offset, tx.status & STA_NANO);
 }
 
-/*
- * By how much the kernel makes its clock faster than its clocksource: "freq"
- * has 16 fraction bits of a ppm, and "tick", usually 10000, are the
- * microseconds that are added USER_HZ times a second.
- */
 static int64_t kvmclock_adjustment_ppt(void)
 {
-    const int64_t ppm = 1000000;
     struct timex tx = { .modes = 0 };
 
-    if (adjtimex(&tx) < 0) {
-        return 0;
-    }
-    return tx.freq * ppm / 65536 +
-           (tx.tick * sysconf(_SC_CLK_TCK) - ppm) * ppm;
+    return adjtimex(&tx) < 0
+           ? 0 : cf_clock_adjustment_ppt(tx.freq, tx.tick,
+                                         sysconf(_SC_CLK_TCK));
 }
 
 /*
