@@ -83,7 +83,9 @@ def test_good_clocks():
                                         realtime=REAL_NS + 500))
     assert report["elapsed-from"] == "tai", report
     assert abs(step_ns - 500) <= 50, step_ns
-    assert within(report, step_ns) and report["time-bound-ns"] < 102000
+    # nor by more than the doubt of a rate that was measured for a moment
+    assert within(report, step_ns) and \
+        report["time-bound-ns"] < 102000 + report["elapsed-ns"] // 1000
     assert "clocks-wrong-ns" not in report, report
     assert not sentences(words), words
 
