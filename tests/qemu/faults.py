@@ -146,6 +146,7 @@ class Trial:
         self.source, self.destination = source, destination
         self.relay, self.trigger = relay, trigger
         self.ended_by_us = set()
+        self.killed_the_guest = False
 
     # -- what may happen --
 
@@ -186,6 +187,9 @@ class Trial:
         self._end(self.destination, signal.SIGKILL)
 
     def _kill_source(self):
+        """While the guest still runs there it goes with it. Stock's may have
+        left by then: it doesn't wait for an answer at set-up."""
+        self.killed_the_guest = state(self.source) == "running"
         self._end(self.source, signal.SIGKILL)
 
     def _quit_destination(self):
@@ -262,8 +266,11 @@ class Trial:
         runs = [guest for name, guest in ends
                 if states[name] == "running" and beats(guest)]
         wrongs = set()
-        if len(runs) != 1 and not self._killed_after_the_move():
-            wrongs.add("two run" if runs else "none runs")
+        if len(runs) > 1:
+            wrongs.add("two run")
+        if not runs and not self.killed_the_guest \
+                and not self._killed_after_the_move():
+            wrongs.add("none runs")
         for name, guest in ends:
             if states[name] == "deaf":
                 wrongs.add(name + " is deaf")
