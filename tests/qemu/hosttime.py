@@ -8,11 +8,11 @@ from harness.migrate import arrive, go, incoming, load, wait_loaded
 REAL_NS = 1800000000 * 10 ** 9      # of the host "newest" at true time 0
 
 
-def stepped_ns(source, destination, name):
-    """How far ahead of the truth the guest TSC is on that host, coming from
-    "newest", and kvmclock with it."""
-    there = fakehost.clocks(fakehost.log("newest", source.pid))
-    here = fakehost.clocks(fakehost.log(name, destination.pid), which=0)
+def stepped_ns(source, destination, name, came_from="newest", which=0):
+    """How far ahead of the truth the guest TSC is on that host at one of its
+    runs, and kvmclock with it."""
+    there = fakehost.clocks(fakehost.log(came_from, source.pid))
+    here = fakehost.clocks(fakehost.log(name, destination.pid), which=which)
     assert abs(fakehost.clock_step(there, here)) <= 1
     return fakehost.tsc_step_ns(there, here)
 

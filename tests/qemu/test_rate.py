@@ -3,7 +3,7 @@
 as fast as it really was."""
 import time
 
-from hosttime import REAL_NS
+from hosttime import REAL_NS, stepped_ns
 
 from harness import fakehost, measure
 from harness.binaries import start
@@ -26,14 +26,6 @@ def host(name, like, rate_ppm, told_ppm=0, **keys):
                             adjustment_ppt=told_ppm * 10 ** 6, **keys)
 
 
-def stepped_ns(there, source, here, destination, which=0):
-    """How far ahead of the truth the guest TSC arrived."""
-    left = fakehost.clocks(fakehost.log(there, source.pid))
-    came = fakehost.clocks(fakehost.log(here, destination.pid), which=which)
-    assert abs(fakehost.clock_step(left, came)) <= 1
-    return fakehost.tsc_step_ns(left, came)
-
-
 def judged(what, step_ns, report):
     note("%s: stepped %.0f ns, bound %s ns, elapsed %.3f s" % (
         what, step_ns, report["time-bound-ns"], report["elapsed-ns"] / 1e9))
@@ -52,7 +44,7 @@ def saved(there, here, **kvmclock):
         with load(fakehost.side(here), uri) as destination:
             assert wait_loaded(destination)
             arrive(destination)
-            return judged(there, stepped_ns(there, source, here, destination),
+            return judged(there, stepped_ns(source, destination, here, there),
                           measure.own_report(destination))
 
 
@@ -101,7 +93,7 @@ def test_loaded_without():
             monitor(other, "loadvm here")
             wait_running(other)
             other.wait_beating()
-            judged(there, stepped_ns(there, source, here, other, which=-1),
+            judged(there, stepped_ns(source, other, here, there, which=-1),
                    measure.own_report(other))
 
 
@@ -127,7 +119,7 @@ def test_over_a_socket():
                 assert info["status"] == "completed", destination.stderr()
                 arrive_late(destination, AWAY_S)
                 step_ns, bound_ns = judged(
-                    there, stepped_ns(there, source, here, destination),
+                    there, stepped_ns(source, destination, here, there),
                     measure.own_report(destination))
                 assert step_ns < PPM * AWAY_S * 1000 / 4, step_ns
                 assert bound_ns < PPM * AWAY_S * 10 ** 4, bound_ns
