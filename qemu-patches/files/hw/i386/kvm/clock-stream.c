@@ -176,6 +176,11 @@ static int kvmclock_carried_pre_save(void *opaque)
     if (c->carried_from == CARRIED_CAPTURED) {
         kvmclock_collect_exchanges(&c->carried);
     }
+    if (!c->config.exchange) {
+        /* Older QEMUs take what was, for they don't know what was meant. */
+        c->carried.fn.system_ns += c->carried.ahead_ns;
+        c->carried.ahead_ns = 0;
+    }
     return kvmclock_may_send(c) ? 0 : -EIO;
 }
 
