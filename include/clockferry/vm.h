@@ -122,8 +122,8 @@ typedef struct CfRestoreOptions {
  *                 together; UINT64_MAX: unknown
  * @round_trip_ns: the shortest of the messages'; UINT64_MAX: there were none
  *                 that prove anything
- * @meant_known: @meant is
- * @meant: what function of the boot vCPU's TSC kvmclock was to be
+ * @meant: what function of the boot vCPU's TSC kvmclock was to be, if
+ *         @function_carried; see cf_state_as_meant()
  * @clocks_wrong_ns: by so much at least the hosts' clocks are wrong, together;
  *                   0 if nothing shows that they are
  * @reserved: 0; room for later versions
@@ -155,9 +155,8 @@ typedef struct CfReport {
     uint64_t time_bound_ns;
     uint64_t round_trip_ns;
     uint64_t clocks_wrong_ns;
-    bool meant_known;
     struct cf_clock_fn meant;
-    uint64_t reserved[4];
+    uint64_t reserved[5];
 } CfReport;
 
 G_BEGIN_DECLS

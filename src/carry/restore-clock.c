@@ -63,8 +63,6 @@ gboolean cf_restore_clock(Restore *restore, GError **error)
     if (call.result < 0) {
         return cf_fail_call(error, "KVM_SET_CLOCK", call.result);
     }
-    report->meant_known = ladder->target.carried;
-    report->meant = ladder->target.fn;
     report->rung = ladder->rung;
     report->tries = ladder->tries;
     report->residual_known = ladder->residual_known;

@@ -70,6 +70,7 @@ static gboolean plan_target(Restore *restore, CfTscOutcome tsc, GError **error)
     }
     restore->report.function_carried = target->carried &&
                                        !restore->move.unstable;
+    restore->report.meant = target->fn;
     return TRUE;
 }
 

@@ -6,7 +6,7 @@ import struct
 
 from harness import fakehost, measure, stream
 from harness.binaries import start
-from harness.migrate import arrive, go, load, wait_loaded
+from harness.migrate import arrive, cross, go, load, wait_loaded
 from test_hostile import SYSTEM_NS_AT
 
 RATE = b"kvmclock/guest_clock/rate"
@@ -91,3 +91,17 @@ def test_passed_on():
                 again = saved(guest)
                 assert AHEAD not in again
                 assert system_ns(again) == system_ns(data) + ahead_ns
+
+
+def test_paused():
+    """A pause doesn't make an arrival's error the guest's own, not even where
+    the clock isn't set after it, for the host can't stop a TSC."""
+    with start(fakehost.side("ignoring")) as source:
+        source.wait_up()
+        there = cross(source, fakehost.side("ignoring"), brackets=False,
+                      extra=["-trace", "kvmclock_as_meant"]).destination
+        with there as guest:
+            for count in 1, 2, 3:
+                guest.qmp.execute("stop")
+                guest.qmp.execute("cont")
+                assert guest.stderr().count("kvmclock_as_meant") == count

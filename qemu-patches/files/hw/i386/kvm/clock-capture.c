@@ -143,7 +143,7 @@ void kvmclock_carry_as_meant(KVMClockCarried *c, const KVMClockReport *arrival)
 {
     const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
 
-    if (arrival->valid && arrival->meant_known &&
+    if (arrival->valid && arrival->result.carried &&
         c->flags & KVMCLOCK_STATE_FN &&
         !(c->flags & KVMCLOCK_STATE_UNSTABLE) &&
         cf_fn_as_meant(&c->fn, &arrival->meant, &boot, &c->anchor,

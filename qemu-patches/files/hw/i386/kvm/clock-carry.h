@@ -59,8 +59,7 @@ typedef struct KVMClockReport {
     struct cf_move move;        /* same host?  how much time? */
     int64_t now_ns;             /* monotonic clock at the end of it */
     struct cf_result result;    /* how well */
-    struct cf_clock_fn meant;   /* what kvmclock was to be */
-    bool meant_known;
+    struct cf_clock_fn meant;   /* what kvmclock was to be, if @carried */
     int tries;
     bool skew_known;
     uint64_t skew_ticks;

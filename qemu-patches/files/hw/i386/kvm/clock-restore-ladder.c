@@ -83,8 +83,6 @@ bool kvmclock_restore_clock(KVMClockRestoring *r, Error **errp)
                          "kvmclock: KVM_SET_CLOCK failed");
         return false;
     }
-    r->report->meant_known = ladder->target.carried;
-    r->report->meant = ladder->target.fn;
     result->rung = ladder->rung;
     result->residual_known = ladder->residual_known;
     result->residual_ns = ladder->residual_ns;

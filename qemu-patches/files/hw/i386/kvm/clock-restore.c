@@ -198,6 +198,7 @@ static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
         return false;
     }
     r->report->result.carried = target->carried && !r->report->move.unstable;
+    r->report->meant = target->fn;
     return true;
 }
 
