@@ -196,7 +196,7 @@ CF_API gboolean cf_restore(const CfVm *vm, const CfState *state,
 
 /**
  * cf_state_as_meant - leave an arrival's small error behind
- * @state: what cf_capture() gave
+ * @state: what cf_capture() gave; once is enough
  * @report: of the cf_restore() by which this guest had come
  *
  * Each arrival may be off by 2 ns. If kvmclock still is what it was set to be

@@ -137,6 +137,27 @@ static void test_changed(void)
     crossing_end(&c);
 }
 
+/* Who asks twice isn't told less. */
+static void test_twice(void)
+{
+    int64_t ahead_ns;
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    hop(&c, true);
+    cf_state_free(c.state);
+    turn_round(&c);
+    cf_capture(&c.source, &c.state, NULL);
+    c.state->fn.system_ns += 2;
+    g_assert_true(cf_state_as_meant(c.state, &c.report));
+    ahead_ns = c.state->fn_ahead_ns;
+    g_assert_cmpint(ahead_ns, !=, 0);
+    g_assert_false(cf_state_as_meant(c.state, &c.report));
+    g_assert_cmpint(c.state->fn_ahead_ns, ==, ahead_ns);
+    crossing_end(&c);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -144,5 +165,6 @@ int main(int argc, char **argv)
     g_test_add_func("/chain/closed-loop", test_closed_loop);
     g_test_add_func("/chain/without", test_without);
     g_test_add_func("/chain/changed", test_changed);
+    g_test_add_func("/chain/twice", test_twice);
     return g_test_run();
 }
