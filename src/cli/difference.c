@@ -129,10 +129,20 @@ static void find_skew(const Pair *pair, Difference *d)
     d->skew_known = cf_tsc_skew(&pair->move, vcpus, n, &d->skew_ticks);
 }
 
+/* By what kvmclock was, not by what it was meant to be. */
+static CfState as_was(const CfState *state)
+{
+    CfState was = *state;
+
+    was.fn.system_ns += (uint64_t)was.fn_ahead_ns;
+    return was;
+}
+
 gboolean difference_of(const CfState *before, const CfState *after,
                        Difference *ret_difference, GError **error)
 {
-    Pair pair = { .before = before, .after = after };
+    const CfState was = as_was(before), is = as_was(after);
+    Pair pair = { .before = &was, .after = &is };
     Difference d = { 0 };
 
     pair.boot = vcpu_of(&pair, 0);

@@ -133,6 +133,18 @@ def test_steps():
     assert abs(int(said["tsc_step_ns"]) + 2000) < 20, said
 
 
+def test_as_meant():
+    """A clock that was ahead of its function, before and after"""
+    before, after = (state(A, hours * HOUR, 5 * 10 ** 12 + (hours - 1) * TICKS,
+                           10 ** 12 + (hours - 1) * HOUR) for hours in (1, 2))
+    plain = diff(before, after)[1]
+    before["clock_fn"]["ahead_ns"] = 3
+    after["clock_fn"]["ahead_ns"] = -2
+    said = diff(before, after)[1]
+    for member in "clock_step_ns", "mismatch_ns":
+        assert int(said[member]) == int(plain[member]) - 5, (plain, said)
+
+
 def test_skew():
     """A vCPU whose TSC moved against the boot vCPU's"""
     status, said = moved(skews=(0, -77))
