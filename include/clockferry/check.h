@@ -27,6 +27,7 @@
  *                unknown, as it is for a clock that isn't synchronised
  * @tai_offset_s: TAI - UTC on its host, 0 when unknown
  * @leap: what its host's kernel knows about a leap second
+ * @machine: digest of which machine its host is, 0 when unknown
  * @reserved: 0; room for later versions
  */
 typedef struct CfGuest {
@@ -42,7 +43,8 @@ typedef struct CfGuest {
     uint64_t max_error_ns;
     int32_t tai_offset_s;
     CfLeap leap;
-    uint64_t reserved[4];
+    uint64_t machine;
+    uint64_t reserved[3];
 } CfGuest;
 
 /**
@@ -64,7 +66,8 @@ typedef struct CfGuest {
  * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, as far as
  *                              is known
  * @CF_FINDING_SAME_HOST: source and destination are the same host
- * @CF_FINDING_UNPROVEN: the boot ids are the same, but the TSCs aren't
+ * @CF_FINDING_UNPROVEN: boot ids or machines are the same, but nothing proves
+ *                       that the TSC is
  * @CF_FINDING_TOLERANCE: kvm.tsc_tolerance_ppm is unknown; 250 is assumed
  * @CF_FINDING_TAI: a leap second would count, or the TAI offsets differ
  * @CF_FINDING_LEAP: a leap second is near
@@ -121,6 +124,7 @@ typedef struct CfFinding {
  *                     TSC, if the guest runs within 50 ms of the restore
  * @n_findings: number of findings
  * @findings: the findings, those that decide first
+ * @kexec: they are, but with another kernel there, by kexec
  * @reserved: 0; room for later versions
  */
 typedef struct CfCheck {
@@ -139,6 +143,7 @@ typedef struct CfCheck {
     uint64_t kvmclock_bound_ns;
     unsigned int n_findings;
     CfFinding findings[CF_FINDINGS_MAX];
+    bool kexec;
     uint64_t reserved[4];
 } CfCheck;
 

@@ -507,6 +507,7 @@ static inline uint64_t cf_first_run_ns(const struct cf_record *record,
  * @tsc: what became of the TSCs
  * @rate_known: @rate_error_ppt is known
  * @rate_error_ppt: how much faster the TSC runs than on the source
+ * @kexec_ppt: see cf_move_kexec_ppt()
  */
 struct cf_result {
     enum cf_rung rung;
@@ -518,6 +519,7 @@ struct cf_result {
     enum cf_tsc_outcome tsc;
     bool rate_known;
     int64_t rate_error_ppt;
+    int64_t kexec_ppt;
 };
 
 /**
@@ -528,7 +530,8 @@ struct cf_result {
  * What was read back, how well that is known, and two roundings. A clock that
  * was set as a value also parts by the rates' difference until then; and by
  * KVM's arithmetic, which knows frequencies to the kHz (1 ppm above 1 GHz), if
- * an update of the master clock may still come. False if it isn't known.
+ * an update of the master clock may still come. After a kexec the clock parts
+ * from the source's function in any case. False if it isn't known.
  */
 static inline bool cf_bound_ns(const struct cf_result *result,
                                uint64_t first_run_ns, uint64_t *ret_ns)
@@ -544,7 +547,11 @@ static inline bool cf_bound_ns(const struct cf_result *result,
     if (!cf_rate_is_exact(result->rate_error_ppt)) {
         rate_ppt += cf_magnitude(result->rate_error_ppt);
     }
-    if (rate_ppt && result->rung >= CF_RUNG_CLOSED_LOOP) {
+    if (result->rung < CF_RUNG_CLOSED_LOOP) {
+        rate_ppt = 0;
+    }
+    rate_ppt += cf_magnitude(result->kexec_ppt);
+    if (rate_ppt) {
         bound_ns += rate_ppt * first_run_ns / 1000000000000ULL + 1;
     }
     if (bound_ns > UINT64_MAX) {

@@ -52,6 +52,8 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @host_khz: frequency of the source's host TSC, as its kernel tells
  * @rate: how far from that it really is, as far as the source knew
  * @same_host: both are one host, and that is proven
+ * @kexec_khz: but it was given another kernel since, by kexec, that takes the
+ *             TSC for one of this frequency; 0: it wasn't
  * @unstable: the source's TSC was, so the guest's is a guess
  * @dst_unstable: the destination's is
  * @clocks_bound_ns: how far apart both hosts' real times may be by what their
@@ -65,7 +67,8 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @channel_ns: limits of the time in between that @channel proves, and
  * @round_trip_ns: its shortest round trip; UINT64_MAX: it wasn't asked, or
  *                 proves nothing
- * @time: the time in between, by clocks and channel; not for one host
+ * @time: the time in between, by clocks and channel; for one host only how far
+ *        it may be off, if its identity lies
  * @passed_ns: the time in between
  * @elapsed_ns: how much of it counts
  *
@@ -78,6 +81,7 @@ struct cf_move {
     uint32_t host_khz;
     struct cf_host_rate rate;
     bool same_host;
+    uint32_t kexec_khz;
     bool unstable;
     bool dst_unstable;
     bool frozen;
@@ -92,6 +96,84 @@ struct cf_move {
     int64_t passed_ns;
     int64_t elapsed_ns;
 };
+
+/* How much faster two kernels take one TSC for, in ppt. */
+static inline bool cf_khz_apart(uint32_t khz, uint32_t than_khz,
+                                int64_t *ret_ppt)
+{
+    const struct cf_tsc_freq freq = cf_tsc_unscaled(khz, 0);
+    const struct cf_tsc_freq than = cf_tsc_unscaled(than_khz, 0);
+
+    return cf_tsc_rate_error_ppt(&freq, &than, ret_ppt);
+}
+
+/*
+ * The same machine with another kernel: its TSC ran on, and the kernels took
+ * it for one of nearly the same frequency. Machines have the identities of
+ * those that they were cloned from; so there is a bound.
+ */
+static inline bool cf_move_kexeced(struct cf_move *move, uint32_t now_khz)
+{
+    const struct cf_moment now = { move->now, move->clocks_bound_ns };
+    const struct cf_moment then = { move->then, 0 };
+    int64_t ppt;
+
+    return !move->unstable && !move->dst_unstable &&
+           cf_khz_apart(now_khz, move->host_khz, &ppt) &&
+           cf_rate_is_within(ppt, CF_RATE_LIMIT_PPT) &&
+           cf_tsc_went_on(&now, &then, move->host_khz, &move->rate,
+                          &move->time.bound_ns);
+}
+
+/**
+ * cf_move_hosts - write whether it is one host, by the members before @frozen
+ * @move: and its @clocks_bound_ns
+ * @same_boot: both have the same boot id, and it is known
+ * @same_machine: both have the same identity, and it is known
+ * @now_khz: frequency of the destination's host TSC, as its kernel tells
+ *
+ * Not proven is not the same.
+ */
+static inline void cf_move_hosts(struct cf_move *move, bool same_boot,
+                                 bool same_machine, uint32_t now_khz)
+{
+    move->same_host = cf_same_host(same_boot, &move->now, now_khz,
+                                   &move->then, move->host_khz);
+    move->kexec_khz = !same_boot && same_machine &&
+                      cf_move_kexeced(move, now_khz) ? now_khz : 0;
+    if (move->kexec_khz) {
+        move->same_host = true;
+    } else {
+        move->time.bound_ns = move->clocks_bound_ns;
+    }
+}
+
+/**
+ * cf_move_freq - a source's frequency as this host's kernel would tell it
+ *
+ * A kernel that came by kexec calls one and the same frequency another one.
+ */
+static inline struct cf_tsc_freq cf_move_freq(const struct cf_move *move,
+                                              struct cf_tsc_freq freq)
+{
+    if (move->kexec_khz && freq.host_khz) {
+        freq.host_khz = move->kexec_khz;
+    }
+    return freq;
+}
+
+/**
+ * cf_move_kexec_ppt - how much faster kvmclock runs on one and the same TSC
+ *
+ * By the new kernel's idea of its frequency. 0 if there was no kexec.
+ */
+static inline int64_t cf_move_kexec_ppt(const struct cf_move *move)
+{
+    int64_t ppt;
+
+    return move->kexec_khz &&
+           cf_khz_apart(move->host_khz, move->kexec_khz, &ppt) ? ppt : 0;
+}
 
 /* Real time, and the limits that the channel proves, for two hosts. */
 static inline bool cf_move_time(struct cf_move *move)
@@ -248,8 +330,9 @@ static inline bool cf_move_shift(const struct cf_move *move,
  * @elapsed_ns: how far the time that passed between two hosts may be from true;
  *              UINT64_MAX: unknown
  *
- * An offset is rounded to a tick; on one host nothing is computed. UINT64_MAX
- * if it isn't known.
+ * An offset is rounded to a tick; on one host nothing is computed, but if that
+ * was kexec'ed, it may be another one that happens to be alike. UINT64_MAX if
+ * it isn't known.
  */
 static inline uint64_t cf_time_bound_ns(const struct cf_policy_facts *f,
                                         const struct cf_tsc_freq *freq,
@@ -261,7 +344,7 @@ static inline uint64_t cf_time_bound_ns(const struct cf_policy_facts *f,
     if (!cf_offset_fits(f)) {
         return UINT64_MAX;
     }
-    if (f->same_host) {
+    if (f->same_host && !f->kexec) {
         return set_ns;
     }
     return cf_tsc_freq_khz(freq, &khz)

@@ -98,6 +98,8 @@ static inline bool cf_rate_is_exact(int64_t error_ppt)
  * @policy: the user's choice
  * @promised: the guest was given invtsc or a tsc-frequency
  * @same_host: source and destination share one TSC, and that is proven
+ * @kexec: it was given another kernel in between, so that only real time proves
+ *         that
  * @rate_known: @rate_error_ppt could be computed
  * @rate_error_ppt: (destination - source) / source in 10^-12
  * @offset: what the destination does with a TSC offset
@@ -111,6 +113,7 @@ struct cf_policy_facts {
     enum cf_policy policy;
     bool promised;
     bool same_host;
+    bool kexec;
     bool rate_known;
     int64_t rate_error_ppt;
     enum cf_offset offset;
@@ -203,7 +206,7 @@ cf_policy_measured(const struct cf_policy_facts *f)
 
 static inline enum cf_verdict cf_policy_time(const struct cf_policy_facts *f)
 {
-    return cf_policy_inexact(f, !f->same_host &&
+    return cf_policy_inexact(f, (!f->same_host || f->kexec) &&
                              f->time_bound_ns > CF_TIME_LIMIT_NS);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How fast a host's TSC really runs, and how long a time is by it.
+ * How fast a host's TSC really runs, how long a time is by it, and whether it
+ * ran on all that time.
  *
  * A kernel tells a TSC's frequency in kHz, as it measured it when it booted,
  * or as the CPU claims. The real one is up to tens of ppm away from that, and
@@ -207,6 +208,48 @@ static inline bool cf_tsc_time(int64_t real_ns, uint64_t bound_ns,
     *ret_bound_ns = cf_bounds_ns(bound_ns,
                                  (uint64_t)cf_div_up(doubt + of_bound,
                                                      CF_PPT) + 1);
+    return true;
+}
+
+/**
+ * cf_tsc_went_on - is the later of two readings of the same TSC, never reset?
+ * @now: the later reading
+ * @then: the earlier one
+ * @khz: the TSC's printed frequency at @then
+ * @rate: and its rate
+ * @ret_bound_ns: if it is another TSC after all, that happens to fit, the time
+ *                by it may be that far from true
+ *
+ * It advanced by as much as real time did, to within what both errors and the
+ * rate leave open, and is older than that: a TSC that was reset meanwhile
+ * can't be, for it began at 0.
+ *
+ * Return: false also when it can't be told, as by a TSC that was young at
+ * @then, or by a real time that isn't synchronised.
+ */
+static inline bool cf_tsc_went_on(const struct cf_moment *now,
+                                  const struct cf_moment *then, uint32_t khz,
+                                  const struct cf_host_rate *rate,
+                                  uint64_t *ret_bound_ns)
+{
+    const uint64_t error_ns = cf_bounds_ns(then->error_ns, now->error_ns);
+    uint64_t age_ns, tsc_ns, bound_ns;
+    int64_t real_ns, time_ns, apart_ns;
+
+    if (now->instant.host_ticks < then->instant.host_ticks ||
+        !cf_ticks_to_ns(now->instant.host_ticks, khz, &age_ns) ||
+        !cf_ticks_to_ns(now->instant.host_ticks - then->instant.host_ticks,
+                        khz, &tsc_ns) || tsc_ns > INT64_MAX ||
+        !cf_elapsed_ns(&now->instant, &then->instant, &real_ns) ||
+        !cf_tsc_time(real_ns, error_ns, rate, &time_ns, &bound_ns)) {
+        return false;
+    }
+    if (__builtin_sub_overflow((int64_t)tsc_ns, time_ns, &apart_ns) ||
+        bound_ns > INT64_MAX || cf_magnitude(apart_ns) > bound_ns ||
+        (cf_s128)age_ns <= (cf_s128)time_ns + (int64_t)bound_ns) {
+        return false;
+    }
+    *ret_bound_ns = bound_ns + cf_magnitude(apart_ns);
     return true;
 }
 

@@ -107,7 +107,7 @@ typedef struct CfHost {
     struct cf_instant instant;
     CfHostId id;
     uint64_t duration_ns;
-    uint64_t reserved[7];
+    uint64_t reserved[6];
 } CfHost;
 
 G_BEGIN_DECLS

@@ -104,6 +104,8 @@ static inline uint64_t cf_time_error_ns(const CfHostTime *time)
  *             (VMX, Intel); 0 when unknown
  * @invariant_tsc: the CPU says that its TSC never changes its rate or stops
  * @is_guest: this host is itself a virtual machine
+ * @machine: digest of what its firmware and its CPU say about which machine it
+ *           is; 0 when unknown, as it is where only root may read that
  */
 typedef struct CfHostId {
     char boot_id[CF_BOOT_ID_SIZE];
@@ -113,6 +115,7 @@ typedef struct CfHostId {
     uint32_t frac_bits;
     CfAnswer invariant_tsc;
     CfAnswer is_guest;
+    uint64_t machine;
 } CfHostId;
 
 /**

@@ -84,6 +84,7 @@ typedef struct cf_anchor CfAnchor;
  * @host_khz: frequency of the source's TSC, as its kernel tells; not 0
  * @rate: how far from that it really is; unknown if all 0
  * @boot_id: the source's boot id; empty when unknown
+ * @machine: digest of which machine the source is; 0 when unknown
  * @max_error_ns: bound of the real time's error; UINT64_MAX when unknown, as it
  *                is for a clock that isn't synchronised
  * @unstable: the source's TSC was, so @fn is a guess
@@ -100,6 +101,7 @@ typedef struct CfState {
     uint32_t host_khz;
     struct cf_host_rate rate;
     char boot_id[CF_BOOT_ID_SIZE];
+    uint64_t machine;
     uint64_t max_error_ns;
     bool unstable;
     CfFnOrigin fn_origin;

@@ -103,7 +103,7 @@ typedef struct CfRestoreOptions {
  * @rate_error_ppt: (destination - source) / source in 10^-12, of the vCPU
  *                  where it is largest
  * @same_host: boot id, frequency and TSC prove that source and destination
- *             share one TSC
+ *             share one TSC; after a kexec machine, TSC and real time do
  * @tsc: what became of the TSCs
  * @skew_known: the TSCs could be compared, to the tick
  * @skew_ticks: how far the vCPUs' TSCs moved apart
@@ -126,6 +126,9 @@ typedef struct CfRestoreOptions {
  *         @function_carried; see cf_state_as_meant()
  * @clocks_wrong_ns: by so much at least the hosts' clocks are wrong, together;
  *                   0 if nothing shows that they are
+ * @kexec: the host is the same, but with another kernel, by kexec
+ * @kexec_ppt: by how much faster that makes kvmclock run on the same TSC, in
+ *             10^-12
  * @reserved: 0; room for later versions
  *
  * @page, @set_ticks and @guest_khz serve cf_report_bound().
@@ -156,7 +159,9 @@ typedef struct CfReport {
     uint64_t round_trip_ns;
     uint64_t clocks_wrong_ns;
     struct cf_clock_fn meant;
-    uint64_t reserved[5];
+    bool kexec;
+    int64_t kexec_ppt;
+    uint64_t reserved[3];
 } CfReport;
 
 G_BEGIN_DECLS

@@ -138,6 +138,7 @@ gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
     }
     state->host_khz = vm->host->host_khz;
     memcpy(state->boot_id, vm->host->id.boot_id, sizeof(state->boot_id));
+    state->machine = vm->host->id.machine;
     time = cf_time_of(vm);
     state->max_error_ns = cf_time_error_ns(&time);
     capture_vcpus(vm, state);

@@ -12,6 +12,12 @@ static inline bool cf_same_boot(const char *a, const char *b)
     return a[0] && !strcmp(a, b);
 }
 
+/* Nor is an unknown machine anybody's. */
+static inline bool cf_same_machine(uint64_t a, uint64_t b)
+{
+    return a && a == b;
+}
+
 /* A vCPU's frequency is what was seen, not what KVM was asked for. */
 static inline struct cf_tsc cf_tsc_of(const CfVcpuState *vcpu)
 {

@@ -34,6 +34,7 @@ bool cf_report_bound(const CfVm *vm, const CfReport *report,
         .tsc = report->tsc,
         .rate_known = report->rate_known,
         .rate_error_ppt = report->rate_error_ppt,
+        .kexec_ppt = report->kexec_ppt,
     };
     CfPvclockRecord record;
     const bool read = read_record(vm, report->page, &record);

@@ -31,6 +31,7 @@ void cf_read_tscs(Restore *restore)
         struct cf_vcpu *vcpu = &restore->vcpus[i];
 
         vcpu->src = cf_tsc_of(&restore->state->vcpus[i]);
+        vcpu->src.freq = cf_move_freq(&restore->move, vcpu->src.freq);
         vcpu->before_ticks = vcpu->dst.offset_ticks;
     }
 }

@@ -32,15 +32,14 @@ static gboolean plan_move(Restore *restore, GError **error)
     move->now = restore->anchor.instant;
     move->host_khz = state->host_khz;
     move->rate = state->rate;
-    move->same_host = cf_same_host(cf_same_boot(state->boot_id,
-                                                host->id.boot_id),
-                                   &move->now, host->host_khz, &move->then,
-                                   state->host_khz);
     move->unstable = state->unstable;
     move->dst_unstable = host->offset == CF_OFFSET_REWINDS;
     move->clocks_bound_ns = cf_bounds_ns(
         cf_anchor_error_ns(&state->anchor, state->max_error_ns),
         cf_anchor_error_ns(&restore->anchor, cf_time_error_ns(&time)));
+    cf_move_hosts(move, cf_same_boot(state->boot_id, host->id.boot_id),
+                  cf_same_machine(state->machine, host->id.machine),
+                  host->host_khz);
     plan_channel(restore, both, &channel);
     move->channel = &channel;
     planned = cf_move_plan(move, restore->options.freeze, INT64_MAX);
@@ -133,12 +132,15 @@ static void report_move(Restore *restore)
     const CfHost *host = restore->vm->host;
     const struct cf_policy_facts facts = {
         .same_host = move->same_host,
+        .kexec = move->kexec_khz,
         .offset = host->offset,
         .measured = host->has_offset != CF_ANSWER_YES,
     };
     CfReport *report = &restore->report;
 
     report->same_host = move->same_host;
+    report->kexec = move->kexec_khz;
+    report->kexec_ppt = cf_move_kexec_ppt(move);
     report->frozen = move->frozen;
     report->passed_ns = move->passed_ns;
     report->elapsed_ns = move->elapsed_ns;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The findings of a check in sentences, and what to do about them. */
 #include <clockferry/check.h>
+#include "carry/carry.h"
 #include "kvm/calls.h"
 #include "text/units.h"
 
@@ -170,6 +171,18 @@ static const Words words[] = {
     },
 };
 
+/* Of a host with another boot id. */
+static const Words kexeced = {
+    "the source and the destination are the same machine, with another kernel "
+    "since (kexec); its TSC ran on", NULL,
+};
+static const Words unproven_machine = {
+    "both hosts say that they are the same machine, but nothing proves that "
+    "its TSC ran on: it was reset or young, or a clock isn't synchronised",
+    "have NTP or PTP synchronise the clocks before and after a kexec, and "
+    "probe again",
+};
+
 static const Words *words_of(const CfCheck *check, CfFindingKind kind)
 {
     static const Words none = { "nothing is known about this", NULL };
@@ -178,8 +191,12 @@ static const Words *words_of(const CfCheck *check, CfFindingKind kind)
         "end up where it should",
         "choose a destination that keeps it",
     };
+    const bool same_boot = cf_same_boot(check->guest->boot_id,
+                                        check->destination->id.boot_id);
 
     return kind == CF_FINDING_TIME_UNKNOWN && loses_offset(check) ? &lost
+           : kind == CF_FINDING_SAME_HOST && check->kexec ? &kexeced
+           : kind == CF_FINDING_UNPROVEN && !same_boot ? &unproven_machine
            : kind < G_N_ELEMENTS(words) ? &words[kind] : &none;
 }
 

@@ -54,6 +54,7 @@ void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
     ret_guest->host_khz = host->host_khz;
     memcpy(ret_guest->host, host->id.name, sizeof(ret_guest->host));
     memcpy(ret_guest->boot_id, host->id.boot_id, sizeof(ret_guest->boot_id));
+    ret_guest->machine = host->id.machine;
     ret_guest->instant_known = host->instant_known;
     ret_guest->instant = host->instant;
     if (host->time_known) {
@@ -91,6 +92,7 @@ void cf_guest_from_state(const CfState *state, CfGuest *ret_guest)
     guest_defaults(ret_guest);
     ret_guest->host_khz = state->host_khz;
     memcpy(ret_guest->boot_id, state->boot_id, sizeof(ret_guest->boot_id));
+    ret_guest->machine = state->machine;
     ret_guest->instant_known = true;
     ret_guest->instant = state->anchor.instant;
     ret_guest->max_error_ns = cf_anchor_error_ns(&state->anchor,
@@ -106,25 +108,37 @@ static void find(CfCheck *check, CfFindingKind kind, enum cf_verdict verdict)
     check->verdict = MAX(check->verdict, verdict);
 }
 
-/* Whichever was looked at first. */
-static bool is_same_host(const CfGuest *guest, const CfHost *host)
+/* Whichever was looked at first; but a kernel that is gone takes no guest. */
+static struct cf_move compare_hosts(const CfGuest *guest, const CfHost *host)
 {
-    const bool same_boot = guest->instant_known && host->instant_known &&
-                           cf_same_boot(guest->boot_id, host->id.boot_id);
+    const bool known = guest->instant_known && host->instant_known;
+    const bool same_boot = known && cf_same_boot(guest->boot_id,
+                                                 host->id.boot_id);
+    struct cf_move move = {
+        .then = guest->instant,
+        .now = host->instant,
+        .host_khz = guest->host_khz,
+        .dst_unstable = host->offset == CF_OFFSET_REWINDS,
+        .clocks_bound_ns = cf_bounds_ns(guest->max_error_ns,
+                                        cf_time_error_ns(&host->time)),
+    };
 
-    return cf_same_host(same_boot, &guest->instant, guest->host_khz,
-                        &host->instant, host->host_khz) ||
-           cf_same_host(same_boot, &host->instant, host->host_khz,
-                        &guest->instant, guest->host_khz);
+    cf_move_hosts(&move, same_boot,
+                  known && cf_same_machine(guest->machine, host->id.machine),
+                  host->host_khz);
+    move.same_host = move.same_host ||
+                     cf_same_host(same_boot, &guest->instant, guest->host_khz,
+                                  &host->instant, host->host_khz);
+    return move;
 }
 
-static void compare_rates(CfCheck *check)
+static void compare_rates(CfCheck *check, const struct cf_move *move)
 {
-    const struct cf_tsc_freq *wanted = &check->guest->freq;
+    const struct cf_tsc_freq wanted = cf_move_freq(move, check->guest->freq);
     cf_u128 drift_ns;
 
-    if (!cf_tsc_freq_on(check->destination, wanted, &check->freq) ||
-        !cf_tsc_rate_error_ppt(&check->freq, wanted,
+    if (!cf_tsc_freq_on(check->destination, &wanted, &check->freq) ||
+        !cf_tsc_rate_error_ppt(&check->freq, &wanted,
                                &check->rate_error_ppt)) {
         return;
     }
@@ -151,7 +165,8 @@ static void judge_offset(CfCheck *check, const struct cf_policy_facts *facts)
     }
 }
 
-static struct cf_policy_facts facts_of(const CfCheck *check)
+static struct cf_policy_facts facts_of(const CfCheck *check,
+                                       const struct cf_move *move)
 {
     const CfGuest *guest = check->guest;
     const CfHost *host = check->destination;
@@ -159,6 +174,7 @@ static struct cf_policy_facts facts_of(const CfCheck *check)
         .policy = guest->policy,
         .promised = guest->promised,
         .same_host = check->same_host,
+        .kexec = check->kexec,
         .rate_known = check->rate_known,
         .rate_error_ppt = check->rate_error_ppt,
         /* what nobody tried is taken for what would be worst */
@@ -170,10 +186,8 @@ static struct cf_policy_facts facts_of(const CfCheck *check)
     };
 
     if (host->offset_known) {
-        facts.time_bound_ns = cf_time_bound_ns(
-            &facts, &guest->freq,
-            cf_bounds_ns(guest->max_error_ns,
-                         cf_time_error_ns(&host->time)));
+        facts.time_bound_ns = cf_time_bound_ns(&facts, &guest->freq,
+                                               move->time.bound_ns);
     }
     return facts;
 }
@@ -196,7 +210,7 @@ static void judge(CfCheck *check, const struct cf_policy_facts *facts)
 }
 
 /* kvmclock against the guest's TSC, at the first run. */
-static void bound_kvmclock(CfCheck *check,
+static void bound_kvmclock(CfCheck *check, const struct cf_move *move,
                            const struct cf_policy_facts *facts)
 {
     const struct cf_result expected = {
@@ -209,6 +223,7 @@ static void bound_kvmclock(CfCheck *check,
         .pending = true,
         .rate_known = check->rate_known,
         .rate_error_ppt = check->rate_error_ppt,
+        .kexec_ppt = cf_move_kexec_ppt(move),
     };
 
     check->kvmclock_known = cf_bound_ns(&expected, CF_FIRST_RUN_NS,
@@ -230,7 +245,8 @@ static void note(CfCheck *check)
 
     if (check->same_host) {
         find(check, CF_FINDING_SAME_HOST, CF_VERDICT_GO);
-    } else if (cf_same_boot(guest->boot_id, host->id.boot_id)) {
+    } else if (cf_same_boot(guest->boot_id, host->id.boot_id) ||
+               cf_same_machine(guest->machine, host->id.machine)) {
         find(check, CF_FINDING_UNPROVEN, CF_VERDICT_GO);
     }
     if (host->scaling == CF_SCALING_WORKS && !host->tolerance_known) {
@@ -249,22 +265,24 @@ static void note(CfCheck *check)
 void cf_check(const CfGuest *guest, const CfHost *destination,
               CfCheck *ret_check)
 {
+    const struct cf_move move = compare_hosts(guest, destination);
     CfCheck check = {
         .verdict = CF_VERDICT_GO,
         .guest = guest,
         .destination = destination,
-        .same_host = is_same_host(guest, destination),
+        .same_host = move.same_host,
+        .kexec = move.kexec_khz,
     };
     struct cf_policy_facts facts;
 
-    compare_rates(&check);
+    compare_rates(&check, &move);
     check.rung = destination->rung_known
                  ? cf_expected_rung(destination->best_rung, &check.freq,
                                     &guest->freq)
                  : CF_RUNG_PLAIN;
-    facts = facts_of(&check);
+    facts = facts_of(&check, &move);
     judge(&check, &facts);
-    bound_kvmclock(&check, &facts);
+    bound_kvmclock(&check, &move, &facts);
     note(&check);
     *ret_check = check;
 }

@@ -126,6 +126,7 @@ static const CfMember members[] = {
     { "verdict", CF_MEMBER_WORD, AT(verdict), .names = &cf_verdict_names },
     { "rung", CF_MEMBER_WORD, AT(rung), .names = &cf_rung_names },
     { "same_host", CF_MEMBER_BOOL, AT(same_host) },
+    { "kexec", CF_MEMBER_BOOL, AT(kexec), .optional = true },
     { "rate_error_ppt", CF_MEMBER_S64, AT(rate_error_ppt),
       KNOWN(rate_known) },
     { "drift_ns_per_day", CF_MEMBER_S64, AT(drift_ns), KNOWN(rate_known) },

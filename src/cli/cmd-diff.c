@@ -25,11 +25,12 @@ static char *to_text(const Difference *d, const char *output)
     g_autofree char *rate = cf_rate_text(d->rate_error_ppt);
 
     screen_fact(&screen, "Hosts", "%s",
-                d->same_host ? "the same"
-                             : "different, or not proven to be the same");
+                d->kexec ? "the same, with another kernel since (kexec)"
+                : d->same_host ? "the same"
+                               : "different, or not proven to be the same");
     screen_fact(&screen, "Time between", "%s, by %s", elapsed,
                 d->same_host ? "the host's TSC" : "the hosts' clocks");
-    if (d->elapsed_error_known && !d->same_host) {
+    if (d->elapsed_error_known && (!d->same_host || d->kexec)) {
         screen_fact(&screen, "Known to", "%s", error);
     }
     screen_known(&screen, "TSC step", d->tsc_known, "%" PRId64 " ticks, %s",
@@ -47,6 +48,7 @@ static char *to_text(const Difference *d, const char *output)
 
 static const CfMember members[] = {
     { "same_host", CF_MEMBER_BOOL, AT(same_host) },
+    { "kexec", CF_MEMBER_BOOL, AT(kexec), .optional = true },
     { "elapsed_ns", CF_MEMBER_S64, AT(elapsed_ns) },
     { "elapsed_error_ns", CF_MEMBER_U64, AT(elapsed_error_ns),
       KNOWN(elapsed_error_known) },

@@ -29,9 +29,12 @@ static struct cf_tsc tsc_in(const CfState *state, uint32_t i)
 
 static struct cf_vcpu vcpu_of(const Pair *pair, uint32_t i)
 {
-    return (struct cf_vcpu) {
+    struct cf_vcpu vcpu = {
         .src = tsc_in(pair->before, i), .dst = tsc_in(pair->after, i),
     };
+
+    vcpu.src.freq = cf_move_freq(&pair->move, vcpu.src.freq);
+    return vcpu;
 }
 
 static bool find_elapsed(Pair *pair, Difference *d)
@@ -43,11 +46,13 @@ static bool find_elapsed(Pair *pair, Difference *d)
     move->now = after->anchor.instant;
     move->host_khz = before->host_khz;
     move->unstable = before->unstable || after->unstable;
-    move->same_host = cf_same_host(cf_same_boot(before->boot_id,
-                                                after->boot_id),
-                                   &move->now, after->host_khz, &move->then,
-                                   before->host_khz);
+    move->clocks_bound_ns = cf_bounds_ns(before->max_error_ns,
+                                         after->max_error_ns);
+    cf_move_hosts(move, cf_same_boot(before->boot_id, after->boot_id),
+                  cf_same_machine(before->machine, after->machine),
+                  after->host_khz);
     d->same_host = move->same_host;
+    d->kexec = move->kexec_khz;
     if (!cf_move_passed(move) || move->passed_ns < 0) {
         return false;
     }
@@ -57,15 +62,11 @@ static bool find_elapsed(Pair *pair, Difference *d)
 
 static void find_elapsed_error(const Pair *pair, Difference *d)
 {
-    const uint64_t before_ns = pair->before->max_error_ns;
-    const uint64_t after_ns = pair->after->max_error_ns;
+    const uint64_t bound_ns = d->kexec ? pair->move.time.bound_ns
+                              : d->same_host ? 0 : pair->move.clocks_bound_ns;
 
-    d->elapsed_error_known = d->same_host ||
-                             (before_ns != UINT64_MAX &&
-                              after_ns < UINT64_MAX - before_ns);
-    if (d->elapsed_error_known && !d->same_host) {
-        d->elapsed_error_ns = before_ns + after_ns;
-    }
+    d->elapsed_error_known = bound_ns != UINT64_MAX;
+    d->elapsed_error_ns = d->elapsed_error_known ? bound_ns : 0;
 }
 
 static void find_tsc_step(const Pair *pair, Difference *d)
@@ -145,14 +146,13 @@ gboolean difference_of(const CfState *before, const CfState *after,
     Pair pair = { .before = &was, .after = &is };
     Difference d = { 0 };
 
-    pair.boot = vcpu_of(&pair, 0);
-
     if (!find_elapsed(&pair, &d)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the second capture is older than the first one: "
                             "swap the two files");
         return FALSE;
     }
+    pair.boot = vcpu_of(&pair, 0);
     find_elapsed_error(&pair, &d);
     find_tsc_step(&pair, &d);
     find_clock_step(&pair, &d);

@@ -9,6 +9,7 @@
 typedef struct Difference {
     /* both were captured on the same host, and that is proven */
     bool same_host;
+    bool kexec;                 /* but with another kernel since */
     /* time between the captures: by the host's TSC on the same host,
      * otherwise by the hosts' clocks */
     int64_t elapsed_ns;

@@ -121,6 +121,39 @@ static bool cpu_has(unsigned int leaf, int reg, unsigned int bit)
            regs[reg] & 1u << bit;
 }
 
+#define DMI "/sys/class/dmi/id/"
+
+/* Registers of a leaf that identify a CPU's kind. */
+static char *cpu_kind(void)
+{
+    unsigned int vendor[4] = { 0 }, kind[4] = { 0 };
+
+    (void)__get_cpuid(0, &vendor[0], &vendor[1], &vendor[2], &vendor[3]);
+    (void)__get_cpuid(1, &kind[0], &kind[1], &kind[2], &kind[3]);
+    return g_strdup_printf("%08x %08x %08x %08x", vendor[1], vendor[2],
+                           vendor[3], kind[0]);
+}
+
+/* A digest, because what it is made of is nobody else's business. */
+static uint64_t machine_digest(void)
+{
+    g_autofree char *kind = cpu_kind();
+    g_autofree char *text = NULL, *digest = NULL;
+    char name[128];
+
+    read_line(DMI "product_uuid", name, sizeof(name));
+    if (!name[0]) {
+        read_line(DMI "product_serial", name, sizeof(name));
+    }
+    if (!name[0]) {
+        return 0;
+    }
+    text = g_strdup_printf("%s %s", name, kind);
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    digest[16] = '\0';
+    return g_ascii_strtoull(digest, NULL, 16);
+}
+
 void cf_system_get_id(CfHostId *ret_id)
 {
     struct utsname names;
@@ -131,6 +164,7 @@ void cf_system_get_id(CfHostId *ret_id)
                                                  : CF_FRAC_BITS_INTEL,
         .invariant_tsc = cf_answer(cpu_has(0x80000007, EDX, 8)),
         .is_guest = cf_answer(cpu_has(1, ECX, 31)),
+        .machine = machine_digest(),
     };
     read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
               sizeof(ret_id->boot_id));

@@ -25,6 +25,7 @@ static const CfMember host_members[] = {
     { "host", CF_MEMBER_TEXT, AT(id.name) },
     { "kernel", CF_MEMBER_TEXT, AT(id.kernel) },
     { "boot_id", CF_MEMBER_TEXT, AT(id.boot_id) },
+    { "machine", CF_MEMBER_U64, AT(id.machine), .optional = true },
     { "is_guest", CF_MEMBER_ANSWER, AT(id.is_guest) },
     { "clocksource", CF_MEMBER_TEXT, AT(id.clocksource) },
     { "invariant_tsc", CF_MEMBER_ANSWER, AT(id.invariant_tsc) },

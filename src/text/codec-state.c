@@ -30,6 +30,7 @@ static const CfMember state_members[] = {
     { "host_khz", CF_MEMBER_INT, AT(host_khz),
       .needed = true, .max = UINT32_MAX },
     { "boot_id", CF_MEMBER_TEXT, AT(boot_id) },
+    { "machine", CF_MEMBER_U64, AT(machine), .optional = true },
     { "max_error_ns", CF_MEMBER_U64, AT(max_error_ns),
       .optional = true, .unknown = UINT64_MAX },
     { "unstable", CF_MEMBER_BOOL, AT(unstable), .optional = true },

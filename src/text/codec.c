@@ -25,6 +25,7 @@ const CfMember cf_freq_members[] = {
 const CfMember cf_guest_host_members[] = {
     { "host", CF_MEMBER_TEXT, AT(host) },
     { "boot_id", CF_MEMBER_TEXT, AT(boot_id) },
+    { "machine", CF_MEMBER_U64, AT(machine), .optional = true },
     { "host_khz", CF_MEMBER_INT, AT(host_khz),
       .optional = true, .min = 1, .max = UINT32_MAX },
     { "instant", CF_MEMBER_OBJECT, AT(instant),

@@ -233,6 +233,30 @@ def test_same_host():
     assert status == REFUSED and finding(said, "unproven")
 
 
+def test_kexec():
+    """The same machine under another kernel, which takes its TSC for another"""
+    before = good(machine="77", instant={
+        "host_ticks": str(10 ** 15), "realtime_ns": str(18 * 10 ** 17)})
+    after = dict(before, boot_id="another", host_khz=before["host_khz"] + 3,
+                 instant={
+                     "host_ticks": str(10 ** 15 + before["host_khz"] * 10 ** 4),
+                     "realtime_ns": str(18 * 10 ** 17 + 10 ** 10)})
+    status, said = check(before, after)
+    assert status == FINE and said["same_host"] and said["kexec"], said
+    assert said["rate_error_ppt"] == "0" and said["rung"] == "reanchored"
+    assert "kexec" in finding(said, "same-host")["text"], said
+    # as if it was a stranger: both clocks, and 500 ppm of 10 s
+    assert 0 < int(said["time_bound_ns"]) - 7 * 10 ** 6 < 10 ** 4, said
+    for reset in (dict(after, instant=dict(after["instant"],
+                                           host_ticks="9000")),
+                  dict(after, synchronised=False)):
+        said = check(before, reset)[1]
+        assert not said["same_host"] and "kexec" not in said, said
+        assert "synchronise" in finding(said, "unproven")["cure"], said
+    del after["machine"]
+    assert not check(before, after)[1]["same_host"]
+
+
 def test_bad_files():
     """Which file is wrong, and how"""
     with Files(good(), other(offset=7), {"format": "clockferry-state"}) \

@@ -110,6 +110,25 @@ def test_moved():
     assert abs(int(said["rate_error_ppt"])) < 10
 
 
+def test_kexec():
+    """The same machine under another kernel: one frequency by two names"""
+    after_a = Host(A.khz, "c")
+    before = dict(state(A, HOUR, 5 * 10 ** 12, 10 ** 12), machine="77")
+    after = dict(state(after_a, 2 * HOUR, 5 * 10 ** 12 + TICKS,
+                       10 ** 12 + HOUR, clock_slope=slope(2000003)),
+                 machine="77", host_khz=A.khz + 3)
+    after["vcpus"] = before["vcpus"]
+    status, said = diff(before, after)
+    assert status == FINE and said["same_host"] and said["kexec"], said
+    assert said["tsc_step_ticks"] == said["rate_error_ppt"] == "0", said
+    # a stranger's TSC could be off by the clocks' errors and 500 ppm
+    assert 0 < int(said["elapsed_error_ns"]) - HOUR // 2000 < 3000, said
+    # it was reset half an hour ago
+    after["anchor"]["host_ticks"] = str(1800 * A.khz * 1000)
+    del after["clock_fn"]
+    assert not diff(before, after)[1]["same_host"]
+
+
 def moved(tsc=0, clock=0, **changes):
     before = state(A, HOUR, 5 * 10 ** 12, 10 ** 12)
     return diff(before, state(B, 2 * HOUR,

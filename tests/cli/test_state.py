@@ -117,6 +117,19 @@ def test_days():
     assert said["Blackout"] == "3 days", said
 
 
+def test_kexec():
+    """The same host after a kexec: by how much kvmclock's rate changed"""
+    clocks = answers({**RESTORE, "kexec-ppt": -1200000})
+    with Monitor(clocks) as path:
+        said = facts(output("state", "--qmp", path))
+    with Monitor(clocks) as path:
+        told = json.loads(output("state", "--qmp", path, "--json"))
+    assert said["Same host"].startswith("yes, after a kexec") and \
+        "1.2 ppm" in said["Same host"], said
+    assert told["restore"]["kexec_ppt"] == "-1200000", told
+    assert_fits("guest", told)
+
+
 def test_check_takes_it():
     """What --json writes check takes, with the guest's own wishes"""
     with Qemu("patched", kvmclock={"policy": "strict"}) as (guest, path), \

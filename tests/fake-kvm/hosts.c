@@ -32,6 +32,7 @@ static const char *const brinks[] = { "stays", "wakes", "moves", NULL };
 
 static const Key keys[] = {
     { "khz", U32, MEMBER(khz), NULL },
+    { "tsc-khz", U32, MEMBER(tsc_khz), NULL },
     { "rate-ppm", I32, MEMBER(rate_ppm), NULL },
     { "adjustment-ppt", I64, MEMBER(time.adjustment_ppt), NULL },
     { "tsc-start", U64, MEMBER(tsc_base_ticks), NULL },
@@ -41,6 +42,7 @@ static const Key keys[] = {
     { "pending-ns", I64, MEMBER(pending_ns), NULL },
     { "synchronised", BOOLEAN, MEMBER(time.synchronised), NULL },
     { "boot-id", TEXT, MEMBER(id.boot_id), NULL },
+    { "machine", TEXT, MEMBER(uuid), NULL },
     { "clocksource", TEXT, MEMBER(id.clocksource), NULL },
     { "tsc-control", BOOLEAN, MEMBER(tsc_control), NULL },
     { "frac-bits", U32, MEMBER(frac_bits), NULL },

@@ -9,15 +9,22 @@ static cf_u128 fast(const FakeHost *host, uint64_t true_ns)
     return (cf_u128)true_ns * (uint64_t)(1000000 + host->rate_ppm);
 }
 
+static uint32_t tsc_khz_of(const FakeHost *host)
+{
+    return host->tsc_khz ? host->tsc_khz : host->khz;
+}
+
 uint64_t fake_host_ticks_at(const FakeHost *host, uint64_t true_ns)
 {
     return host->tsc_base_ticks +
-           (uint64_t)(fast(host, true_ns) * host->khz / 1000000 / 1000000);
+           (uint64_t)(fast(host, true_ns) * tsc_khz_of(host) / 1000000 /
+                      1000000);
 }
 
 uint64_t fake_raw_ns_at(const FakeHost *host, uint64_t true_ns)
 {
-    return (uint64_t)(fast(host, true_ns) / 1000000);
+    return (uint64_t)(fast(host, true_ns) * tsc_khz_of(host) / host->khz /
+                      1000000);
 }
 
 uint64_t fake_host_ticks(const FakeHost *host)

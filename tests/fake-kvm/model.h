@@ -51,10 +51,12 @@ typedef enum FakeBrink {
 /**
  * FakeHost - one host
  * @told_khz: what the kernel takes @khz for in new VMs; 0: for what it is
- * @rate_ppm: by how much the host's TSC is faster than @khz
+ * @tsc_khz: the TSC's frequency, if the kernel takes it for @khz but it isn't
+ * @rate_ppm: by how much the host's TSC is faster than that
  * @pending_ns: so much its kernel has still to add to real time
  * @tsc_base_ticks: host TSC at true time 0
  * @realtime_base_ns: CLOCK_REALTIME at true time 0
+ * @uuid: what its firmware says of which machine it is
  * @tsc_control: it can scale TSCs
  * @has_offset: KVM_VCPU_TSC_OFFSET exists (Linux 5.16)
  * @has_scale: KVM_VCPU_TSC_SCALE exists, if there is something to scale
@@ -88,12 +90,14 @@ typedef enum FakeBrink {
 typedef struct FakeHost {
     uint32_t khz;
     uint32_t told_khz;
+    uint32_t tsc_khz;
     int32_t rate_ppm;
     int64_t pending_ns;
     uint64_t tsc_base_ticks;
     uint64_t realtime_base_ns;
     CfHostTime time;
     CfHostId id;
+    char uuid[CF_BOOT_ID_SIZE];
     bool tsc_control;
     bool has_offset;
     bool has_scale;

@@ -268,6 +268,9 @@ static char *replaced_file(const char *path)
     if (!strcmp(path, "/proc/sys/kernel/random/boot_id")) {
         return g_strdup(shim_host.id.boot_id);
     }
+    if (g_str_has_prefix(path, "/sys/class/dmi/id/product_")) {
+        return g_strdup(shim_host.uuid);
+    }
     if (!strcmp(path, "/sys/module/kvm/parameters/tsc_tolerance_ppm")) {
         shim_look_again();
         return g_strdup_printf("%u", shim_host.tolerance_ppm);

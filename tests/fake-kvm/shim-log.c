@@ -34,11 +34,12 @@ void shim_log_open(const char *path, const char *host_name, GArray *faults)
     log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     g_string_printf(line, "%" PRIu64 " host %s#0 = 0 khz=%u tsc_base=%" PRIu64
                     " realtime_base=%" PRIu64 " tai_offset=%d tsc_control=%d"
-                    " frac_bits=%u rate_ppm=%d", fake_true_ns(), host_name,
+                    " frac_bits=%u rate_ppm=%d tsc_khz=%u", fake_true_ns(), host_name,
                     shim_host.khz, shim_host.tsc_base_ticks,
                     shim_host.realtime_base_ns, shim_host.time.tai_offset_s,
                     shim_host.tsc_control, shim_host.frac_bits,
-                    shim_host.rate_ppm);
+                    shim_host.rate_ppm,
+                    shim_host.tsc_khz ? shim_host.tsc_khz : shim_host.khz);
     write_line(line);
 }
 

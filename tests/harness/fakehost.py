@@ -149,7 +149,7 @@ class Clocks:
 
     def host_tsc(self, true_ns):
         fast_ns = true_ns * (10 ** 6 + self._host["rate_ppm"])
-        return self._host["tsc_base"] + fast_ns * self._host["khz"] \
+        return self._host["tsc_base"] + fast_ns * self._host["tsc_khz"] \
             // 10 ** 12 & MASK64
 
     def frequency(self):

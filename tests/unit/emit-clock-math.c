@@ -203,6 +203,7 @@ int main(int argc, char **argv)
         emit_clock_fn, emit_set_hz, emit_rebase, emit_instants,
         emit_tolerance, emit_reading, emit_move, emit_offsets, emit_page,
         emit_bound, emit_loop, emit_channel, emit_measure, emit_time,
+        emit_went_on,
     };
     const size_t n_kinds = sizeof(kinds) / sizeof(kinds[0]);
     unsigned long long count = 100000, seed = cases_seed(), i;

@@ -93,4 +93,33 @@ static inline void emit_time(uint64_t *r)
     printf("\n");
 }
 
+static inline void emit_went_on(uint64_t *r)
+{
+    const uint32_t khz = cases_khz(r);
+    const struct cf_moment then = { cases_instant(r), cases_error_ns(r) };
+    const struct cf_moment now = {
+        cases_below(r, 16) ? cases_later(r, &then.instant, khz)
+                           : cases_instant(r), cases_error_ns(r),
+    };
+    const struct cf_host_rate rate = cases_rate(r);
+    uint64_t bound_ns = UNTOUCHED;
+    bool ok;
+
+    printf("went_on");
+    emit_instant(&then.instant);
+    emit_value(then.error_ns);
+    emit_instant(&now.instant);
+    emit_value(now.error_ns);
+    emit_value(khz);
+    emit_host_rate(&rate);
+    ok = cf_tsc_went_on(&now, &then, khz, &rate, &bound_ns);
+    printf(" = %d", ok);
+    if (ok) {
+        emit_value(bound_ns);
+    } else if (bound_ns != UNTOUCHED) {
+        printf(" touched");
+    }
+    printf("\n");
+}
+
 #endif /* TESTS_UNIT_EMIT_RATE_H */

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import ceil, floor
 
-from oracle_math import S64_MAX, S64_MIN, elapsed, must, same
+from oracle_math import S64_MAX, S64_MIN, elapsed, must, same, whole
 
 TERA, MILLION, U64_MAX = 10 ** 12, 10 ** 6, 2 ** 64 - 1
 ANY_PPT = 500 * MILLION             # where nothing is known
@@ -63,4 +63,22 @@ def tsc_time(a, got):
         must(worst <= want[1], 'it may be %d off' % worst)
 
 
-CHECKS = {'measure_rate': measure_rate, 'tsc_time': tsc_time}
+def went_on(a, got):
+    """If so, no TSC that began since could show this, by any true time."""
+    then, error, now, error_too, khz = a[:3], a[3], a[4:7], a[7], a[8]
+    passed = elapsed(now, then)
+    real = None if passed is None else tsc_time_of(
+        passed, min(error + error_too, U64_MAX), *a[9:])
+    if not khz or not real or now[0] < then[0] or real[1] > S64_MAX:
+        return same(got, None)
+    age_ns, tsc_ns = (whole(Fraction(ticks * MILLION, khz))
+                      for ticks in (now[0], now[0] - then[0]))
+    apart_ns = abs(tsc_ns - real[0])
+    if age_ns > U64_MAX or tsc_ns > S64_MAX or apart_ns > real[1] or \
+            age_ns <= real[0] + real[1]:
+        return same(got, None)
+    return same(got, [real[1] + apart_ns])
+
+
+CHECKS = {'measure_rate': measure_rate, 'tsc_time': tsc_time,
+          'went_on': went_on}

@@ -417,6 +417,79 @@ static void test_same_host(void)
     g_assert_false(has_finding(&check, CF_FINDING_UNPROVEN));
 }
 
+/* An hour later the same machine runs another kernel. */
+static void kexec(CfHost *before, CfHost *after)
+{
+    *before = good_host();
+    before->id.machine = 77;
+    *after = *before;
+    after->id.boot_id[0] = 'k';
+    after->host_khz += 3;
+    after->instant.host_ticks += 3600 * 2500000000ULL;
+    after->instant.realtime_ns += 3600 * 1000 * MS;
+}
+
+static void test_kexec(void)
+{
+    g_autofree char *text = NULL;
+    CfHost before, after;
+    CfGuest guest;
+    CfCheck check;
+
+    kexec(&before, &after);
+    check = check_hosts(&before, &after, &guest);
+    g_assert_true(check.same_host);
+    g_assert_true(check.kexec);
+    /* it may be a stranger, by both clocks' errors and 500 ppm of an hour */
+    g_assert_cmpuint(check.time_bound_ns / MS, ==, 1802);
+    g_assert_cmpint(check.verdict, ==, REPORT);
+    g_assert_cmpint(check.rate_error_ppt, ==, 0);
+    g_assert_cmpint(check.rung, ==, CF_RUNG_REANCHORED);
+    /* 4 ns, and 1.2 ppm of the 50 ms until the first run */
+    g_assert_cmpuint(check.kvmclock_bound_ns, ==, 4 + 59 + 1);
+    g_assert_true(has_finding(&check, CF_FINDING_SAME_HOST));
+    text = cf_check_text(&check, check.n_findings - 1);
+    g_assert_nonnull(strstr(text, "kexec"));
+    assert_texts(&check);
+
+    guest.require = CF_RUNG_EXACT;
+    cf_check(&guest, &after, &check);
+    g_assert_cmpint(check.verdict, ==, REFUSE);
+    /* the kernel that is gone takes no guests */
+    check = check_hosts(&after, &before, &guest);
+    g_assert_false(check.same_host);
+}
+
+/* Each by itself: a reset, clocks of which nothing is known, another machine. */
+static void test_no_kexec(void)
+{
+    CfHost before, after;
+    CfGuest guest;
+    CfCheck check;
+
+    kexec(&before, &after);
+    after.instant.host_ticks = 1800 * 2500000000ULL;
+    check = check_hosts(&before, &after, &guest);
+    g_assert_false(check.same_host);
+    g_assert_true(has_finding(&check, CF_FINDING_UNPROVEN));
+    assert_texts(&check);
+
+    kexec(&before, &after);
+    after.time.synchronised = false;
+    g_assert_false(check_hosts(&before, &after, &guest).same_host);
+    kexec(&before, &after);
+    after.offset = CF_OFFSET_REWINDS;
+    g_assert_false(check_hosts(&before, &after, &guest).same_host);
+    kexec(&before, &after);
+    after.id.machine++;
+    check = check_hosts(&before, &after, &guest);
+    g_assert_false(check.same_host);
+    g_assert_false(has_finding(&check, CF_FINDING_UNPROVEN));
+    kexec(&before, &after);
+    before.id.machine = after.id.machine = 0;
+    g_assert_false(check_hosts(&before, &after, &guest).same_host);
+}
+
 static void test_rate_figures(void)
 {
     CfHost from = good_host(), to = good_host();
@@ -592,6 +665,8 @@ int main(int argc, char **argv)
     g_test_add_func("/check/table", test_table);
     g_test_add_func("/check/required", test_required);
     g_test_add_func("/check/same-host", test_same_host);
+    g_test_add_func("/check/kexec", test_kexec);
+    g_test_add_func("/check/no-kexec", test_no_kexec);
     g_test_add_func("/check/rate-figures", test_rate_figures);
     g_test_add_func("/check/time-figures", test_time_figures);
     g_test_add_func("/check/kvmclock-figures", test_kvmclock_figures);

@@ -268,6 +268,24 @@ static void test_bound(void)
     g_assert_cmpuint(bound(CF_RUNG_PLAIN, 800000, true, 50000000), ==, 95);
 }
 
+/* The TSC is the same, but the kernel takes it for another: on any rung. */
+static void test_kexec_bound(void)
+{
+    struct cf_result result = {
+        .rung = CF_RUNG_REANCHORED, .residual_known = true,
+        .residual_ns = 1, .carried = true, .rate_known = true,
+        .kexec_ppt = -1200000,
+    };
+    uint64_t ns = 0;
+
+    g_assert_true(cf_bound_ns(&result, 50000000, &ns));
+    g_assert_cmpuint(ns, ==, 1 + 2 + 60 + 1);
+    result.rung = CF_RUNG_CLOSED_LOOP;
+    result.pending = true;
+    g_assert_true(cf_bound_ns(&result, 50000000, &ns));
+    g_assert_cmpuint(ns, ==, 1 + 2 + 110 + 1);
+}
+
 static void test_first_run(void)
 {
     struct cf_record record = { .tsc_timestamp = 2 * KHZ };
@@ -318,6 +336,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-fn/no-catch-up", test_no_catch_up);
     g_test_add_func("/clock-fn/rungs", test_rungs);
     g_test_add_func("/clock-fn/bound", test_bound);
+    g_test_add_func("/clock-fn/kexec-bound", test_kexec_bound);
     g_test_add_func("/clock-fn/first-run", test_first_run);
     g_test_add_func("/clock-fn/anchor", test_anchor);
     return g_test_run();

@@ -29,6 +29,80 @@ static void test_same_host(void)
     g_assert_false(cf_same_host(true, &there.now, KHZ, &there.then, KHZ));
 }
 
+/* Another kernel takes the same TSC for one that is 3 kHz faster. */
+static struct cf_move kexeced(uint32_t khz, bool same_boot, bool same_machine)
+{
+    struct cf_move move = one_host();
+
+    move.same_host = false;
+    move.clocks_bound_ns = 1000000;
+    cf_move_hosts(&move, same_boot, same_machine, khz);
+    return move;
+}
+
+static void test_kexec(void)
+{
+    struct cf_move move = kexeced(KHZ + 3, false, true);
+    struct cf_vcpu vcpu = { .dst = tsc(0, 0) };
+    int64_t ppt = 1;
+
+    g_assert_true(move.same_host);
+    g_assert_cmpuint(move.kexec_khz, ==, KHZ + 3);
+    g_assert_cmpint(cf_move_kexec_ppt(&move), ==, -1199999);
+    /* 10 s, of whose rate nothing is known */
+    g_assert_cmpuint(move.time.bound_ns, >=, 1000000 + 5000000);
+    g_assert_cmpuint(move.time.bound_ns, <=, 1000000 + 5000510);
+
+    /* it is one frequency, by whatever name; all is copied */
+    vcpu.src = tsc(7, 0);
+    vcpu.src.freq = cf_move_freq(&move, plain);
+    vcpu.dst.freq.host_khz = KHZ + 3;
+    g_assert_true(cf_tsc_rate_error_ppt(&vcpu.dst.freq, &vcpu.src.freq, &ppt));
+    g_assert_cmpint(ppt, ==, 0);
+    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_cmpint(move.passed_ns, ==, 10 * SECOND);
+    g_assert_cmpint(cf_move_elapsed_from(&move), ==, CF_ELAPSED_TSC);
+    g_assert_cmpint(cf_tsc_plan(&move, &vcpu, 1), ==, CF_TSC_COPIED);
+    g_assert_cmpuint(vcpu.wanted_ticks, ==, 7);
+
+    /* no other machine, boot or frequency, and no kexec in one boot */
+    g_assert_false(kexeced(KHZ + 3, false, false).same_host);
+    g_assert_false(kexeced(KHZ + 3, true, true).same_host);
+    g_assert_false(kexeced(KHZ + KHZ / 1000, false, true).same_host);
+    g_assert_false(kexeced(0, false, true).same_host);
+    move = kexeced(KHZ, true, true);
+    g_assert_true(move.same_host);
+    g_assert_cmpuint(move.kexec_khz, ==, 0);
+    g_assert_cmpint(cf_move_kexec_ppt(&move), ==, 0);
+    g_assert_cmpuint(cf_move_freq(&move, plain).host_khz, ==, KHZ);
+}
+
+/* Where it can't be told whether the TSC ran on, it is another host. */
+static void test_no_kexec(void)
+{
+    struct cf_move moves[6];
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(moves); i++) {
+        moves[i] = one_host();
+        moves[i].same_host = false;
+        moves[i].clocks_bound_ns = 1000000;
+    }
+    moves[0].now = other_host().now;                /* another TSC */
+    moves[1].now.host_ticks = 10 * SECOND_TICKS;    /* reset */
+    moves[2].clocks_bound_ns = UINT64_MAX;
+    moves[3].clocks_bound_ns = 100 * CF_NS_PER_SEC; /* the TSC is too young */
+    moves[4].unstable = true;
+    moves[5].dst_unstable = true;
+    for (i = 0; i < G_N_ELEMENTS(moves); i++) {
+        cf_move_hosts(&moves[i], false, true, KHZ);
+        g_assert_false(moves[i].same_host);
+        g_assert_cmpuint(moves[i].kexec_khz, ==, 0);
+        g_assert_cmpuint(moves[i].time.bound_ns, ==,
+                         moves[i].clocks_bound_ns);
+    }
+}
+
 static void check_time(struct cf_move move, bool freeze, int64_t limit_ns,
                        int64_t passed_ns, bool frozen, bool behind)
 {
@@ -349,6 +423,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/clock-plan/same-host", test_same_host);
+    g_test_add_func("/clock-plan/kexec", test_kexec);
+    g_test_add_func("/clock-plan/no-kexec", test_no_kexec);
     g_test_add_func("/clock-plan/time", test_time);
     g_test_add_func("/clock-plan/seen", test_seen);
     g_test_add_func("/clock-plan/stopped-to-save", test_stopped_to_save);

@@ -97,18 +97,23 @@ typedef struct {
     uint64_t time_bound_ns;
     const Columns *wanted;
     enum cf_reason reason;
+    bool kexec;
 } OtherRow;
 
 static const OtherRow others[] = {
-    { "128 ms", false, false, 128000000, &exact, CF_REASON_NONE },
-    { "1 ns more", false, false, 128000001, &inexact, CF_REASON_TIME },
-    { "unknown", false, false, UINT64_MAX, &inexact, CF_REASON_TIME },
-    { "unknown, same host", false, true, UINT64_MAX, &exact, CF_REASON_NONE },
-    { "measured", true, false, 0, &inexact, CF_REASON_OFFSET_MEASURED },
+    { "128 ms", false, false, 128000000, &exact, CF_REASON_NONE, false },
+    { "1 ns more", false, false, 128000001, &inexact, CF_REASON_TIME, false },
+    { "unknown", false, false, UINT64_MAX, &inexact, CF_REASON_TIME, false },
+    { "unknown, same host", false, true, UINT64_MAX, &exact, CF_REASON_NONE, false },
+    { "measured", true, false, 0, &inexact, CF_REASON_OFFSET_MEASURED, false },
     { "measured, same host", true, true, 0, &inexact,
-      CF_REASON_OFFSET_MEASURED },
+      CF_REASON_OFFSET_MEASURED, false },
     { "measured, unknown", true, false, UINT64_MAX, &inexact,
-      CF_REASON_OFFSET_MEASURED },
+      CF_REASON_OFFSET_MEASURED, false },
+    { "kexec'ed, 128 ms", false, true, 128000000, &exact, CF_REASON_NONE,
+      true },
+    { "kexec'ed, 1 ns more", false, true, 128000001, &inexact, CF_REASON_TIME,
+      true },
 };
 
 static unsigned n_cases;
@@ -219,6 +224,7 @@ static void test_other_rows(void)
             .rate_known = true,
             .measured = row->measured,
             .same_host = row->same_host,
+            .kexec = row->kexec,
             .time_bound_ns = row->time_bound_ns,
             .best_rung = CF_RUNG_CLOSED_LOOP,
             .required_rung = CF_RUNG_PLAIN,

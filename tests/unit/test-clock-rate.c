@@ -147,6 +147,80 @@ static void test_unknown(void)
     g_assert_cmpuint(bound_ns, ==, UINT64_MAX);
 }
 
+/* Two readings of one TSC, whose clock is within its error: is it proven? */
+static bool went_on(uint64_t from_ns, uint64_t to_ns, uint64_t error_ns,
+                    int64_t wrong_ns, uint64_t *ret_bound_ns)
+{
+    const struct cf_host_rate rate = { 0, 1 };
+    const struct cf_moment then = reading(from_ns, 0, 0, error_ns);
+    const struct cf_moment now = reading(to_ns, 0, wrong_ns, 0);
+
+    return cf_tsc_went_on(&now, &then, KHZ, &rate, ret_bound_ns);
+}
+
+static void test_went_on(void)
+{
+    uint64_t bound_ns = 7;
+
+    g_assert_true(went_on(9 * SEC, 20 * SEC, SEC, 0, &bound_ns));
+    g_assert_cmpuint(bound_ns, >=, SEC);
+    g_assert_cmpuint(bound_ns, <, SEC + 10);
+    g_assert_true(went_on(9 * SEC, 20 * SEC, SEC, SEC, &bound_ns));
+    g_assert_cmpuint(bound_ns, >=, 2 * SEC);
+
+    /* clocks that differ by more than they may; a TSC that is too young, and
+     * one that is just old enough; clocks of which nothing is known */
+    bound_ns = 7;
+    g_assert_false(went_on(9 * SEC, 20 * SEC, SEC, SEC + 100, &bound_ns));
+    g_assert_false(went_on(9 * SEC, 20 * SEC, SEC, -(int64_t)SEC - 100,
+                           &bound_ns));
+    g_assert_false(went_on(SEC, 20 * SEC, SEC, 0, &bound_ns));
+    g_assert_false(went_on(9 * SEC, 20 * SEC, UINT64_MAX, 0, &bound_ns));
+    g_assert_false(went_on(20 * SEC, 9 * SEC, 20 * SEC, 0, &bound_ns));
+    g_assert_cmpuint(bound_ns, ==, 7);
+    g_assert_true(went_on(SEC + 100, 20 * SEC, SEC, 0, &bound_ns));
+}
+
+/*
+ * Machines that were reset at any time in between, whatever their clocks and
+ * rates are within what is known of them: none passes for one that ran on. One
+ * that did, and is old enough, always passes.
+ */
+static void test_reset(void)
+{
+    uint64_t r = 2, bound_ns;
+    int i, kept = 0;
+
+    for (i = 0; i < 200000; i++) {
+        const int64_t error_ns = (int64_t)(cases_any(&r) >> (20 + i % 30));
+        const int64_t doubt_ppt = 1 + (int64_t)cases_below(&r, 500 * PPM);
+        const int64_t told_ppt = below(&r, 400 * PPM);
+        const int64_t rate_ppt = told_ppt + below(&r, doubt_ppt);
+        const struct cf_host_rate rate = { told_ppt, doubt_ppt };
+        const uint64_t age_ns = cases_any(&r) >> (12 + i % 40);
+        const uint64_t took_ns = cases_any(&r) >> (12 + i % 37);
+        const struct cf_moment then = reading(age_ns, rate_ppt,
+                                              below(&r, error_ns),
+                                              (uint64_t)error_ns);
+        struct cf_moment now = reading(age_ns + took_ns, rate_ppt,
+                                       below(&r, error_ns),
+                                       (uint64_t)error_ns);
+        const uint64_t doubt_ns = 4 * (uint64_t)error_ns + took_ns / 400 + 99;
+
+        if (cf_tsc_went_on(&now, &then, KHZ, &rate, &bound_ns)) {
+            kept++;
+            g_assert_cmpuint(bound_ns, >=, 2 * (uint64_t)error_ns);
+        } else {
+            g_assert_cmpuint(age_ns, <=, doubt_ns);
+        }
+        now.instant.host_ticks =
+            reading(cases_below(&r, took_ns + 1), rate_ppt, 0,
+                    0).instant.host_ticks;
+        g_assert_false(cf_tsc_went_on(&now, &then, KHZ, &rate, &bound_ns));
+    }
+    g_assert_cmpint(kept, >, 50000);
+}
+
 static void test_kernel(void)
 {
     g_assert_cmpuint(cf_clock_error_ns(20, -3, true), ==, 20003);
@@ -165,5 +239,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-rate/told", test_told);
     g_test_add_func("/clock-rate/nonsense", test_nonsense);
     g_test_add_func("/clock-rate/unknown", test_unknown);
+    g_test_add_func("/clock-rate/went-on", test_went_on);
+    g_test_add_func("/clock-rate/reset", test_reset);
     return g_test_run();
 }

@@ -52,6 +52,7 @@ static void add_restore(Screen *screen, const LastRestore *restore)
         cf_time_text((uint64_t)MAX(restore->duration_ns, 0));
     g_autofree char *elapsed =
         cf_time_text((uint64_t)MAX(restore->elapsed_ns, 0));
+    g_autofree char *kexec = cf_rate_text(restore->kexec_ppt);
 
     screen_fact(screen, "Last restore", "%s, %u tr%s, %s",
                 cf_name_of(&cf_rung_names, (unsigned int)restore->rung),
@@ -59,7 +60,10 @@ static void add_restore(Screen *screen, const LastRestore *restore)
     add_steps(screen, restore);
     add_tsc(screen, restore);
     add_time(screen, restore);
-    screen_fact(screen, "Same host", "%s", restore->same_host ? "yes" : "no");
+    screen_fact(screen, "Same host", "%s%s%s",
+                restore->same_host ? "yes" : "no",
+                restore->kexec ? ", after a kexec; kvmclock's rate changed by "
+                               : "", restore->kexec ? kexec : "");
     screen_fact(screen, "Blackout", "%s",
                 restore->frozen ? "frozen" : elapsed);
 }
@@ -150,6 +154,7 @@ static const CfMember members[] = {
     { "clocks_wrong_ns", CF_MEMBER_S64, AT(clocks_wrong_ns),
       KNOWN(clocks_wrong) },
     { "same_host", CF_MEMBER_BOOL, AT(same_host) },
+    { "kexec_ppt", CF_MEMBER_S64, AT(kexec_ppt), KNOWN(kexec) },
     { "frozen", CF_MEMBER_BOOL, AT(frozen) },
     { "elapsed_ns", CF_MEMBER_S64, AT(elapsed_ns) },
     { "duration_ns", CF_MEMBER_S64, AT(duration_ns) },

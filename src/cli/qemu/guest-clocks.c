@@ -32,6 +32,7 @@ static const CfMember restore_members[] = {
     { "clocks-wrong-ns", CF_MEMBER_INT, AT(clocks_wrong_ns),
       KNOWN(clocks_wrong), ANY },
     { "same-host", CF_MEMBER_BOOL, AT(same_host) },
+    { "kexec-ppt", CF_MEMBER_INT, AT(kexec_ppt), KNOWN(kexec), ANY },
     { "frozen", CF_MEMBER_BOOL, AT(frozen) },
     { "elapsed-ns", CF_MEMBER_INT, AT(elapsed_ns), ANY },
     { "duration-ns", CF_MEMBER_INT, AT(duration_ns), ANY },

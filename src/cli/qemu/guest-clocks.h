@@ -33,6 +33,8 @@ typedef struct LastRestore {
     bool clocks_wrong;    /* the hosts' are, by this at least */
     int64_t clocks_wrong_ns;
     bool same_host;
+    bool kexec;           /* but with another kernel; @kexec_ppt is known */
+    int64_t kexec_ppt;
     bool frozen;
     int64_t elapsed_ns;
     int64_t duration_ns;
