@@ -72,6 +72,7 @@ def arrived(verdict, reason, function, report, there, here):
         "messages": "round-trip-ns" in report,
         "clocks wrong": round(report.get("clocks-wrong-ns", 0) / 10 ** 8),
         "same host": report["same-host"],
+        "kexec": report.get("kexec-ppt"),
         "frozen": report["frozen"],
         "carried": truth.carried(),
         "skew is true": truth.skew(report),
@@ -105,7 +106,8 @@ def residual(report):
 def parting_ns(report, wait_ns, more_ppt):
     """By how much a clock parts until the first run: 0 at the right rate."""
     ppt = abs(report["rate-error-ppt"])
-    ppt = more_ppt + (ppt if ppt > EXACT_PPT else 0)
+    ppt = more_ppt + (ppt if ppt > EXACT_PPT else 0) + \
+        abs(report.get("kexec-ppt", 0))
     return ppt * wait_ns // 10 ** 12 + 1 if ppt else 0
 
 

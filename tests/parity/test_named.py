@@ -100,6 +100,20 @@ def test_no_page():
     more(NO_PAGE)
 
 
+def test_kexec():
+    """One machine under two kernels, or another one with its identity."""
+    for like in "newest", "v6", "released", "unscaled":
+        before = fakehost.declare("before-" + like, like, machine="one")
+        khz = fakehost.KHZ
+        more([(before, fakehost.declare(
+            "%s-%s" % (kind, like), before, khz=khz + 3, tsc_khz=khz, **keys),
+               vcpus, 0)
+              for kind, vcpus, keys in (
+                  ("after", 2, {}), ("intolerant", 1, {"tolerance_ppm": 0}),
+                  ("clone", 1, {"tsc_start": 77}),
+                  ("adrift", 1, {"synchronised": "false"}))])
+
+
 def test_busy():
     """Kernels that don't know the CPU's frequency for a while."""
     more(BUSY)

@@ -313,6 +313,9 @@ static void print_report(const CfReport *r)
     if (r->round_trip_ns != UINT64_MAX) {
         printf(", \"round-trip-ns\": %" PRIu64, r->round_trip_ns);
     }
+    if (r->kexec) {
+        printf(", \"kexec-ppt\": %" PRId64, r->kexec_ppt);
+    }
     if (r->clocks_wrong_ns) {
         printf(", \"clocks-wrong-ns\": %" PRIu64, r->clocks_wrong_ns);
     }

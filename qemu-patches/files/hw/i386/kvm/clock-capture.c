@@ -175,6 +175,7 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     carried->at_ns = get_clock();
     carried->max_error_ns = kvmclock_max_error_ns();
     kvmclock_boot_id(&carried->boot_id);
+    carried->machine = kvmclock_machine();
     if (paused) {
         carried->flags |= KVMCLOCK_STATE_PAUSED;
     }

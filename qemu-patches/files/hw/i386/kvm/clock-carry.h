@@ -28,6 +28,7 @@ typedef struct KVMClockCarried {
     uint32_t flags;
     uint32_t host_khz;
     QemuUUID boot_id;
+    uint64_t machine;           /* with the offer; 0: unknown */
     struct cf_clock_fn fn;
     struct cf_anchor anchor;
     uint64_t max_error_ns;      /* of its real time; UINT64_MAX: unknown */
@@ -98,9 +99,9 @@ bool kvmclock_report_bound_ns(const KVMClockReport *report,
                               uint64_t *bound_ns);
 void kvmclock_tell_restored(const KVMClockReport *report);
 void kvmclock_tell_not_carried(Error **kept, Error *why, const char *so);
-bool kvmclock_same_host(const KVMClockCarried *src,
-                        const struct cf_instant *now, uint32_t host_khz,
-                        const KVMClockConfig *config);
+void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
+                         const struct cf_anchor *now,
+                         const KVMClockConfig *config);
 
 bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockCarried *stopped,

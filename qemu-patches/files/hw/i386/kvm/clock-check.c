@@ -64,6 +64,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     } else {
         offer->from.max_error_ns = kvmclock_max_error_ns();
         kvmclock_boot_id(&offer->from.boot_id);
+        offer->from.machine = kvmclock_machine();
         offer->freq.host_khz = kvmclock_this_host()->tsc_khz;
     }
     offer->from.host_khz = offer->freq.host_khz;
@@ -177,25 +178,35 @@ static char *kvmclock_reason(enum cf_reason reason, const KVMClockOffer *offer,
     }
 }
 
-static void kvmclock_facts(const KVMClockOffer *offer,
-                           const KVMClockHost *host,
-                           const KVMClockConfig *config,
-                           struct cf_policy_facts *facts)
+/* From the offer to now; UINT64_MAX is what isn't known of the time. */
+static struct cf_move kvmclock_offered_move(const KVMClockOffer *offer,
+                                            const KVMClockConfig *config)
 {
+    struct cf_move move = { .time.bound_ns = UINT64_MAX };
     struct cf_anchor now;
 
+    if (kvmclock_get_anchor(&now, NULL)) {
+        kvmclock_begin_move(&move, &offer->from, &now, config);
+    }
+    return move;
+}
+
+static void kvmclock_facts(const KVMClockOffer *offer,
+                           const KVMClockHost *host,
+                           const struct cf_move *move,
+                           struct cf_policy_facts *facts)
+{
+    const struct cf_tsc_freq freq = cf_move_freq(move, offer->freq);
+
     facts->promised = offer->promised;
-    facts->rate_known = cf_tsc_rate_error_ppt(&host->guest, &offer->freq,
+    facts->rate_known = cf_tsc_rate_error_ppt(&host->guest, &freq,
                                               &facts->rate_error_ppt);
     facts->offset = host->offset;
     facts->measured = host->measured;
-    facts->same_host = kvmclock_get_anchor(&now, NULL) &&
-                       kvmclock_same_host(&offer->from, &now.instant,
-                                          host->tsc_khz, config);
-    facts->time_bound_ns = cf_time_bound_ns(facts, &offer->freq,
-                                            cf_bounds_ns(
-                                                offer->from.max_error_ns,
-                                                kvmclock_max_error_ns()));
+    facts->same_host = move->same_host;
+    facts->kexec = move->kexec_khz;
+    facts->time_bound_ns = cf_time_bound_ns(facts, &freq,
+                                            move->time.bound_ns);
     facts->best_rung = cf_expected_rung(host->best_rung, &host->guest,
                                         &offer->freq);
 }
@@ -240,6 +251,8 @@ bool kvmclock_check_offer(const KVMClockOffer *offer,
                           const KVMClockConfig *config)
 {
     struct cf_policy_facts facts = kvmclock_wishes(offer, config);
+    struct cf_move move;
+    struct cf_tsc_freq freq;
     g_autofree char *sentence = NULL;
     enum cf_verdict verdict;
     enum cf_reason reason;
@@ -247,8 +260,9 @@ bool kvmclock_check_offer(const KVMClockOffer *offer,
     Error *err = NULL;
     uint32_t wanted_khz;
 
-    if (!cf_tsc_freq_valid(&offer->freq) ||
-        !cf_tsc_freq_khz(&offer->freq, &wanted_khz) ||
+    move = kvmclock_offered_move(offer, config);
+    freq = cf_move_freq(&move, offer->freq);
+    if (!cf_tsc_freq_khz(&freq, &wanted_khz) ||
         offer->policy >= KVM_CLOCK_POLICY__MAX ||
         offer->require >= KVM_CLOCK_RUNG__MAX) {
         error_report("kvmclock: refusing the guest: what the stream says of "
@@ -259,7 +273,7 @@ bool kvmclock_check_offer(const KVMClockOffer *offer,
         return kvmclock_unprobed(facts.policy, err);
     }
     kvmclock_pretend(&host, config);
-    kvmclock_facts(offer, &host, config, &facts);
+    kvmclock_facts(offer, &host, &move, &facts);
     verdict = cf_policy_decide(&facts, &reason);
     trace_kvmclock_check(verdict, reason, facts.rate_error_ppt, facts.offset,
                          facts.same_host, facts.best_rung);

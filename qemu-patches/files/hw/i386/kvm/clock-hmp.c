@@ -26,7 +26,8 @@ static void kvmclock_print_restore(Monitor *mon, const KvmClockRestore *info)
     monitor_printf(mon, "last restore: %s, %" PRId64 " tries, %.3f us, "
                    "%s host\n", KvmClockRung_str(info->rung), info->tries,
                    info->duration_ns / 1e3,
-                   info->same_host ? "same" : "other");
+                   info->has_kexec_ppt ? "kexec'ed"
+                   : info->same_host ? "same" : "other");
     kvmclock_print_ns(mon, "kvmclock residual", info->has_residual_ns,
                       info->residual_ns);
     kvmclock_print_ns(mon, "kvmclock step bound", info->has_bound_ns,
@@ -51,6 +52,10 @@ static void kvmclock_print_restore(Monitor *mon, const KvmClockRestore *info)
     if (info->has_clocks_wrong_ns) {
         monitor_printf(mon, "hosts' clocks: wrong by %.3f ms at least\n",
                        info->clocks_wrong_ns / 1e6);
+    }
+    if (info->has_kexec_ppt) {
+        monitor_printf(mon, "kvmclock's rate since the kexec: %+.3f ppm\n",
+                       info->kexec_ppt / 1e6);
     }
     if (info->frozen) {
         monitor_printf(mon, "blackout: frozen\n");

@@ -22,6 +22,8 @@
 #define TSC_MSR 0x10
 #define SYSTEM_TIME_MSR 0x12    /* KVM keeps one value for this and the new */
 
+#define KVMCLOCK_DMI "/sys/class/dmi/id/product_"
+
 /* Any fd that KVM gave us; parked vCPUs and scratch VMs have no CPUState. */
 #define kvm_fd_ioctl kvm_device_ioctl
 
@@ -42,6 +44,34 @@ bool kvmclock_boot_id(QemuUUID *id)
     }
     *id = boot_id;
     return !qemu_uuid_is_null(id);
+}
+
+/*
+ * Which machine this is, whatever kernel it runs; 0 if only root may know.  A
+ * digest, for what it is made of is nobody else's business.  Read once, before
+ * QEMU gives up root's rights.
+ */
+uint64_t kvmclock_machine(void)
+{
+    static uint64_t machine;
+    g_autofree char *name = NULL, *text = NULL, *digest = NULL;
+    uint32_t eax, ebx, ecx, edx, kind;
+
+    if (machine ||
+        ((!g_file_get_contents(KVMCLOCK_DMI "uuid", &name, NULL, NULL) ||
+          !*g_strstrip(name)) &&
+         (!g_file_get_contents(KVMCLOCK_DMI "serial", &name, NULL, NULL) ||
+          !*g_strstrip(name)))) {
+        return machine;
+    }
+    host_cpuid(1, 0, &kind, &ebx, &ecx, &edx);
+    host_cpuid(0, 0, &eax, &ebx, &ecx, &edx);
+    text = g_strdup_printf("%s %08x %08x %08x %08x", name, ebx, ecx, edx,
+                           kind);
+    digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    digest[16] = 0;
+    machine = g_ascii_strtoull(digest, NULL, 16);
+    return machine;
 }
 
 /* The kernel gave no instant with its clock: read the others just before. */

@@ -42,6 +42,7 @@ bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *ret_host,
 const KVMClockHost *kvmclock_this_host(void);
 void kvmclock_look_again(int vcpu_fd, struct cf_tsc *tsc);
 bool kvmclock_boot_id(QemuUUID *id);
+uint64_t kvmclock_machine(void);
 
 /* Real time, as this host's kernel knows it (clock-time.c). */
 uint64_t kvmclock_realtime_ns(void);

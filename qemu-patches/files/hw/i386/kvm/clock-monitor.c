@@ -37,7 +37,8 @@ static void kvmclock_log_restored(const KVMClockReport *report)
         KvmClockRung_str((KvmClockRung)result->rung), residual,
         KvmClockTsc_str((KvmClockTsc)result->tsc),
         result->rate_error_ppt / 1e3,
-        report->move.same_host ? "same" : "other",
+        report->move.kexec_khz ? "kexec'ed"
+        : report->move.same_host ? "same" : "other",
         report->move.passed_ns / 1e6,
         KvmClockTime_str(kvmclock_elapsed_from(&report->move)),
         report->move.frozen ? "frozen" : "counted", time);
@@ -141,6 +142,8 @@ static KvmClockRestore *kvmclock_describe(const KVMClockReport *report)
     info->has_clocks_wrong_ns = report->move.time.wrong_ns > 0;
     info->clocks_wrong_ns = report->move.time.wrong_ns;
     info->same_host = report->move.same_host;
+    info->has_kexec_ppt = report->move.kexec_khz;
+    info->kexec_ppt = result->kexec_ppt;
     info->frozen = report->move.frozen;
     info->elapsed_ns = report->move.elapsed_ns;
     info->duration_ns = report->duration_ns;

@@ -36,9 +36,13 @@ static int kvmclock_fd(const TscPlan *plan, int i)
 /* A vCPU that the source didn't have goes with the boot vCPU. */
 static struct cf_tsc kvmclock_src_tsc(const TscPlan *plan, CPUState *cpu)
 {
-    const struct cf_tsc tsc = kvmclock_carried_tsc(plan->r->src, cpu);
+    struct cf_tsc tsc = kvmclock_carried_tsc(plan->r->src, cpu);
 
-    return tsc.known ? tsc : kvmclock_vcpu(plan, 0)->src;
+    if (!tsc.known) {
+        return kvmclock_vcpu(plan, 0)->src;
+    }
+    tsc.freq = cf_move_freq(&plan->r->report->move, tsc.freq);
+    return tsc;
 }
 
 /* Its frequency is set here; the offset comes when those of all are known. */

@@ -13,26 +13,43 @@
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "cpu.h"
+#include "qapi/qapi-types-migration.h"
+#include "migration/client-options.h"
 #include "migration/misc.h"
 #include "system/kvm.h"
 #include "hw/i386/kvm/clock-restore.h"
 #include "trace.h"
 
 /*
- * Is this the host where the clocks were captured?  Its boot id says so, and
- * its TSC ran on since: boot ids are cloned with machines and restored with
- * hibernated ones.
+ * From where the clocks were captured to here, now.  Is that one host?  Its
+ * boot id says so, or what machine it is, if a kexec changed the former; and
+ * its TSC ran on since: both are cloned with machines.
  */
-bool kvmclock_same_host(const KVMClockCarried *src,
-                        const struct cf_instant *now, uint32_t host_khz,
-                        const KVMClockConfig *config)
+void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
+                         const struct cf_anchor *now,
+                         const KVMClockConfig *config)
 {
+    const KVMClockHost *host = kvmclock_this_host();
+    const bool pretend = config->pretend_other_host ||
+                         config->pretend_tsc_khz;
     QemuUUID boot_id;
 
-    return !config->pretend_other_host && !config->pretend_tsc_khz &&
-           cf_same_host(kvmclock_boot_id(&boot_id) &&
-                        qemu_uuid_is_equal(&boot_id, &src->boot_id),
-                        now, host_khz, &src->anchor.instant, src->host_khz);
+    *move = (struct cf_move) {
+        .then = src->anchor.instant,
+        .now = now->instant,
+        .host_khz = src->host_khz,
+        .rate = src->rate,
+        .unstable = src->flags & KVMCLOCK_STATE_UNSTABLE,
+        .dst_unstable = host->offset == CF_OFFSET_REWINDS,
+        .clocks_bound_ns = cf_bounds_ns(
+            cf_anchor_error_ns(&src->anchor, src->max_error_ns),
+            cf_anchor_error_ns(now, kvmclock_max_error_ns())),
+    };
+    cf_move_hosts(move,
+                  !pretend && kvmclock_boot_id(&boot_id) &&
+                  qemu_uuid_is_equal(&boot_id, &src->boot_id),
+                  !pretend && src->machine &&
+                  src->machine == kvmclock_machine(), host->tsc_khz);
 }
 
 static int64_t kvmclock_limit_ns(const KVMClockConfig *config)
@@ -64,6 +81,26 @@ static bool kvmclock_over_limit(const KVMClockRestoring *r)
     return r->report->move.passed_ns > kvmclock_limit_ns(r->config);
 }
 
+/* Whoever updated the kernel under the guest expects its clocks to go on. */
+static void kvmclock_warn_of_reboot(const KVMClockRestoring *r)
+{
+    const char *why = !r->src->machine
+        ? "the stream doesn't say which machine it comes from (QEMU couldn't "
+          "read /sys/class/dmi/id/product_uuid there, or has x-exchange=off)"
+        : !kvmclock_machine()
+        ? "QEMU can't read /sys/class/dmi/id/product_uuid"
+        : r->src->machine != kvmclock_machine()
+        ? "this is another machine"
+        : "its TSC was reset, or was as young as real time is doubtful (let "
+          "NTP or PTP synchronise it before and after)";
+
+    if (migrate_mode() == MIG_MODE_CPR_REBOOT && !r->report->move.same_host) {
+        warn_report("kvmclock: nothing proves that the TSC ran on since the "
+                    "guest was saved: %s; the time since then is taken from "
+                    "real time", why);
+    }
+}
+
 static void kvmclock_warn_of_clocks(const struct cf_move *move)
 {
     if (cf_time_contradicts(&move->time, move->clocks_bound_ns)) {
@@ -80,19 +117,8 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
     struct cf_move *move = &r->report->move;
     const struct cf_channel channel = kvmclock_channel(r->src);
 
-    move->then = r->src->anchor.instant;
-    move->now = r->dst.instant;
-    move->host_khz = r->src->host_khz;
-    move->rate = r->src->rate;
-    move->unstable = r->src->flags & KVMCLOCK_STATE_UNSTABLE;
-    move->dst_unstable = kvmclock_this_host()->offset == CF_OFFSET_REWINDS;
-    move->same_host = r->here ||
-                      kvmclock_same_host(r->src, &move->now,
-                                         kvmclock_this_host()->tsc_khz,
-                                         r->config);
-    move->clocks_bound_ns = cf_bounds_ns(
-        cf_anchor_error_ns(&r->src->anchor, r->src->max_error_ns),
-        cf_anchor_error_ns(&r->dst, kvmclock_max_error_ns()));
+    kvmclock_begin_move(move, r->src, &r->dst, r->config);
+    move->same_host = move->same_host || r->here;
     move->channel = &channel;
     if (r->src->later_than_ns) {
         move->seen_ns = r->report->now_ns - r->src->later_than_ns;
@@ -111,6 +137,7 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
                                  move->channel_ns.greatest,
                                  move->round_trip_ns);
     }
+    kvmclock_warn_of_reboot(r);
     kvmclock_warn_of_clocks(move);
     if (move->behind_ns) {
         warn_report("kvmclock: by real time the guest arrived -%" PRIu64 " ns "
@@ -173,10 +200,12 @@ static void kvmclock_bound_time(KVMClockRestoring *r)
     const KVMClockHost *host = kvmclock_this_host();
     const struct cf_policy_facts facts = {
         .same_host = r->report->move.same_host,
+        .kexec = r->report->move.kexec_khz,
         .offset = host->offset,
         .measured = host->measured,
     };
 
+    r->report->result.kexec_ppt = cf_move_kexec_ppt(&r->report->move);
     r->report->time_bound_ns = cf_move_bound_ns(&r->report->move, &facts,
                                                 &r->boot.src.freq,
                                                 r->report->result.tsc);

@@ -134,6 +134,31 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
     return 0;
 }
 
+static int kvmclock_offer_pre_load(void *opaque)
+{
+    ((KVMClockCarrier *)opaque)->offer.from.machine = 0;
+    return 0;
+}
+
+/* As of what else came later, older QEMUs know nothing of it. */
+static bool kvmclock_machine_needed(void *opaque)
+{
+    const KVMClockCarrier *c = opaque;
+
+    return c->config.exchange && c->offer.from.machine;
+}
+
+static const VMStateDescription kvmclock_machine_vmsd = {
+    .name = "kvmclock_offer/machine",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_machine_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(offer.from.machine, KVMClockCarrier),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 static bool kvmclock_offer_needed(void *opaque)
 {
     return ((KVMClockCarrier *)opaque)->config.enabled;
@@ -148,6 +173,7 @@ const VMStateDescription vmstate_kvmclock_offer = {
     .priority = MIG_PRI_MAX,
     .needed = kvmclock_offer_needed,
     .pre_save = kvmclock_offer_pre_save,
+    .pre_load = kvmclock_offer_pre_load,
     .post_load = kvmclock_offer_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_STRUCT(offer.from, KVMClockCarrier, 1,
@@ -158,6 +184,10 @@ const VMStateDescription vmstate_kvmclock_offer = {
         VMSTATE_UINT8(offer.policy, KVMClockCarrier),
         VMSTATE_UINT8(offer.require, KVMClockCarrier),
         VMSTATE_END_OF_LIST()
+    },
+    .subsections = (const VMStateDescription * const []) {
+        &kvmclock_machine_vmsd,
+        NULL
     }
 };
 
@@ -216,6 +246,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
     }
     c->carried_from = CARRIED_LOADED;
     c->carried.later_than_ns = kvmclock_stopped_after_ns(c);
+    c->carried.machine = c->offer.from.machine;
     c->virtual_ns = qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL);
     return 0;
 }
