@@ -27,7 +27,7 @@ class Lab:
 
     def __init__(self, scenario, hosts, keep=None, sampling=False):
         self.scenario, self.hosts, self.sampling = scenario, hosts, sampling
-        self.guests = []
+        self.guests, self._ended = [], 0
         self.track = None
         self.keep = keep or (lambda name, text: None)
 
@@ -62,11 +62,17 @@ class Lab:
         guest.qmp.execute("migrate-incoming", {"uri": host.uri})
         return guest
 
+    def end(self, guest):
+        """It isn't needed any more: a host has no room for many."""
+        self.keep("qemu-%d-on-%s.log" % (self._ended, guest.host.name),
+                  guest.stderr())
+        self._ended += 1
+        guest.close()
+        self.guests.remove(guest)
+
     def close(self):
-        for number, guest in enumerate(self.guests):
-            self.keep("qemu-%d-on-%s.log" % (number, guest.host.name),
-                       guest.stderr())
-            guest.close()
+        for guest in list(self.guests):
+            self.end(guest)
 
 
 def view(guest, realtime=None):

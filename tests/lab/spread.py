@@ -7,8 +7,8 @@ from harness.picture import human_ns
 HEAD = "%-28s %-27s %5s %11s %11s %11s" % ("scenario", "figure", "hops", "min",
                                            "median", "max")
 # What is shown, if it is there; the rest is in the JSON.
-FIGURES = ("kvmclock_step_ns", "tsc_off_ns", "time_bound_ns", "round_trip_ns",
-           "first_run_ns", "blackout_ns",
+FIGURES = ("kvmclock_step_ns", "from_first_ns", "tsc_off_ns", "time_bound_ns",
+           "round_trip_ns", "first_run_ns", "blackout_ns",
            "timer_early_ns", "timer_late_before_ns",
            "timer_late_ns")
 

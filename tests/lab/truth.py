@@ -65,6 +65,16 @@ def clock_steps(source, destination):
     return steps
 
 
+def from_first_ns(first, now):
+    """How far kvmclock is from the function that it was before several hops;
+    None if its slope is another one."""
+    if any((before.record.mul, before.record.shift)
+           != (after.record.mul, after.record.shift)
+           for before, after in zip(first.slots, now.slots)):
+        return None
+    return max(clock_steps(first, now), key=abs)
+
+
 def first_seen(destination):
     """True time of the destination's own record: just before it ran."""
     slot, clock = destination.slots[0], destination.maps[0]
