@@ -369,34 +369,6 @@ static inline bool cf_span_ticks_to_ns(const struct cf_span *ticks,
 }
 
 /**
- * cf_channel_passed_ns - how much time passed, as a channel proves it
- * @from_ticks: as for cf_channel_evaluate(), and
- * @dst_ticks: so, too
- * @ret_ns: by the source's TSC
- * @ret_round_trip_ns: the shortest
- *
- * Return: false, and nothing is written, if nothing is proven.
- */
-static inline bool cf_channel_passed_ns(const struct cf_channel *channel,
-                                        uint64_t from_ticks,
-                                        uint64_t dst_ticks,
-                                        struct cf_span *ret_ns,
-                                        uint64_t *ret_round_trip_ns)
-{
-    struct cf_channel_says says;
-    struct cf_span ns;
-
-    if (!cf_channel_evaluate(channel, from_ticks, dst_ticks, &says) ||
-        !cf_span_ticks_to_ns(&says.passed_ticks, channel->src_khz, &ns) ||
-        !cf_ticks_to_ns(says.round_trip_ticks, channel->src_khz,
-                        ret_round_trip_ns)) {
-        return false;
-    }
-    *ret_ns = ns;
-    return true;
-}
-
-/**
  * enum cf_time_from - what elapsed time was taken from
  * @CF_TIME_CLOCKS: the hosts' clocks
  * @CF_TIME_CHANNEL: exchanges on the migration channel

@@ -58,13 +58,13 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @dst_unstable: the destination's is
  * @clocks_bound_ns: how far apart both hosts' real times may be by what their
  *                   kernels know; UINT64_MAX: unknown
- * @channel: what both hosts told each other (clock-causal.h); NULL: nothing
  * @seen_ns: no more can have passed, as the destination saw by a clock that
  *           nobody sets; 0: it saw nothing
  * @behind_ns: by so much is real time there before the source's, if it is
  * @ahead_ns: by so much more than @seen_ns would have passed by real time
  * @frozen: the time in between doesn't count for the guest
- * @channel_ns: limits of the time in between that @channel proves, and
+ * @channel: what the channel says (clock-causal.h),
+ * @channel_ns: limits of the time in between that it proves, and
  * @round_trip_ns: its shortest round trip; UINT64_MAX: it wasn't asked, or
  *                 proves nothing
  * @time: the time in between, by clocks and channel; for one host only how far
@@ -86,10 +86,10 @@ struct cf_move {
     bool dst_unstable;
     bool frozen;
     uint64_t clocks_bound_ns;
-    const struct cf_channel *channel;
     int64_t seen_ns;
     uint64_t behind_ns;
     uint64_t ahead_ns;
+    struct cf_channel_says channel;
     struct cf_span channel_ns;
     uint64_t round_trip_ns;
     struct cf_time time;
@@ -176,7 +176,8 @@ static inline int64_t cf_move_kexec_ppt(const struct cf_move *move)
 }
 
 /* Real time, and the limits that the channel proves, for two hosts. */
-static inline bool cf_move_time(struct cf_move *move)
+static inline bool cf_move_time(struct cf_move *move,
+                                const struct cf_channel *channel)
 {
     int64_t real_ns, clocks_ns;
     uint64_t bound_ns;
@@ -187,10 +188,13 @@ static inline bool cf_move_time(struct cf_move *move)
                      &bound_ns)) {
         return false;
     }
-    proven = move->channel && !move->unstable && !move->dst_unstable &&
-             cf_channel_passed_ns(move->channel, move->then.host_ticks,
-                                  move->now.host_ticks, &move->channel_ns,
-                                  &move->round_trip_ns);
+    proven = channel && !move->unstable && !move->dst_unstable &&
+             cf_channel_evaluate(channel, move->then.host_ticks,
+                                 move->now.host_ticks, &move->channel) &&
+             cf_span_ticks_to_ns(&move->channel.passed_ticks, move->host_khz,
+                                 &move->channel_ns) &&
+             cf_ticks_to_ns(move->channel.round_trip_ticks, move->host_khz,
+                            &move->round_trip_ns);
     move->time = cf_time_merge(clocks_ns, bound_ns,
                                proven ? &move->channel_ns : NULL);
     move->passed_ns = move->time.passed_ns;
@@ -199,18 +203,20 @@ static inline bool cf_move_time(struct cf_move *move)
 
 /**
  * cf_move_passed - write @passed_ns, and between two hosts how it is known
+ * @channel: what both hosts told each other (clock-causal.h); NULL: nothing
  *
  * Real time may be stepped meanwhile; a TSC that is known to be the same
  * can't. One that the kernel gave up proves nothing. Negative if two hosts'
  * clocks say so. False if it can't be computed.
  */
-static inline bool cf_move_passed(struct cf_move *move)
+static inline bool cf_move_passed(struct cf_move *move,
+                                  const struct cf_channel *channel)
 {
     uint64_t ns;
 
     move->round_trip_ns = UINT64_MAX;
     if (!move->same_host) {
-        return cf_move_time(move);
+        return cf_move_time(move, channel);
     }
     if (!cf_ticks_to_ns(move->now.host_ticks - move->then.host_ticks,
                         move->host_khz, &ns) || ns > INT64_MAX) {
@@ -287,15 +293,17 @@ static inline void cf_move_clamp(struct cf_move *move)
 
 /**
  * cf_move_plan - write how much time passed and counts
+ * @channel: as for cf_move_passed()
  * @freeze: the user wants none to count, or had paused the guest
  * @limit_ns: more than this doesn't count either, for old guests overflow
  *
  * False if it can't be computed.
  */
-static inline bool cf_move_plan(struct cf_move *move, bool freeze,
-                                int64_t limit_ns)
+static inline bool cf_move_plan(struct cf_move *move,
+                                const struct cf_channel *channel,
+                                bool freeze, int64_t limit_ns)
 {
-    if (!cf_move_passed(move)) {
+    if (!cf_move_passed(move, channel)) {
         return false;
     }
     cf_move_clamp(move);

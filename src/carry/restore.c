@@ -26,7 +26,6 @@ static gboolean plan_move(Restore *restore, GError **error)
     struct cf_move *move = &restore->move;
     CfExchange both[CF_EXCHANGES_MAX];
     struct cf_channel channel;
-    bool planned;
 
     move->then = state->anchor.instant;
     move->now = restore->anchor.instant;
@@ -41,10 +40,7 @@ static gboolean plan_move(Restore *restore, GError **error)
                   cf_same_machine(state->machine, host->id.machine),
                   host->host_khz);
     plan_channel(restore, both, &channel);
-    move->channel = &channel;
-    planned = cf_move_plan(move, restore->options.freeze, INT64_MAX);
-    move->channel = NULL;
-    if (!planned) {
+    if (!cf_move_plan(move, &channel, restore->options.freeze, INT64_MAX)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "the time since the capture can't be computed");
         return FALSE;

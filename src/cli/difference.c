@@ -53,7 +53,7 @@ static bool find_elapsed(Pair *pair, Difference *d)
                   after->host_khz);
     d->same_host = move->same_host;
     d->kexec = move->kexec_khz;
-    if (!cf_move_passed(move) || move->passed_ns < 0) {
+    if (!cf_move_passed(move, NULL) || move->passed_ns < 0) {
         return false;
     }
     d->elapsed_ns = move->elapsed_ns = move->passed_ns;

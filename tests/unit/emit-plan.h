@@ -140,7 +140,7 @@ static void emit_move(uint64_t *r)
     printf(" %" PRIu32 " %d %d %" PRId64 " %" PRId64, khz, move.same_host,
            freeze, limit_ns, move.seen_ns);
     emit_host_rate(&move.rate);
-    ok = cf_move_plan(&move, freeze, limit_ns);
+    ok = cf_move_plan(&move, NULL, freeze, limit_ns);
     printf(" = %d", ok);
     if (ok) {
         emit_value(move.behind_ns);

@@ -123,16 +123,17 @@ static void migrate(Fleet *fleet, uint32_t i, uint64_t *r, size_t path,
         .src_khz = m.src.khz, .dst_khz = m.dst.khz,
         .doubt_ppt = CF_RATE_DOUBT_PPT, .wander_ppt = CF_RATE_WANDER_PPT,
     };
+    struct cf_channel_says says;
     struct cf_span ns;
-    uint64_t round_trip_ns, bound_ns;
+    uint64_t bound_ns;
     int64_t clocks_ns;
     struct cf_time time;
 
     if (!cf_tsc_time(m.now_ns - m.stop_ns + apart_ns,
                      clocks[kind].believed_ns, &rate, &clocks_ns, &bound_ns) ||
-        !cf_channel_passed_ns(&channel, host_ticks(&m.src, m.stop_ns),
-                              host_ticks(&m.dst, m.now_ns), &ns,
-                              &round_trip_ns)) {
+        !cf_channel_evaluate(&channel, host_ticks(&m.src, m.stop_ns),
+                             host_ticks(&m.dst, m.now_ns), &says) ||
+        !cf_span_ticks_to_ns(&says.passed_ticks, m.src.khz, &ns)) {
         g_error("migration %u says nothing", i);
     }
     time = cf_time_merge(clocks_ns, bound_ns, &ns);

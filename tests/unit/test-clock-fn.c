@@ -130,7 +130,7 @@ static struct cf_target target_after(enum cf_tsc_outcome outcome,
     struct cf_move move = other_host();
 
     anchor.slack_ns = slack_ns;
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     g_assert_true(cf_target_plan(&move, fn, 0, &anchor, &src, outcome, &target));
     return target;
 }
@@ -178,7 +178,7 @@ static void test_target_fails(void)
     struct cf_anchor anchor = hour();
     struct cf_target target = { .boot = tsc(0, 0), .host_khz = KHZ };
 
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     anchor.clock_ns = INT64_MAX - 9 * CF_NS_PER_SEC;
     g_assert_false(cf_target_plan(&move, NULL, 0, &anchor, &src, CF_TSC_COMPUTED,
                                   &target));

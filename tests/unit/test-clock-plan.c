@@ -59,7 +59,7 @@ static void test_kexec(void)
     vcpu.dst.freq.host_khz = KHZ + 3;
     g_assert_true(cf_tsc_rate_error_ppt(&vcpu.dst.freq, &vcpu.src.freq, &ppt));
     g_assert_cmpint(ppt, ==, 0);
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     g_assert_cmpint(move.passed_ns, ==, 10 * SECOND);
     g_assert_cmpint(cf_move_elapsed_from(&move), ==, CF_ELAPSED_TSC);
     g_assert_cmpint(cf_tsc_plan(&move, &vcpu, 1), ==, CF_TSC_COPIED);
@@ -106,7 +106,7 @@ static void test_no_kexec(void)
 static void check_time(struct cf_move move, bool freeze, int64_t limit_ns,
                        int64_t passed_ns, bool frozen, bool behind)
 {
-    g_assert_true(cf_move_plan(&move, freeze, limit_ns));
+    g_assert_true(cf_move_plan(&move, NULL, freeze, limit_ns));
     g_assert_cmpint(move.passed_ns, ==, passed_ns);
     g_assert_cmpint(move.elapsed_ns, ==, frozen ? 0 : passed_ns);
     g_assert_true(move.frozen == frozen);
@@ -136,7 +136,7 @@ static void test_time(void)
 
     move.now.realtime_ns = UINT64_MAX;
     move.same_host = false;
-    g_assert_false(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_false(cf_move_plan(&move, NULL, false, INT64_MAX));
 }
 
 static void test_stopped_to_save(void)
@@ -161,13 +161,13 @@ static void test_seen(void)
     check_time(move, true, INT64_MAX, 2 * SECOND, true, false);
     /* before the limit: minutes that never passed don't freeze a guest */
     check_time(move, false, 5 * SECOND, 2 * SECOND, false, false);
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     g_assert_cmpuint(move.ahead_ns, ==, 8 * SECOND);
     g_assert_cmpuint(move.behind_ns, ==, 0);
 
     move.now.realtime_ns -= 30 * CF_NS_PER_SEC;
     check_time(move, false, INT64_MAX, 0, false, true);
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     g_assert_cmpuint(move.ahead_ns, ==, 0);
 
     /* one TSC knows better than any other clock */
@@ -182,7 +182,7 @@ static void test_copied(void)
     struct cf_vcpu vcpus[2] = { { .src = tsc(7, 0), .dst = tsc(0, 0) },
                                 { .src = tsc(9, 0), .dst = tsc(0, 0) } };
 
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     g_assert_cmpint(cf_tsc_plan(&move, vcpus, 2), ==, CF_TSC_COPIED);
     g_assert_cmpuint(vcpus[0].wanted_ticks, ==, 7);
     g_assert_cmpuint(vcpus[1].wanted_ticks, ==, 9);
@@ -194,7 +194,7 @@ static void test_copied(void)
     g_assert_cmpuint(vcpus[1].wanted_ticks, !=, 9);
 
     vcpus[1].dst.freq = plain;
-    g_assert_true(cf_move_plan(&move, true, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, true, INT64_MAX));
     g_assert_cmpint(cf_tsc_plan(&move, vcpus, 2), ==, CF_TSC_COMPUTED);
     g_assert_cmpuint(vcpus[0].wanted_ticks, ==, 7 - 10 * SECOND_TICKS);
 
@@ -207,10 +207,10 @@ static void test_computed(void)
     struct cf_move move = other_host();
     struct cf_vcpu vcpu = { .src = tsc(7, 0), .dst = tsc(0, 0) };
 
-    g_assert_true(cf_move_plan(&move, false, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     g_assert_cmpint(cf_tsc_plan(&move, &vcpu, 1), ==, CF_TSC_COMPUTED);
     g_assert_cmpuint(vcpu.wanted_ticks, ==, 7 - 1000 * SECOND_TICKS);
-    g_assert_true(cf_move_plan(&move, true, INT64_MAX));
+    g_assert_true(cf_move_plan(&move, NULL, true, INT64_MAX));
     g_assert_cmpint(cf_tsc_plan(&move, &vcpu, 1), ==, CF_TSC_COMPUTED);
     g_assert_cmpuint(vcpu.wanted_ticks, ==, 7 - 1010 * SECOND_TICKS);
 }
@@ -285,7 +285,7 @@ static void test_thaw(void)
         struct cf_move move = other_host();
         const bool can = outcome < CF_TSC_NOT_SET;
 
-        g_assert_true(cf_move_plan(&move, true, INT64_MAX));
+        g_assert_true(cf_move_plan(&move, NULL, true, INT64_MAX));
         g_assert_true(cf_move_thaw(&move, outcome) == !can);
         g_assert_true(move.frozen == can);
         g_assert_cmpint(move.elapsed_ns, ==, can ? 0 : 10 * SECOND);

@@ -42,14 +42,14 @@ static bool evaluate_move(Measured *m, const struct cf_channel *channel)
     m->clocks_bound_ns = cf_bounds_ns(cf_time_error_ns(&last->here_time),
                                       cf_time_error_ns(&last->there_time));
     m->move = (struct cf_move) {
-        .then = last->here, .now = last->there, .channel = channel,
+        .then = last->here, .now = last->there,
         .host_khz = m->here.host_khz, .clocks_bound_ns = m->clocks_bound_ns,
     };
     if (!cf_elapsed_ns(&last->there, &last->here, &apart_ns) ||
-        !cf_move_passed(&m->move) || m->move.round_trip_ns == UINT64_MAX) {
+        !cf_move_passed(&m->move, channel) ||
+        m->move.round_trip_ns == UINT64_MAX) {
         return false;
     }
-    m->move.channel = NULL;
     m->contradicted = cf_time_contradicts(&m->move.time, m->clocks_bound_ns);
     m->clocks_ns = (struct cf_span) {
         apart_ns - passed_ns->greatest, apart_ns - passed_ns->least,
@@ -85,7 +85,7 @@ gboolean measure_evaluate(Measured *m, GError **error)
         .src_khz = m->here.host_khz, .dst_khz = m->there.host_khz,
         .doubt_ppt = CF_RATE_DOUBT_PPT, .wander_ppt = CF_RATE_WANDER_PPT,
     };
-    struct cf_channel_says says;
+    const struct cf_channel_says *says = &m->move.channel;
     uint32_t i;
 
     if (!m->here.host_khz || !m->there.host_khz) {
@@ -101,17 +101,15 @@ gboolean measure_evaluate(Measured *m, GError **error)
             return fail(error, "its answers can't be true");
         }
     }
-    if (!evaluate_move(m, &channel) ||
-        !cf_channel_evaluate(&channel, last->here.host_ticks,
-                             last->there.host_ticks, &says)) {
+    if (!evaluate_move(m, &channel)) {
         return fail(error, "its answers contradict each other: the TSC of "
                     "one host doesn't run evenly, or was set");
     }
-    m->rate_ppt = inverse(&says.rate_ppt);
+    m->rate_ppt = inverse(&says->rate_ppt);
     m->there_ticks = last->there.host_ticks;
     m->here_least_ticks = last->here.host_ticks +
-                          (uint64_t)says.passed_ticks.least;
+                          (uint64_t)says->passed_ticks.least;
     m->here_greatest_ticks = last->here.host_ticks +
-                             (uint64_t)says.passed_ticks.greatest;
+                             (uint64_t)says->passed_ticks.greatest;
     return TRUE;
 }

@@ -72,7 +72,7 @@ bool kvmclock_within_limit(const KVMClockCarried *carried,
         return false;
     }
     move.now = now.instant;
-    return cf_move_passed(&move) &&
+    return cf_move_passed(&move, NULL) &&
            move.passed_ns <= kvmclock_limit_ns(config);
 }
 
@@ -119,11 +119,10 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
 
     kvmclock_begin_move(move, r->src, &r->dst, r->config);
     move->same_host = move->same_host || r->here;
-    move->channel = &channel;
     if (r->src->later_than_ns) {
         move->seen_ns = r->report->now_ns - r->src->later_than_ns;
     }
-    if (!cf_move_plan(move,
+    if (!cf_move_plan(move, &channel,
                       r->config->blackout == KVM_CLOCK_BLACKOUT_FREEZE ||
                       r->src->flags & KVMCLOCK_STATE_PAUSED,
                       kvmclock_limit_ns(r->config))) {
@@ -131,7 +130,6 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
                    "can't be compared");
         return false;
     }
-    move->channel = NULL;
     if (move->round_trip_ns != UINT64_MAX) {
         trace_kvmclock_exchanges(channel.n, move->channel_ns.least,
                                  move->channel_ns.greatest,
