@@ -162,6 +162,7 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
 {
     const KVMClockHost *host = kvmclock_this_host();
     BootClock boot = { 0 };
+    KVMClockTime time;
     const char *fault;
 
     memset(carried, 0, sizeof(*carried));
@@ -173,7 +174,8 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
         return false;
     }
     carried->at_ns = get_clock();
-    carried->max_error_ns = kvmclock_max_error_ns();
+    time = kvmclock_time();
+    carried->max_error_ns = time.max_error_ns;
     kvmclock_boot_id(&carried->boot_id);
     carried->machine = kvmclock_machine();
     if (paused) {
@@ -185,8 +187,7 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     if (host->offset == CF_OFFSET_REWINDS) {
         carried->flags |= KVMCLOCK_STATE_UNSTABLE;
     } else {
-        carried->rate = kvmclock_learn_rate(&carried->anchor,
-                                            carried->max_error_ns);
+        carried->rate = kvmclock_learn_rate(&carried->anchor, &time);
     }
     kvmclock_capture_fn(&boot, carried);
     fault = kvmclock_carried_fault(carried);

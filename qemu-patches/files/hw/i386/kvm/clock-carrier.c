@@ -298,10 +298,11 @@ static void kvmclock_carrier_reset_hold(Object *obj, ResetType type)
 /* From here on until a guest is captured its TSC's rate is measured. */
 static void kvmclock_note_time(void)
 {
+    const KVMClockTime time = kvmclock_time();
     struct cf_anchor now;
 
     if (kvmclock_get_anchor(&now, NULL)) {
-        kvmclock_learn_rate(&now, kvmclock_max_error_ns());
+        kvmclock_learn_rate(&now, &time);
     }
 }
 

@@ -62,7 +62,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     } else if (!kvmclock_get_anchor(&offer->from.anchor, errp)) {
         return false;
     } else {
-        offer->from.max_error_ns = kvmclock_max_error_ns();
+        offer->from.max_error_ns = kvmclock_time().max_error_ns;
         kvmclock_boot_id(&offer->from.boot_id);
         offer->from.machine = kvmclock_machine();
         offer->freq.host_khz = kvmclock_this_host()->tsc_khz;

@@ -126,7 +126,7 @@ int kvmclock_read_anchor(struct cf_anchor *anchor)
 
 bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp)
 {
-    int32_t before_s, tai_s = kvmclock_tai_offset_s();
+    int32_t before_s, tai_s = kvmclock_time().tai_offset_s;
     int tries = 0;
 
     do {
@@ -137,7 +137,7 @@ bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp)
             return false;
         }
         before_s = tai_s;
-        tai_s = kvmclock_tai_offset_s();
+        tai_s = kvmclock_time().tai_offset_s;
     } while (tai_s != before_s && ++tries < CF_LEAP_TRIES);
 
     anchor->instant.tai_offset_s = tai_s;

@@ -45,10 +45,15 @@ bool kvmclock_boot_id(QemuUUID *id);
 uint64_t kvmclock_machine(void);
 
 /* Real time, as this host's kernel knows it (clock-time.c). */
+typedef struct KVMClockTime {
+    int32_t tai_offset_s;       /* 0: unknown */
+    uint64_t max_error_ns;      /* UINT64_MAX: unknown, it isn't synchronised */
+    int64_t adjustment_ppt;     /* by so much it is faster than its source */
+} KVMClockTime;
+
 uint64_t kvmclock_realtime_ns(void);
-int32_t kvmclock_tai_offset_s(void);
-uint64_t kvmclock_max_error_ns(void);
+KVMClockTime kvmclock_time(void);
 struct cf_host_rate kvmclock_learn_rate(const struct cf_anchor *now,
-                                       uint64_t max_error_ns);
+                                       const KVMClockTime *time);
 
 #endif

@@ -43,7 +43,7 @@ void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
         .dst_unstable = host->offset == CF_OFFSET_REWINDS,
         .clocks_bound_ns = cf_bounds_ns(
             cf_anchor_error_ns(&src->anchor, src->max_error_ns),
-            cf_anchor_error_ns(now, kvmclock_max_error_ns())),
+            cf_anchor_error_ns(now, kvmclock_time().max_error_ns)),
     };
     cf_move_hosts(move,
                   !pretend && kvmclock_boot_id(&boot_id) &&

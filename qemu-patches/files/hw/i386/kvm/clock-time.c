@@ -17,31 +17,22 @@ uint64_t kvmclock_realtime_ns(void)
     return ts.tv_sec * CF_NS_PER_SEC + ts.tv_nsec;
 }
 
-int32_t kvmclock_tai_offset_s(void)
+KVMClockTime kvmclock_time(void)
 {
     struct timex tx = { .modes = 0 };
+    const int state = adjtimex(&tx);
+    KVMClockTime time = { .max_error_ns = UINT64_MAX };
 
-    return adjtimex(&tx) < 0 ? 0 : tx.tai;
-}
-
-/* Of real time, as the kernel knows it; UINT64_MAX if it doesn't. */
-uint64_t kvmclock_max_error_ns(void)
-{
-    struct timex tx = { .modes = 0 };
-    int state = adjtimex(&tx);
-
-    return state < 0 || state == TIME_ERROR
-           ? UINT64_MAX
-           : cf_clock_error_ns(tx.maxerror, tx.offset, tx.status & STA_NANO);
-}
-
-static int64_t kvmclock_adjustment_ppt(void)
-{
-    struct timex tx = { .modes = 0 };
-
-    return adjtimex(&tx) < 0
-           ? 0 : cf_clock_adjustment_ppt(tx.freq, tx.tick,
-                                         sysconf(_SC_CLK_TCK));
+    if (state >= 0) {
+        time.tai_offset_s = tx.tai;
+    }
+    if (state >= 0 && state != TIME_ERROR) {
+        time.max_error_ns = cf_clock_error_ns(tx.maxerror, tx.offset,
+                                              tx.status & STA_NANO);
+        time.adjustment_ppt = cf_clock_adjustment_ppt(tx.freq, tx.tick,
+                                                      sysconf(_SC_CLK_TCK));
+    }
+    return time;
 }
 
 /*
@@ -49,21 +40,21 @@ static int64_t kvmclock_adjustment_ppt(void)
  * clocksource, and since the first reading here whose error was known.
  */
 struct cf_host_rate kvmclock_learn_rate(const struct cf_anchor *anchor,
-                                       uint64_t max_error_ns)
+                                       const KVMClockTime *time)
 {
     static struct cf_moment then = { .error_ns = UINT64_MAX };
     const struct cf_moment now = {
-        anchor->instant, cf_anchor_error_ns(anchor, max_error_ns),
+        anchor->instant, cf_anchor_error_ns(anchor, time->max_error_ns),
     };
     const uint32_t khz = kvmclock_this_host()->tsc_khz;
-    const bool told = max_error_ns < UINT64_MAX && cf_anchor_is_exact(anchor);
     struct cf_host_rate rate;
     struct cf_span measured;
     bool known;
 
     known = cf_tsc_continuous(&now.instant, &then.instant, khz) &&
             cf_host_rate_measure(&then, &now, khz, &measured);
-    rate = cf_host_rate_learn(told ? kvmclock_adjustment_ppt() : 0,
+    rate = cf_host_rate_learn(cf_anchor_is_exact(anchor)
+                             ? time->adjustment_ppt : 0,
                              known ? &measured : NULL);
     if (then.error_ns == UINT64_MAX) {
         then = now;
