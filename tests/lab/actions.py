@@ -5,15 +5,18 @@ import signal
 import time
 
 import truth
-from crossing import (HOLD, carry, clocks, held, hop, landed, release,
+from crossing import (HOLD, Lab, carry, clocks, held, hop, landed, release,
                       report_of, stayed, total, view)
 from harness.check import sentences
 from harness.guest import GuestError
-from harness.migrate import (arrive, go, pause, set_capabilities, wait_loaded,
-                             wait_status)
+from harness.migrate import (arrive, go, pause, set_capabilities,
+                             set_parameters, status, wait_loaded, wait_status)
+from harness.wait import LIMIT_S
 
 PAUSE_S = 0.5
 SNAPSHOT_S = 3.0
+PASSES = 3
+LONG_MS = 60000
 LEAP_AHEAD_S = 20       # the guest has to be stopped by then, beside any load
 DAY_NS = 86400 * 10 ** 9
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -110,6 +113,75 @@ def snapshot(lab):
     for host in lab.hosts:
         host.agent.ask("remove", path)
     return dict(line, **dict(done, alive=destination.host.name))
+
+
+def _another(lab, name, move, **changes):
+    """move(lab), but for these changes of the scenario."""
+    other = Lab(lab.scenario._replace(**changes), lab.hosts, lab.wire,
+                lambda log, text: lab.keep("%s-%s" % (name, log), text))
+    try:
+        return move(other)
+    finally:
+        other.close()
+
+
+def compared(lab):
+    """The same by stock, and without the exchange; then the line."""
+    def move(lab):
+        return hop(lab, lab.source(), lab.hosts[1])[0]
+
+    return dict(stock=_another(lab, "stock", move, side="stock"),
+                off=_another(lab, "off", move, source={"x-exchange": "off"}),
+                **move(lab))
+
+
+def dirtied_bytes_s(guest):
+    """How fast a guest writes to pages that it didn't write to lately."""
+    guest.qmp.execute("calc-dirty-rate", {"calc-time": 1,
+                                          "mode": "dirty-bitmap"})
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        said = guest.qmp.execute("query-dirty-rate")
+        if said["status"] == "measured":
+            return said["dirty-rate"] << 20
+        time.sleep(0.1)
+    raise GuestError("its dirty rate can't be had")
+
+
+def wait_passes(guest):
+    """Until all that is dirty has been sent so often, and the most is dirty
+    again; what query-migrate says then."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        info = status(guest)
+        ram = info.get("ram", {})
+        if ram.get("dirty-sync-count", 0) > PASSES:
+            return {"remaining_bytes": ram["remaining"],
+                    "line_bytes_s": round(ram["mbps"] / 8 * 10 ** 6),
+                    "dirtied_bytes_s": ram["dirty-pages-rate"]
+                    * ram["page-size"]}
+        time.sleep(0.1)
+    raise GuestError("so many passes take too long: %s" % info)
+
+
+def flooded(lab):
+    """Its RAM is dirtied faster than the line takes it, until its user allows
+    it a longer blackout."""
+    def move(lab):
+        seen = {}
+
+        def drive(source, uri):
+            source.qmp.execute("migrate", {"uri": uri})
+            seen.update(wait_passes(source))
+            set_parameters(source, **{"downtime-limit": LONG_MS})
+            return wait_status(source)
+
+        source = lab.source()
+        rate = dirtied_bytes_s(source)
+        line, _ = hop(lab, source, lab.hosts[1], drive)
+        return dict(line, flood=dict(seen, alone_bytes_s=rate))
+
+    return dict(stock=_another(lab, "stock", move, side="stock"), **move(lab))
 
 
 def same_host(lab):
@@ -212,10 +284,15 @@ def leap(lab):
     midnight = before_midnight(lab.hosts)
     for host in told:
         host.agent.ask("leap", 1)
+
+    def drive(source, uri):
+        held(source, uri)
+        wait_midnight(lab.hosts, told, midnight)
+        return release(source)
+
     try:
         now = clocks(lab)
-        done = carry(source, destination, lab.hosts[1].uri,
-                     lambda: wait_midnight(lab.hosts, told, midnight))
+        done = carry(source, destination, lab.hosts[1].uri, drive)
     finally:
         for host in told:
             host.agent.ask("leap", 0)
@@ -223,7 +300,8 @@ def leap(lab):
     return dict(landed(source, destination, before, now), **done)
 
 
-ACTIONS = {"cancelled": cancelled, "cloned": cloned, "cross": cross,
+ACTIONS = {"cancelled": cancelled, "cloned": cloned, "compared": compared,
+           "cross": cross, "flooded": flooded,
            "hotplug": hotplug, "killed": killed, "leap": leap,
            "paused": paused, "reset": reset, "same-host": same_host,
            "snapshot": snapshot}

@@ -25,8 +25,9 @@ LEVELS = {"patched": {"guest-clock": "on"}, "stock": {}}
 class Lab:
     """Two hosts, and the guests of one scenario on them."""
 
-    def __init__(self, scenario, hosts, keep=None, sampling=False):
+    def __init__(self, scenario, hosts, wire=None, keep=None, sampling=False):
         self.scenario, self.hosts, self.sampling = scenario, hosts, sampling
+        self.wire = wire
         self.guests, self._ended = [], 0
         self.track = None
         self.keep = keep or (lambda name, text: None)
@@ -172,16 +173,11 @@ def release(source):
     return wait_status(source)
 
 
-def carry(source, destination, uri, meanwhile=None):
-    """Migrate, and do something meanwhile, while the guest stands still; what
-    the line has of it."""
+def carry(source, destination, uri, drive=go):
+    """Migrate: drive(source, uri) starts it, and returns the last
+    query-migrate. What the line has of it."""
     sent, began = source.host.sent_bytes(), source.host.now_ns()
-    if meanwhile:
-        held(source, uri)
-        meanwhile()
-        info = release(source)
-    else:
-        info = go(source, uri)
+    info = drive(source, uri)
     if info["status"] != "completed":
         raise GuestError(explain(destination, info))
     return {"downtime_ms": info.get("downtime"), "result": "completed",
@@ -189,16 +185,31 @@ def carry(source, destination, uri, meanwhile=None):
             "sent_bytes": source.host.sent_bytes() - sent}
 
 
-def hop(lab, source, host, **options):
+def seen_on_wire(lab, source, line):
+    """What the line between the hosts saw, if that was a bad one."""
+    if not lab.wire:
+        return {}
+    stop = source.event_ns("STOP")
+    return {"answers_in_blackout": sum(stop <= when <= line["arrived_ns"]
+                                       for when in lab.wire.back_ns),
+            "answers": len(lab.wire.back_ns),
+            "stalled_after_stop_ns": lab.wire.stalled_ns
+            and round(lab.wire.stalled_ns - stop)}
+
+
+def hop(lab, source, host, drive=go, **options):
     """(line, destination): one live migration to a guest's new QEMU."""
+    if lab.wire:
+        lab.wire.begin(lab.scenario.wire)
     destination = lab.listening(host, **options)
     destination.succeed(source)
     before, now = view(source), clocks(lab)
     samplers = [guest.sample("samples", SAMPLES, SAMPLE_US)
                 for guest in (source, destination)] if lab.sampling else []
-    done = carry(source, destination, host.uri)
+    done = carry(source, destination, host.uri, drive)
     arrive(destination)
     line = dict(landed(source, destination, before, now), **done)
+    line.update(seen_on_wire(lab, source, line))
     if samplers:
         lab.track = samplers, source, destination, before
     return line, destination

@@ -16,6 +16,12 @@ DRIFT = 1e-3
 ROUNDING_NS = 100
 UNDISTURBED = ("kvmclock_step_ns", "kvmclock_error_ns", "tsc_error_ns",
                "tsc_rate_ppb", "vcpu_skew_ticks", "warps")
+# A blackout may be so much longer than stock's, and half of that: the machine
+# is a busy one. A line that stalls does so for much longer.
+LONGER_NS = 500 * 10 ** 6
+# So much faster than the line a guest must dirty its RAM, at least; and what
+# is left each time must be more than the default downtime-limit has room for.
+FASTER, DOWNTIME_LIMIT_S = 2, 0.3
 # What a migration sends ahead of RAM, with TCP's headers and acknowledgements.
 SETUP_BYTES = 4096
 
@@ -35,6 +41,7 @@ def problems(scenario, line):
             wrong += [where + sentence
                       for sentence in _arrived(scenario.bounds, one)]
         wrong += _total(scenario, line)
+        wrong += _blackout(line) + _wire(scenario.wire, line)
     return wrong
 
 
@@ -166,6 +173,36 @@ def _total(scenario, line):
         return []
     return ["kvmclock stepped by %d ns in all hops together"
             % line["kvmclock_step_ns"]]
+
+
+def _blackout(line):
+    """No longer than stock's."""
+    wrong, stock = [], line.get("stock")
+    if stock and line["blackout_ns"] > stock["blackout_ns"] * 1.5 + LONGER_NS:
+        wrong.append("a blackout of %s, stock's is %s" % (
+            human_ns(line["blackout_ns"]), human_ns(stock["blackout_ns"])))
+    return wrong
+
+
+def _wire(wire, line):
+    """Nothing is waited for in the blackout; and was the line a bad one?"""
+    if not wire:
+        return []
+    wrong, seen = [], line.get("flood")
+    if line["answers_in_blackout"]:
+        wrong.append("the destination answered %d times in the blackout"
+                     % line["answers_in_blackout"])
+    if not line["answers"]:
+        wrong.append("the line saw none of the destination's answers")
+    if wire.stall_at and line["stalled_after_stop_ns"] is None:
+        wrong.append("the line never stalled")
+    if seen and seen["alone_bytes_s"] < FASTER * wire.bytes_s:
+        wrong.append("the guest dirties only %d bytes/s"
+                     % seen["alone_bytes_s"])
+    if seen and seen["remaining_bytes"] < DOWNTIME_LIMIT_S * wire.bytes_s:
+        wrong.append("after some passes only %d bytes were left to send"
+                     % seen["remaining_bytes"])
+    return wrong
 
 
 HEAD = ("%-28s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s"

@@ -50,7 +50,7 @@ class Pair:
     def __init__(self):
         self._key = None
         self.hosts = []
-        self.folder = self._wire = None
+        self.folder = self.wire = None
 
     @staticmethod
     def _machine(spec):
@@ -68,19 +68,17 @@ class Pair:
             self.close()
             self._boot(specs, bool(scenario.wire))
             self._key = self.key(scenario)
-        if scenario.wire:
-            self._wire.ms = scenario.wire
         for host, spec in zip(self.hosts, specs):
             host.spec = spec
             host.set_clock()
         return self.hosts
 
-    def _boot(self, specs, late):
+    def _boot(self, specs, wired):
         self.folder = tempfile.mkdtemp(prefix="clockferry-lab-")
         here = there = os.path.join(self.folder, "wire")
-        if late:
-            there += "-late"
-            self._wire = Wire(there, here)
+        if wired:
+            there += "-there"
+            self.wire = Wire(there, here)
         found = paths.find({spec.kernel for spec in specs})
         for name, spec, path in zip("AB", specs, (here, there)):
             self.hosts.append(Host(name, spec, found, self.folder,
@@ -89,11 +87,11 @@ class Pair:
             host.wait_up()
 
     def close(self):
-        for part in self.hosts + [self._wire] * bool(self._wire):
+        for part in self.hosts + [self.wire] * bool(self.wire):
             part.close()
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
-        self.hosts, self._key, self.folder, self._wire = [], None, None, None
+        self.hosts, self._key, self.folder, self.wire = [], None, None, None
 
 
 def keep_logs(name, pair, logs):
@@ -112,7 +110,8 @@ def keep_logs(name, pair, logs):
 
 def attempt(scenario, pair, logs, sampling):
     """(line, track) of one scenario; its guests are gone afterwards."""
-    lab = Lab(scenario, pair.get(scenario), logs.__setitem__, sampling)
+    lab = Lab(scenario, pair.get(scenario), pair.wire, logs.__setitem__,
+              sampling)
     try:
         line = ACTIONS[scenario.action](lab)
         if lab.track:

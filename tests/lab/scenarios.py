@@ -6,6 +6,7 @@ from collections import namedtuple
 
 from harness.picture import human_ns
 from host import Spec
+from wire import Line
 
 US = 10 ** 3
 MS = 10 ** 6
@@ -30,7 +31,7 @@ Bounds = namedtuple("Bounds", "step_ns plus_bound tsc_ns scaled rungs elapsed "
 
 # `end` is how it must end: "arrives", "refused" (before RAM), "stays" (on the
 # source, after a failure), or "any" (stock: shown, not judged). `wire` is the
-# line between the hosts: how many ms each way takes, and how much that varies.
+# Line between the hosts, if it isn't a good one.
 Scenario = namedtuple(
     "Scenario", "name about a b action vcpus hops side source destination "
                 "end bounds skew leap guest words slow wire",
@@ -55,6 +56,8 @@ NO_EXCHANGE = {"x-exchange": "off"}
 CHANNEL = Bounds(elapsed="channel")
 PTP_US, NTP_US = 1, 20000
 PTP_A, PTP_B = A._replace(claim_us=PTP_US), B._replace(claim_us=PTP_US)
+B_AHEAD = B._replace(clock_ns=1000 * MS)
+PING = b"\x08\0\2\0\4"     # a command of 4 bytes, which are its number
 FAST, SLOW = PTP_A._replace(fast_ppm=40), PTP_B._replace(fast_ppm=-40)
 CLOCKS_APART = (("3ms", 3 * MS), ("1s", 1000 * MS), ("9min", 540 * 1000 * MS),
                 ("1day", 86400 * 1000 * MS))
@@ -86,12 +89,20 @@ def _all_apart():
         yield from _apart(name + "-behind", -ns)
 
 
-def _late(name, *wire):
+def _late(name, *ms):
     """The same on a line that takes its time."""
-    return Scenario("late-" + name, "destination's clock 1 s ahead; there, back "
-                    "and jitter: %g, %g, %g ms" % wire, A,
-                    B._replace(clock_ns=1000 * MS), wire=wire,
-                    bounds=CHANNEL._replace(trip_ms=wire[0] + wire[1]))
+    return Scenario("late-" + name, "destination's clock 1 s ahead; there, "
+                    "back and jitter: %g, %g, %g ms" % ms, A, B_AHEAD,
+                    wire=Line(*ms),
+                    bounds=CHANNEL._replace(trip_ms=sum(ms[:2])))
+
+
+def _stalled(name, when, mark):
+    """On a line that stalls at that mark, if it is in the stream at all."""
+    return Scenario("stalled-" + name, "the line stalls for 2 s at %s; "
+                    "compared to stock and to no exchange" % when, A, B_AHEAD,
+                    action="compared", wire=Line(stall_s=2, stall_at=mark),
+                    bounds=CHANNEL)
 
 
 SCENARIOS = [
@@ -147,9 +158,22 @@ SCENARIOS = [
     _late("there", 1, 0, 0), _late("back", 0, 1, 0),
     _late("much-there", 20, 0, 0), _late("much-back", 0, 20, 0),
     _late("jitter", 1, 1, 5), _late("much-jitter", 20, 0, 20),
+    Scenario("compared", "20 ms each way; compared to stock and to no exchange",
+             A, B_AHEAD, action="compared", wire=Line(20, 20),
+             bounds=CHANNEL._replace(trip_ms=40)),
+    _stalled("begin", "its first byte", b"QEVM"),
+    _stalled("set-up", "the second message", PING + b"\0\0\1\1"),
+    _stalled("precopy", "100 kB", 100000),
+    _stalled("switchover", "the last messages but two", PING + b"\0\0\1\5"),
+    _stalled("completion", "the first device", b"cpu_common"),
     Scenario("dirty", "Linux guest that writes to 2 MiB of RAM over and over, "
              "destination's clock 1 s off", A, B._replace(clock_ns=1000 * MS),
              bounds=CHANNEL, guest="linux", vcpus=2, words="dirty=2",
+             slow=True),
+    Scenario("flooded", "Linux guest that writes to 12 MiB over and over, on a "
+             "line of 4 MB/s; its user allows a long blackout; beside stock",
+             A, B_AHEAD, action="flooded", guest="linux", vcpus=2,
+             words="dirty=12", wire=Line(bytes_s=4000000), bounds=CHANNEL,
              slow=True),
     # -- TSCs that are faster or slower than their kernels say --
     Scenario("fast-tsc", "40 ppm fast; saved to a file, restored 3 s later on "
@@ -277,4 +301,5 @@ CHECK = ("equal", "faster", "slower", "2-khz", "four-vcpus",
          "killed", "paused", "snapshot", "freeze", "timers", "hyperv-released",
          "unscaled-other", "no-master-clock", "to-released", "released",
          "v6-newest", "stock", "apart-1s-behind-unsync",
-         "apart-1day-ahead-utc", "ptp", "late-much-jitter", "fast-tsc")
+         "apart-1day-ahead-utc", "ptp", "late-much-jitter",
+         "stalled-completion", "fast-tsc")

@@ -8,8 +8,8 @@ HEAD = "%-28s %-27s %5s %11s %11s %11s" % ("scenario", "figure", "hops", "min",
                                            "median", "max")
 # What is shown, if it is there; the rest is in the JSON.
 FIGURES = ("kvmclock_step_ns", "from_first_ns", "tsc_off_ns", "time_bound_ns",
-           "round_trip_ns", "first_run_ns", "blackout_ns",
-           "timer_early_ns", "timer_late_before_ns",
+           "round_trip_ns", "first_run_ns", "blackout_ns", "off_blackout_ns",
+           "stock_blackout_ns", "timer_early_ns", "timer_late_before_ns",
            "timer_late_ns")
 
 
@@ -25,7 +25,9 @@ def hops(lines):
                     clocks_ns = 0
                 yield dict(one, tsc_off_ns=one["tsc_error_ns"] - clocks_ns,
                            time_bound_ns=report.get("time-bound-ns"),
-                           round_trip_ns=report.get("round-trip-ns"))
+                           round_trip_ns=report.get("round-trip-ns"),
+                           **{name + "_blackout_ns": one[name]["blackout_ns"]
+                              for name in ("off", "stock") if name in one})
 
 
 def rows(scenario, lines):
