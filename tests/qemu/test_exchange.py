@@ -7,7 +7,7 @@ import stages
 from hosttime import REAL_NS, by_file, passed_through, stepped_ns
 from relay import Relay
 
-from harness import fakehost, measure
+from harness import fakehost, measure, stream
 from harness.binaries import start
 from harness.check import crashed, patched, sentences
 from harness.migrate import (arrive, arrive_late, go, incoming, set_parameters,
@@ -20,6 +20,7 @@ APART_NS = (3 * MS, 1000 * MS, 540 * 1000 * MS, 86400 * 1000 * MS)
 UNKNOWN = {"synchronised": "false"}
 CLOCKS, TABLE = b"kvmclock/guest_clock", b"kvmclock/guest_clock/exchange"
 MAX_EXCHANGES, EXCHANGE_BYTES, VERSION_BYTES = 8, 16, 4
+PING_BYTES, GROWTH_BYTES = 9, 1024
 WARNED = r"differ by at least (\d+\.\d+) ms, more than their hosts know of"
 
 
@@ -162,6 +163,42 @@ def test_off():
                 found.append(measure.own_report(destination))
     assert "round-trip-ns" not in found[0], found
     assert "round-trip-ns" in found[1], found
+
+
+def sent(vcpus, **kvmclock):
+    """What the source of such a guest sends."""
+    parts, side = [], patched()
+    side = side._replace(kvmclock=dict(side.kvmclock, **kvmclock))
+
+    def watch(back, data):
+        if not back:
+            parts.append(data)
+        yield data
+
+    with start(side, vcpus=vcpus) as source:
+        source.wait_up()
+        destination, uri = incoming(side, vcpus)
+        with destination, Relay(uri, watch) as relay:
+            assert go(source, relay.uri)["status"] == "completed"
+            arrive(destination)
+    return b"".join(parts)
+
+
+def test_growth():
+    """It sends less than 1 KiB: messages, table, rate and what was meant.
+
+    QEMU's description of these is another 740 bytes."""
+    for vcpus in 1, 4:
+        without, with_it = sent(vcpus, **{"x-exchange": "off"}), sent(vcpus)
+        messages = with_it.count(stages.PING) - without.count(stages.PING)
+        added = messages * PING_BYTES + stream.devices_size(with_it) \
+            - stream.devices_size(without)
+        described = [len(data) - stream.description_start(data)
+                     for data in (without, with_it)]
+        note("%d vCPUs: %d bytes, and %d of description" % (
+            vcpus, added, described[1] - described[0]))
+        assert messages == MAX_EXCHANGES and TABLE in with_it
+        assert 0 < added < GROWTH_BYTES, added
 
 
 def lying(change):
