@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Messages on the migration channel tell the time where hosts' clocks don't."""
+import gzip
+import os
 import re
 import time
 
@@ -14,6 +16,7 @@ from harness.migrate import (arrive, arrive_late, go, incoming, set_parameters,
                              wait_loaded, wait_over, wait_status)
 from harness.tap import note
 from snapshot import add_disk, monitor
+from test_streams import FOLDER
 
 MS = 10 ** 6
 APART_NS = (3 * MS, 1000 * MS, 540 * 1000 * MS, 86400 * 1000 * MS)
@@ -21,6 +24,7 @@ UNKNOWN = {"synchronised": "false"}
 CLOCKS, TABLE = b"kvmclock/guest_clock", b"kvmclock/guest_clock/exchange"
 MAX_EXCHANGES, EXCHANGE_BYTES, VERSION_BYTES = 8, 16, 4
 PING_BYTES, GROWTH_BYTES = 9, 1024
+FORMER = "on-1-pc-i440fx-10.0.gz"
 WARNED = r"differ by at least (\d+\.\d+) ms, more than their hosts know of"
 
 
@@ -199,6 +203,20 @@ def test_growth():
             vcpus, added, described[1] - described[0]))
         assert messages == MAX_EXCHANGES and TABLE in with_it
         assert 0 < added < GROWTH_BYTES, added
+
+
+def ours(data):
+    """What a stream has of this feature, by QEMU's description."""
+    return {name for name in stream.names(stream.describe(data))
+            if re.search("kvmclock.*(offer|guest_clock)", str(name))}
+
+
+def test_former():
+    """x-exchange=off sends what was sent before there was any, and no more."""
+    with gzip.open(os.path.join(FOLDER, FORMER)) as file:
+        former = ours(file.read())
+    assert ours(sent(1, **{"x-exchange": "off"})) == former
+    assert ours(sent(1)) > former
 
 
 def lying(change):
