@@ -5,13 +5,14 @@ import signal
 import time
 
 import truth
-from crossing import (HOLD, Lab, carry, clocks, held, hop, landed, release,
-                      report_of, stayed, total, view)
+from crossing import (HOLD, Gone, Lab, carry, clocks, held, hop, landed,
+                      measured, release, report_of, stayed, total, view)
 from harness.check import sentences
 from harness.guest import GuestError
 from harness.migrate import (arrive, go, pause, set_capabilities,
                              set_parameters, status, wait_loaded, wait_status)
 from harness.wait import LIMIT_S
+from host import RAM_DISK, RAM_DISK_MB, STREAM_DISK
 
 PAUSE_S = 0.5
 SNAPSHOT_S = 3.0
@@ -20,6 +21,7 @@ LONG_MS = 60000
 LEAP_AHEAD_S = 20       # the guest has to be stopped by then, beside any load
 DAY_NS = 86400 * 10 ** 9
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
+PRODUCT_UUID = "/sys/class/dmi/id/product_uuid"
 
 
 def cross(lab):
@@ -200,6 +202,66 @@ def cloned(lab):
         there.ask("bind", "-", BOOT_ID)
 
 
+def _booted_anew(lab, boot):
+    """Saved by cpr-reboot, its memory on a disk, while the host boots anew."""
+    host, stream = lab.hosts[0], "/run/stream"
+    ram = ["-object", "memory-backend-file,id=ram,size=%dM,share=on,"
+           "mem-path=%s" % (RAM_DISK_MB, RAM_DISK),
+           "-machine", "memory-backend=ram"]
+    source = lab.source(extra=ram)
+    before, now = view(source), host.realtime_error()
+    _keep_memory(source)
+    done = carry(source, source, "file:" + stream)
+    size = host.agent.number("copy", stream, STREAM_DISK, RAM_DISK_MB << 20)
+    gone = Gone(source, before.maps, truth.Drift(now, host.realtime_error()))
+    source.qmp.execute("quit")
+    source.wait_exit()
+    lab.end(source)
+    boot(host)
+    now = host.realtime_error()
+    host.agent.ask("copy", STREAM_DISK, stream, size)
+    destination = lab.start(host, lab.scenario.destination, incoming="defer",
+                            extra=ram)
+    _keep_memory(destination)
+    destination.qmp.execute("migrate-incoming", {"uri": "file:" + stream})
+    arrive(destination)
+    host.agent.ask("remove", stream)
+    line = measured(gone, destination, gone.seen,
+                    truth.Drift(now, host.realtime_error()))
+    return dict(line, **done)
+
+
+def _keep_memory(guest):
+    set_parameters(guest, mode="cpr-reboot")
+    set_capabilities(guest, "x-ignore-shared")
+
+
+def kexec(lab):
+    """Another kernel calls the TSC, which runs on, 3 kHz faster."""
+    line = _booted_anew(lab, lambda host: host.kexec(host.told_khz + 3))
+    report = line["report"]
+    told_ppt = -3 * 10 ** 12 / lab.hosts[0].told_khz
+    if abs(report.get("kexec-ppt", 0) - told_ppt) > 1:
+        line["violated"].append("kexec-ppt is %s" % report.get("kexec-ppt"))
+    return line
+
+
+def host_reset(lab):
+    """The same, but the machine is reset: it is as good as another one."""
+    return _booted_anew(lab, lambda host: host.reset())
+
+
+def cloned_machine(lab):
+    """To a host that has the source's identity, as a cloned machine has it."""
+    here, there = (host.agent for host in lab.hosts)
+    there.ask("put", "/run/uuid", 0, data=here.read(PRODUCT_UUID, 0))
+    there.ask("bind", "/run/uuid", PRODUCT_UUID)
+    try:
+        return hop(lab, lab.source(), lab.hosts[1])[0]
+    finally:
+        there.ask("bind", "-", PRODUCT_UUID)
+
+
 def wait_old(guest, seconds=2):
     """KVM takes a TSC that is set to within a second of the former one for an
     attempt to synchronise it; a guest must be old enough for a reset to be
@@ -300,8 +362,9 @@ def leap(lab):
     return dict(landed(source, destination, before, now), **done)
 
 
-ACTIONS = {"cancelled": cancelled, "cloned": cloned, "compared": compared,
-           "cross": cross, "flooded": flooded,
-           "hotplug": hotplug, "killed": killed, "leap": leap,
+ACTIONS = {"cancelled": cancelled, "cloned": cloned,
+           "cloned-machine": cloned_machine, "compared": compared,
+           "cross": cross, "flooded": flooded, "host-reset": host_reset,
+           "hotplug": hotplug, "kexec": kexec, "killed": killed, "leap": leap,
            "paused": paused, "reset": reset, "same-host": same_host,
            "snapshot": snapshot}

@@ -21,8 +21,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -477,6 +479,55 @@ static void do_bind(char **args)
     }
 }
 
+/* copy FROM TO SIZE: a file or a disk; no more than so many bytes. How many */
+static void do_copy(char **args)
+{
+    int from = open(args[1], O_RDONLY | O_CLOEXEC);
+    int to = open(args[2], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    size_t left = number(args[3]), done = 0;
+    ssize_t now = 1;
+
+    for (; left && now > 0; left -= now, done += now) {
+        now = read(from, payload, left < MAX_BYTES ? left : MAX_BYTES);
+        if (now < 0) {
+            break;
+        }
+        put_all(to, payload, now);
+    }
+    close(from);
+    close(to);
+    if (now < 0) {
+        refuse_errno(args[1]);
+    } else {
+        answer_number(done);
+    }
+}
+
+/* kexec KERNEL INITRAMFS +SIZE: another kernel, with the command line that
+ * follows. No answer: the next agent says "ready". */
+static void do_kexec(char **args)
+{
+    int kernel = open(args[1], O_RDONLY | O_CLOEXEC);
+    int initramfs = open(args[2], O_RDONLY | O_CLOEXEC);
+
+    sync();
+    if (syscall(SYS_kexec_file_load, kernel, initramfs, payload_size + 1,
+                payload, 0UL) < 0 || reboot(RB_KEXEC) < 0) {
+        refuse_errno("kexec");
+    }
+    close(kernel);
+    close(initramfs);
+}
+
+/* reset: of the machine. No answer, as above. */
+static void do_reset(char **args)
+{
+    (void)args;
+    sync();
+    reboot(RB_AUTOBOOT);
+    refuse_errno("reset");
+}
+
 /* net INTERFACE ADDRESS: up, in a network of 256 */
 static void do_net(char **args)
 {
@@ -508,11 +559,12 @@ static const struct {
 } commands[] = {
     { "bind", 2, do_bind }, { "claim", 1, do_claim },
     { "clocks", 1, do_clocks }, { "close", 1, do_close },
-    { "connect", 1, do_connect }, { "get", 3, do_get },
-    { "glob", 1, do_glob }, { "kill", 2, do_kill },
-    { "leap", 1, do_leap }, { "net", 2, do_net },
+    { "connect", 1, do_connect }, { "copy", 3, do_copy },
+    { "get", 3, do_get }, { "glob", 1, do_glob },
+    { "kexec", 2, do_kexec }, { "kill", 2, do_kill }, { "leap", 1, do_leap }, { "net", 2, do_net },
     { "put", 2, do_put }, { "rate", 1, do_rate }, { "recv", 2, do_recv },
-    { "remove", 1, do_remove }, { "sample", 6, do_sample },
+    { "remove", 1, do_remove }, { "reset", 0, do_reset },
+    { "sample", 6, do_sample },
     { "send", 1, do_send }, { "spawn", 1, do_spawn },
     { "steady", 3, do_steady }, { "step", 1, do_step }, { "tai", 1, do_tai },
     { "wait", 2, do_wait },

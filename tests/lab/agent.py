@@ -22,8 +22,9 @@ class Agent:
 
     def wait_ready(self, timeout):
         """The agent's first line. Nothing else comes before."""
-        if self._line(time.monotonic() + timeout) != b"ready":
-            raise AgentError("this isn't the agent")
+        line = self._line(time.monotonic() + timeout)
+        if line != b"ready":
+            raise AgentError("it isn't ready: %s" % line)
 
     def ask(self, *words, data=None, timeout=LIMIT_S):
         """The answer's bytes."""
@@ -31,11 +32,7 @@ class Agent:
             raise AgentError("%s: a request was interrupted before" % words[0])
         self._asking = True
         deadline = time.monotonic() + timeout
-        if data is not None:
-            words += ("+%d" % len(data),)
-        request = " ".join(str(word) for word in words).encode() + b"\n"
-        self._sock.settimeout(timeout)
-        self._sock.sendall(request + (data or b""))
+        self._send(words, data, timeout)
         answer = self._line(deadline)
         found = (self._bytes(int(answer[3:]), deadline)
                  if answer.startswith(b"ok ") else None)
@@ -44,6 +41,18 @@ class Agent:
             return found
         raise AgentError("%s: %s" % (words[0], answer[3:].decode("utf-8",
                                                                  "replace")))
+
+    def _send(self, words, data, timeout):
+        if data is not None:
+            words += ("+%d" % len(data),)
+        request = " ".join(str(word) for word in words).encode() + b"\n"
+        self._sock.settimeout(timeout)
+        self._sock.sendall(request + (data or b""))
+
+    def restart(self, *words, data=None):
+        """What ends all that runs there; the next agent is ready then."""
+        self._send(words, data, LIMIT_S)
+        self.wait_ready(LIMIT_S)
 
     def number(self, *words, **options):
         return int(self.ask(*words, **options))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One guest on its way between two hosts, and the line that comes of it."""
+import copy
 import time
 
 import truth
@@ -20,6 +21,22 @@ GUESTS = {"guest": Inner, "linux": LinuxGuest, "timers": TimerGuest,
           "timers-count-down": TimerGuest, "hyperv": HypervGuest,
           "hyperv-reenlightened": HypervGuest}
 LEVELS = {"patched": {"guest-clock": "on"}, "stock": {}}
+
+
+class Gone:
+    """A QEMU that is gone with all that ran on its host, as it was last."""
+
+    trace = Inner.trace
+
+    def __init__(self, guest, maps, realtime):
+        self.host, self.vcpus = copy.copy(guest.host), guest.vcpus
+        self._words = guest.stderr()
+        self.seen = View(guest.slots(), {
+            vcpu: clock._replace(host=self.host)
+            for vcpu, clock in maps.items()}, realtime)
+
+    def stderr(self):
+        return self._words
 
 
 class Lab:
@@ -127,14 +144,20 @@ def report_of(destination):
 
 def landed(source, destination, before, clocks_before):
     """The line of a guest that has arrived; before is the source's View."""
-    destination.succeed(source)
     drifts = {host: Drift(error, host.realtime_error())
               for host, error in clocks_before.items()}
-    after, wobble_ns = truth.usual([
-        view(destination, drifts[destination.host])
-        for _ in range(GLANCES if destination.host.unstable else 1)])
     # The source's memory, not what was seen before: it ran on since then.
     before = View(source.slots(), before.maps, drifts[source.host])
+    return measured(source, destination, before, drifts[destination.host])
+
+
+def measured(source, destination, before, drift):
+    """The same, by the source as it was last, and the drift of the clock where
+    the guest is now."""
+    destination.succeed(source)
+    after, wobble_ns = truth.usual([
+        view(destination, drift)
+        for _ in range(GLANCES if destination.host.unstable else 1)])
     line = dict(truth.compare(before, after), tsc_wobble_ns=wobble_ns)
     pairs = truth.instants(source, destination, truth.last_seen(before))
     line.update(truth.went_on(before, after, pairs))
@@ -146,7 +169,7 @@ def landed(source, destination, before, clocks_before):
     report = line["report"] = report_of(destination)
     if report:
         line["report_less_truth"], wrong = truth.reported(report, line, pairs)
-        if report["same-host"] != (source.host is destination.host):
+        if report["same-host"] != (source.host.tsc == destination.host.tsc):
             wrong.append("same-host is %s" % report["same-host"])
         line["violated"] += wrong
     return line

@@ -11,17 +11,19 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections import namedtuple
 from fractions import Fraction
 from statistics import median
 
 from agent import Agent, AgentError
 from harness import emulator
-from harness.pvclock import MASK64
+from harness.pvclock import MASK64, signed64
 from harness.wait import LIMIT_S
 
 PR_SET_PDEATHSIG = 1
 MEMORY_MB = 448
+KEXEC_MB = 320          # what it takes to load another kernel
 CLOCK_SET_NS = 100
 CLOCK_SETTLES_S = 0.3
 
@@ -34,10 +36,16 @@ TAI_S = 37
 # much its CLOCK_REALTIME is put wrong, `claim_us` how far off its kernel
 # believes that to be at most (-1: it isn't synchronised), `fast_ppm` how much
 # faster than `khz` its TSC really is, `cpu` more CPU flags, `arguments` more
-# words for the kernel's command line.
+# words for the kernel's command line. `disks`: it has some, so it can be booted
+# anew, by kexec or reset.
 Spec = namedtuple("Spec", "kernel khz start tai clock_ns claim_us fast_ppm cpu "
-                          "arguments hpet",
-                  defaults=("v6", 2500000, 0, TAI_S, 0, -1, 0, "", "", False))
+                          "arguments hpet disks",
+                  defaults=("v6", 2500000, 0, TAI_S, 0, -1, 0, "", "", False,
+                            False))
+
+# A host's disks: for a guest's memory, for a stream, and what it boots.
+RAM_DISK, STREAM_DISK, *BOOT_DISKS = ("/dev/vd" + letter for letter in "abcd")
+RAM_DISK_MB, STREAM_DISK_MB = 32, 64
 
 CLOCKSOURCE = ("/sys/devices/system/clocksource/clocksource0/"
                "current_clocksource")
@@ -67,10 +75,15 @@ class Host:
 
     def __init__(self, name, spec, paths, folder, link):
         self.name, self.spec = name, spec
+        # As they are by now: what the TSC was at true time 0, and what the
+        # kernel takes its frequency for.
+        self.start, self.told_khz = spec.start, spec.khz
+        self._paths, self._folder = paths, folder
         self.console = os.path.join(folder, "host-%s.log" % name)
         self._address = "10.0.0.%d" % (1 if link.server else 2)
         ours, theirs = socket.socketpair()
-        with open(os.path.join(folder, "emulator-%s.log" % name), "wb") as log:
+        self._emulator_log = os.path.join(folder, "emulator-%s.log" % name)
+        with open(self._emulator_log, "wb") as log:
             self._proc = subprocess.Popen(
                 self._command(paths, link, theirs.fileno()),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -96,22 +109,46 @@ class Host:
         return "host %s's emulator ended with %d" % (self.name,
                                                      self._proc.returncode)
 
-    def _command(self, paths, link, fd):
-        spec = self.spec
+    def _command_line(self, khz):
         line = ("console=ttyS0 loglevel=5 panic=-1 rdinit=/init "
                 "tsc_early_khz=%d pmtmr=0 no_timer_check %s" % (
-                    spec.khz, spec.arguments))
-        if "tsc=" not in line:
-            line += " tsc=reliable"
+                    khz, self.spec.arguments))
+        return line if "tsc=" in line else line + " tsc=reliable"
+
+    def _boots(self):
+        """The files of kernel and initramfs."""
+        return self._paths.kernels[self.spec.kernel], self._paths.initramfs
+
+    def _disks(self):
+        for number, size_mb in enumerate((RAM_DISK_MB, STREAM_DISK_MB)):
+            path = os.path.join(self._folder,
+                                "disk-%s%d" % (self.name, number))
+            with open(path, "wb") as disk:
+                disk.truncate(size_mb << 20)
+            yield path, ""
+        for path in self._boots():
+            yield path, ",readonly=on"
+
+    def _reboots(self):
+        """What a host has that can be booted anew, and the others haven't."""
+        if not self.spec.disks:
+            return ["-no-reboot"]
+        return [word for path, more in self._disks() for word in (
+            "-drive", "if=virtio,format=raw,file=%s%s" % (path, more))]
+
+    def _command(self, paths, link, fd):
+        spec = self.spec
+        memory = MEMORY_MB + KEXEC_MB * spec.disks
         return [paths.emulator,
                 "-machine", "pc,hpet=%s" % ("on" if spec.hpet else "off"),
                 "-accel", "tcg,thread=multi", "-smp", "1",
-                "-m", str(MEMORY_MB), "-nodefaults", "-display", "none",
-                "-no-reboot", "-L", "/usr/share/seabios",
+                "-m", str(memory), "-nodefaults", "-display", "none",
+                "-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name)),
+                *self._reboots(), "-L", "/usr/share/seabios",
                 "-L", "/usr/share/qemu",
                 "-cpu", emulator.cpu(self.khz, spec.start, spec.cpu),
-                "-kernel", paths.kernels[spec.kernel],
-                "-initrd", paths.initramfs, "-append", line,
+                "-kernel", self._boots()[0], "-initrd", self._boots()[1],
+                "-append", self._command_line(spec.khz),
                 "-serial", "file:" + self.console,
                 "-chardev", "socket,id=agent,fd=%d" % fd,
                 "-serial", "chardev:agent",
@@ -126,13 +163,35 @@ class Host:
         except (TimeoutError, AgentError) as error:
             raise HostError("host %s doesn't boot: %s; %s" % (
                 self.name, error, self.last_words())) from error
+        self._set_up()
+
+    def _set_up(self):
         self.agent.ask("net", "lo", "127.0.0.1")
         self.agent.ask("net", "eth0", self._address)
         # What keeps a clock right that is computed from such a TSC.
-        self.agent.ask("rate", round((self.spec.khz / self.khz - 1)
+        self.agent.ask("rate", round((self.told_khz / self.khz - 1)
                                      * 10 ** 6 * 65536))
         self._wait_clocksource()
         self.set_clock()
+
+    def kexec(self, khz):
+        """Another kernel, which takes the TSC for one of this frequency."""
+        files = "/run/kernel", "/run/initramfs"
+        for disk, path, file in zip(BOOT_DISKS, self._boots(), files):
+            self.agent.ask("copy", disk, file, os.path.getsize(path))
+        self.agent.restart("kexec", *files,
+                           data=self._command_line(khz).encode())
+        self.told_khz = khz
+        self._set_up()
+
+    def reset(self):
+        """The machine begins anew, and so does its TSC."""
+        self.agent.restart("reset")
+        with open(self._emulator_log, encoding="utf-8") as log:
+            self.start = signed64(int(re.findall(r"x-tsc-start is (\d+)",
+                                                 log.read())[-1]))
+        self.told_khz = self.spec.khz
+        self._set_up()
 
     def _wait_clocksource(self):
         """Not one that the kernel only starts with."""
@@ -171,6 +230,16 @@ class Host:
         return self.spec.khz * (10 ** 6 + self.spec.fast_ppm) // 10 ** 6
 
     @property
+    def changed(self):
+        """It was booted anew, and isn't what was asked for."""
+        return (self.start, self.told_khz) != (self.spec.start, self.spec.khz)
+
+    @property
+    def tsc(self):
+        """Two hosts, before and after, for which it is equal have one TSC."""
+        return self.name, self.start
+
+    @property
     def unstable(self):
         return "tsc=unstable" in self.spec.arguments
 
@@ -183,7 +252,7 @@ class Host:
 
     def true_ns(self, tsc):
         """The machine's CLOCK_MONOTONIC when this host's TSC was this."""
-        return Fraction((tsc - self.spec.start) * 10 ** 6, self.khz)
+        return Fraction((tsc - self.start) * 10 ** 6, self.khz)
 
     def ns(self, ticks):
         return ticks * 10 ** 6 / self.khz
@@ -193,7 +262,7 @@ class Host:
         return self.true_ns(self.agent.clocks(1)[0][0])
 
     def tsc_at(self, true_ns):
-        return self.spec.start + true_ns * self.khz / 10 ** 6
+        return self.start + true_ns * self.khz / 10 ** 6
 
     def realtime_error(self, samples=1000):
         """CLOCK_REALTIME minus true time.
@@ -262,7 +331,7 @@ class TscMap(namedtuple("TscMap", "host offset ratio frac_bits")):
     @property
     def told_khz(self):
         """What it is by what the host's kernel tells."""
-        return self.host.spec.khz * self.factor
+        return self.host.told_khz * self.factor
 
     def at(self, true_ns):
         """The guest's TSC at a true time, not rounded, not wrapped."""

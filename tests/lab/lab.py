@@ -64,7 +64,8 @@ class Pair:
 
     def get(self, scenario):
         specs = [scenario.a, scenario.b]
-        if self.key(scenario) != self._key:
+        if self.key(scenario) != self._key or \
+                any(host.changed for host in self.hosts):
             self.close()
             self._boot(specs, bool(scenario.wire))
             self._key = self.key(scenario)

@@ -52,6 +52,8 @@ STOCK = Bounds(step_ns=None, tsc_ns=None, scaled=False, rungs=None,
                elapsed="any")
 
 
+# One TSC under two kernels: to the tick.
+KEXECED = Bounds(tsc_ns=0, elapsed="same", rungs=("reanchored",))
 NO_EXCHANGE = {"x-exchange": "off"}
 CHANNEL = Bounds(elapsed="channel")
 PTP_US, NTP_US = 1, 20000
@@ -131,6 +133,18 @@ SCENARIOS = [
              bounds=Bounds(tsc_ns=0, elapsed="same")),
     Scenario("cloned", "the destination has the source's boot id", A, B,
              action="cloned"),
+    Scenario("cloned-machine", "the destination has the source's UUID", A, B,
+             action="cloned-machine"),
+    Scenario("kexec", "the host gets another kernel, which takes its TSC for "
+             "3 kHz faster", PTP_A._replace(disks=True), B, action="kexec",
+             vcpus=2, slow=True, bounds=KEXECED),
+    Scenario("kexec-released", "the same, released kernels",
+             PTP_A._replace(disks=True, kernel="released"), B, action="kexec",
+             slow=True, bounds=KEXECED._replace(step_ns=3,
+                                                rungs=("closed-loop",))),
+    Scenario("host-reset", "the same, but the host is reset",
+             PTP_A._replace(disks=True), B, action="host-reset", vcpus=2,
+             slow=True),
     Scenario("reset", "reset after arrival, before it ran; then back", A, B,
              action="reset", vcpus=2),
     Scenario("hotplug", "a vCPU is added first, and started between two hops",
@@ -297,7 +311,8 @@ SCENARIOS = [
 
 # What ./run check runs: one of each kind. README.rst says what that leaves.
 CHECK = ("equal", "faster", "slower", "2-khz", "four-vcpus",
-         "leap-destination", "same-host", "cloned", "four-hops", "cancelled",
+         "leap-destination", "same-host", "cloned", "kexec", "host-reset",
+         "four-hops", "cancelled",
          "killed", "paused", "snapshot", "freeze", "timers", "hyperv-released",
          "unscaled-other", "no-master-clock", "to-released", "released",
          "v6-newest", "stock", "apart-1s-behind-unsync",

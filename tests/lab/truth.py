@@ -95,7 +95,10 @@ def tsc_errors_ns(source, destination, when):
 
 def rate_error(source, destination):
     """A pure number: the destination's frequency over the source's, less 1, by
-    what their kernels tell. Nobody can do better than these."""
+    what their kernels tell. Nobody can do better than these. One TSC has one
+    frequency, whatever its kernels call it."""
+    if source.maps[0].host.tsc == destination.maps[0].host.tsc:
+        return destination.maps[0].factor / source.maps[0].factor - 1
     return destination.maps[0].told_khz / source.maps[0].told_khz - 1
 
 
@@ -243,8 +246,10 @@ def elapsed_off_ns(report, line, pairs):
     told = 1 + line["fast_ppm"] / 10 ** 6
     if report["frozen"] or report["elapsed-from"] == "channel":
         return round(report["elapsed-ns"] - line["tsc_went_on_ns"] * told, 1)
+    clocks_ns = 0 if report["elapsed-from"] == "tsc" \
+        else line["realtime_error_ns"]
     offs = [report["elapsed-ns"] - max(0.0, float(restored - stopped)
-                                       + line["realtime_error_ns"]) * told
+                                       + clocks_ns) * told
             for stopped, restored in pairs]
     return round(min(offs, key=abs), 1)
 
