@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 from harness.published import GuestError, Published
 from harness.qmp import Qmp, QmpClosed
@@ -84,6 +85,21 @@ class Guest(Published):
         except (QmpClosed, TimeoutError) as error:
             raise GuestError("QEMU didn't start: %s"
                              % self.last_words()) from error
+
+    def reconnect(self, path):
+        """QEMU has become another one, with a monitor there."""
+        deadline = time.monotonic() + LIMIT_S
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = [socket.socket(socket.AF_UNIX)]
+        while self._sockets[0].connect_ex(path):
+            if self.why_gone() or time.monotonic() > deadline:
+                raise GuestError("the new QEMU doesn't start: %s"
+                                 % self.last_words())
+            time.sleep(0.01)
+        self.qmp = Qmp(self._sockets[0])
+        self._close_ram()
+        self._open_ram()
 
     def close(self):
         _running.discard(self)

@@ -43,9 +43,10 @@ def kvm_scaling(pid):
         return {}
     values = {}
     for line in run.stdout.splitlines():
-        path, value = line.split()
+        path, _, value = line.partition(" ")
         _, vcpu, name = path.split("/")
-        values.setdefault(int(vcpu[4:]), {})[name] = int(value)
+        if value:       # none of a scratch VM that has just gone
+            values.setdefault(int(vcpu[4:]), {})[name] = int(value)
     return {vcpu: (found["tsc-offset"], found.get("tsc-scaling-ratio"))
             for vcpu, found in values.items() if "tsc-offset" in found}
 

@@ -219,6 +219,24 @@ def cpr_transfer(source, side, **options):
     return before, destination
 
 
+def cpr_exec(source, side, **_options):
+    """QEMU becomes another one, in the same process, which has the memory."""
+    before = measure.view(source)
+    path, monitor = source.path("stream"), source.path("monitor")
+    with open("/proc/%d/cmdline" % source.pid, encoding="utf-8") as line:
+        command = line.read().split("\0")[1:-1]
+    at = command.index("-chardev")      # of the monitor, with what follows
+    set_parameters(source, **{
+        "mode": "cpr-exec", "cpr-exec-command":
+        [side.binary] + command[:at] + command[at + 4:] +
+        ["-qmp", "unix:%s,server=on,wait=off" % monitor,
+         "-incoming", "file:" + path]})
+    source.qmp.execute("migrate", {"uri": "file:" + path})
+    source.reconnect(monitor)
+    wait_running(source)
+    return before, source
+
+
 MODES = {
     "unix": Mode(live("unix:%s/way")),
     "tcp": Mode(live("tcp:127.0.0.1:0")),
@@ -241,6 +259,7 @@ MODES = {
     "cpr-reboot": Mode(cpr_reboot, "file"),
     "cpr-transfer": Mode(cpr_transfer, "memfd"),
 }
+CPR_EXEC = Mode(cpr_exec, "memfd")      # not before QEMU 10.2
 
 
 @contextlib.contextmanager

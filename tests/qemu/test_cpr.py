@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""cpr-transfer to a QEMU that refuses, or never answers: the guest runs on."""
+"""CPR to another QEMU on one host: to the tick. To one that refuses, or never
+answers: the guest runs on."""
 import contextlib
 import re
 import socket
 import tempfile
 
 import modes
+from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
 from harness.guest import GuestError
 from harness.migrate import set_parameters, wait_status
+from harness.qmp import QmpError
+from harness.tap import Missing
 from talker import Talker
 
 
@@ -22,6 +26,49 @@ def shared_guest():
         with start(patched(), vcpus=2, **options) as source:
             source.wait_up()
             yield source, Untouched(source), options
+
+
+def carried(mode, kind):
+    """To another QEMU on one host: 0 ticks, 0 to 2 ns."""
+    side = fakehost.side(kind)
+    with tempfile.TemporaryDirectory(prefix="clockferry-") as folder:
+        options = {"extra": modes.memory(mode, folder)}
+        with start(side, vcpus=2, **options) as source:
+            source.wait_up()
+            before = fakehost.log(kind, source.pid)
+            _, destination = mode.move(source, side, **options)
+            with destination:
+                after = fakehost.log(kind, destination.pid)
+                report = measure.own_report(destination)
+    # Where it is the same process, both are in one log.
+    begins = max(number for number, call in enumerate(after)
+                 if call.where == "host")
+    assert begins or mode is not modes.CPR_EXEC
+    after = after[begins:]
+    assert report["same-host"] and "kexec-ppt" not in report, report
+    assert report["time-bound-ns"] == 0, report
+    for vcpu in range(2):
+        pair = (fakehost.clocks(before, vcpu),
+                fakehost.clocks(after, vcpu, which=0))
+        assert fakehost.tsc_step(*pair) == 0, (kind, vcpu, report)
+        assert abs(fakehost.clock_step(*pair)) <= 2, (kind, vcpu, report)
+
+
+def test_transfer():
+    """cpr-transfer, with kernels of each kind."""
+    for kind in "newest", "v6", "released":
+        carried(modes.MODES["cpr-transfer"], kind)
+
+
+def test_exec():
+    """cpr-exec, where QEMU has it."""
+    with start(patched(), extra=["-S"]) as guest:
+        try:
+            set_parameters(guest, mode="cpr-exec")
+        except QmpError as error:
+            raise Missing("cpr-exec", "this QEMU hasn't it") from error
+    for kind in "newest", "v6", "released":
+        carried(modes.CPR_EXEC, kind)
 
 
 def hand_over(source):
