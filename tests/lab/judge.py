@@ -17,8 +17,8 @@ ROUNDING_NS = 100
 UNDISTURBED = ("kvmclock_step_ns", "kvmclock_error_ns", "tsc_error_ns",
                "tsc_rate_ppb", "vcpu_skew_ticks", "warps")
 # A blackout may be so much longer than stock's, and half of that: the machine
-# is a busy one. A line that stalls does so for much longer.
-LONGER_NS = 500 * 10 ** 6
+# is a busy one. A line that stalls does so for longer.
+LONGER_NS = 1500 * 10 ** 6
 # So much faster than the line a guest must dirty its RAM, at least; and what
 # is left each time must be more than the default downtime-limit has room for.
 FASTER, DOWNTIME_LIMIT_S = 2, 0.3
