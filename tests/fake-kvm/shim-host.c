@@ -229,6 +229,8 @@ void shim_look_again(void)
         shim_host.told_khz = now.khz;
         shim_host.offset = now.offset;
         shim_host.master_clock = now.master_clock;
+        shim_host.time.synchronised = now.time.synchronised;
+        shim_host.time.max_error_ns = now.time.max_error_ns;
         shim_host.tolerance_ppm = now.tolerance_ppm;
     }
 }
@@ -256,6 +258,7 @@ SHIM_EXPORT int adjtimex(struct timex *request)
     if (state < 0 || !g_atomic_int_get(&host_is_known)) {
         return state;
     }
+    shim_look_again();
     request->tai = time->tai_offset_s;
     request->maxerror = (long)(time->max_error_ns / 1000);
     request->offset = (long)shim_host.pending_ns;

@@ -239,6 +239,42 @@ no_read:
         movl    $0, CF_HEADER + CF_HDR_DEVICES
 no_devices:
 
+/* Or the vmclock page, in each round from now on. */
+        cmpl    $CF_SLOTS, %ebp
+        jne     no_vmclock
+        cmpl    $0, CF_HEADER + CF_HDR_VMCLOCK
+        je      no_vmclock
+read_vmclock:
+        movl    CF_VMCLOCK_PAGE + CF_VMCLOCK_SEQ, %ebx
+        testl   $1, %ebx
+        jnz     read_vmclock
+        rdtsc
+        movl    %eax, CF_VMCLOCK_NEW
+        movl    %edx, CF_VMCLOCK_NEW + 4
+        movl    $CF_VMCLOCK_PAGE, %esi
+        movl    $(CF_VMCLOCK_NEW + 8), %edi
+        movl    $(CF_VMCLOCK_SIZE / 4), %ecx
+        rep movsl
+        cmpl    %ebx, CF_VMCLOCK_PAGE + CF_VMCLOCK_SEQ
+        jne     read_vmclock
+        movl    CF_VMCLOCK_NEW + 8 + CF_VMCLOCK_MARKER, %eax
+        cmpl    %eax, CF_VMCLOCK_LAST + 8 + CF_VMCLOCK_MARKER
+        je      same_marker
+        movl    $CF_VMCLOCK_LAST, %esi
+        movl    $CF_VMCLOCK_BEFORE, %edi
+        movl    $(CF_VMCLOCK_READ_SIZE / 4), %ecx
+        rep movsl
+        movl    $CF_VMCLOCK_NEW, %esi
+        movl    $CF_VMCLOCK_FIRST, %edi
+        movl    $(CF_VMCLOCK_READ_SIZE / 4), %ecx
+        rep movsl
+same_marker:
+        movl    $CF_VMCLOCK_NEW, %esi
+        movl    $CF_VMCLOCK_LAST, %edi
+        movl    $(CF_VMCLOCK_READ_SIZE / 4), %ecx
+        rep movsl
+no_vmclock:
+
 /* Stay readable for about as long as the writing took, or much longer. */
         cmpl    $0, CF_HEADER + CF_HDR_CALM
         jne     sleep

@@ -23,9 +23,22 @@
 #define CF_HDR_HPET_TICKS       32      /* u32, the HPET's lower half */
 #define CF_HDR_TSC_BEFORE       40      /* u64, the BSP's TSC before both */
 #define CF_HDR_TSC_AFTER        48      /* u64, and after both */
+#define CF_HDR_VMCLOCK          56      /* u32, host wants the page read */
 #define CF_MAGIC_LO             0x464b4c43
 #define CF_MAGIC_HI             0x59525245
 #define CF_LAYOUT_VERSION       1
+
+/* The vmclock page, where QEMU has it, and what the BSP read there: each time
+ * the TSC, then the page. */
+#define CF_VMCLOCK_PAGE         0xfeffb000
+#define CF_VMCLOCK_SIZE         120
+#define CF_VMCLOCK_SEQ          12
+#define CF_VMCLOCK_MARKER       16
+#define CF_VMCLOCK_BEFORE       0x11000 /* the last one by the old marker */
+#define CF_VMCLOCK_FIRST        0x11100 /* the first one by this marker */
+#define CF_VMCLOCK_LAST         0x11200
+#define CF_VMCLOCK_NEW          0x11300 /* while it is being read */
+#define CF_VMCLOCK_READ_SIZE    128
 
 /* One slot per vCPU, in the order in which they came up; slot 0 is the BSP. */
 #define CF_SLOTS                0x20000

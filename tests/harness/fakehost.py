@@ -157,6 +157,10 @@ class Clocks:
         return Fraction(self._host["khz"] * 1000 * self.values["ratio"],
                         1 << self._host["frac_bits"])
 
+    def true_hz(self):
+        """And really."""
+        return self.frequency() * (10 ** 6 + self._host["rate_ppm"]) / 10 ** 6
+
     def guest_tsc(self, true_ns):
         scaled = self.host_tsc(true_ns) * self.values["ratio"]
         return (scaled >> self._host["frac_bits"]) + self.values["offset"] \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host's TSC, and KVM's own word on a guest's offset against it."""
 import ctypes
+import functools
 import mmap
 import os
 import subprocess
@@ -91,3 +92,32 @@ def _wait_pong(guest, index, number, sent, spin):
         if not spin or waited > SPIN_TICKS:
             time.sleep(0.00002)
     return True
+
+
+def _realtime_now(tries=100):
+    """(TSC before, CLOCK_REALTIME in ns, TSC after), as narrow as it gets."""
+    best = None
+    for _ in range(tries):
+        before = rdtsc()
+        now_ns = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        after = rdtsc()
+        if best is None or after - before < best[2] - best[0]:
+            best = before, now_ns, after
+    return best
+
+
+@functools.lru_cache(None)
+def _ticks_per_ns():
+    """To some ppm."""
+    first, then_ns, _ = _realtime_now()
+    time.sleep(0.5)
+    last, now_ns, _ = _realtime_now()
+    return (last - first) / (now_ns - then_ns)
+
+
+def realtime_at(tsc):
+    """(low, high) bounds of this machine's CLOCK_REALTIME at a TSC of a moment
+    ago, in ns."""
+    before, now_ns, after = _realtime_now()
+    return tuple(now_ns + round((tsc - edge) / _ticks_per_ns())
+                 for edge in (after, before))

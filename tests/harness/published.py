@@ -7,7 +7,7 @@ import struct
 import time
 from collections import namedtuple
 
-from harness import layout
+from harness import layout, vmclock
 from harness.pvclock import Record
 from harness.wait import LIMIT_S
 
@@ -37,13 +37,16 @@ class Published:
 
     _base = _memory = None
 
-    def _find_ram(self):
+    def _hva(self, address):
         words = self.qmp.execute("human-monitor-command",
-                                 {"command-line": "gpa2hva 0"})
+                                 {"command-line": "gpa2hva %#x" % address})
         found = re.search(r"is 0x([0-9a-f]+)", words)
         if not found:
-            raise GuestError("no guest memory at 0: %s" % words)
-        self._base = int(found.group(1), 16)
+            raise GuestError("no guest memory at %#x: %s" % (address, words))
+        return int(found.group(1), 16)
+
+    def _find_ram(self):
+        self._base = self._hva(0)
 
     def _open_ram(self):
         """Through /proc, so that the guest has ordinary anonymous memory: with
@@ -123,6 +126,29 @@ class Published:
         pm, hpet, _, before, after = struct.unpack("<IIIQQ", self.read(
             layout.HEADER + layout.HDR_PM_TICKS, 28))
         return Devices(pm, hpet, before, after)
+
+    def watch_vmclock(self):
+        """Let the first vCPU read the vmclock page again and again."""
+        self.write(layout.HEADER + layout.HDR_VMCLOCK, struct.pack("<I", 1))
+
+    def vmclock_read(self, where):
+        """(TSC, page) as the first vCPU read them: BEFORE or FIRST of this
+        disruption marker, or LAST."""
+        start = getattr(layout, "VMCLOCK_" + where)
+        size = layout.VMCLOCK_READ_SIZE
+        data = self.read(start, size)
+        while data != self.read(start, size):
+            data = self.read(start, size)
+        return struct.unpack_from("<Q", data)[0], vmclock.Page.parse(data[8:])
+
+    def vmclock_page(self):
+        """The page itself, as the host has it."""
+        at = self._hva(layout.VMCLOCK_PAGE)
+        while True:
+            page, again = (vmclock.Page.parse(os.pread(
+                self._memory, layout.VMCLOCK_SIZE, at)) for _ in range(2))
+            if page == again and page.seq % 2 == 0:
+                return page
 
     def _ask(self, address, what):
         self.write(address, struct.pack("<I", what))

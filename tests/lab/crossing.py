@@ -13,13 +13,14 @@ from inner import Inner
 from linux import LinuxGuest
 from timers import TimerGuest
 from truth import Drift, View
+from vmclocked import VmclockGuest
 
 HOLD = "pause-before-switchover"
 SAMPLES, SAMPLE_US = 4000, 500
 GLANCES = 11
 GUESTS = {"guest": Inner, "linux": LinuxGuest, "timers": TimerGuest,
           "timers-count-down": TimerGuest, "hyperv": HypervGuest,
-          "hyperv-reenlightened": HypervGuest}
+          "hyperv-reenlightened": HypervGuest, "vmclock": VmclockGuest}
 LEVELS = {"patched": {"guest-clock": "on"}, "stock": {}}
 
 

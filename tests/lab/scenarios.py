@@ -61,6 +61,9 @@ PTP_A, PTP_B = A._replace(claim_us=PTP_US), B._replace(claim_us=PTP_US)
 B_AHEAD = B._replace(clock_ns=1000 * MS)
 PING = b"\x08\0\2\0\4"     # a command of 4 bytes, which are its number
 FAST, SLOW = PTP_A._replace(fast_ppm=40), PTP_B._replace(fast_ppm=-40)
+# A host's clock drifts by 60 ppb here, so a guest can't be told 1 us for long.
+KNOWN_US = 10
+KNOWN_A, KNOWN_B = A._replace(claim_us=KNOWN_US), B._replace(claim_us=KNOWN_US)
 CLOCKS_APART = (("3ms", 3 * MS), ("1s", 1000 * MS), ("9min", 540 * 1000 * MS),
                 ("1day", 86400 * 1000 * MS))
 
@@ -298,6 +301,19 @@ SCENARIOS = [
     Scenario("hyperv-reenlightened", "the same, with a page that stays",
              guest="hyperv-reenlightened", bounds=RELEASED,
              **_kernels("released", "released", khz=3 * GHZ)),
+    # -- a guest that is told UTC, and how far that may be off --
+    Scenario("vmclock", "both hosts' clocks are known to 10 us, 2.5 to 3.0 GHz",
+             KNOWN_A, KNOWN_B._replace(khz=3 * GHZ), guest="vmclock"),
+    Scenario("vmclock-lost", "to a host that doesn't know the time and is 1 s "
+             "off", KNOWN_A, B._replace(clock_ns=1000 * MS), guest="vmclock",
+             bounds=CHANNEL),
+    Scenario("vmclock-liar", "to a host that claims 20 ms and is 1 s off",
+             KNOWN_A, B._replace(clock_ns=1000 * MS, claim_us=NTP_US),
+             guest="vmclock", bounds=CHANNEL),
+    Scenario("vmclock-fast", "40 ppm fast; saved to a file, restored 3 s later "
+             "on a host whose TSC is 40 ppm slow",
+             FAST._replace(claim_us=KNOWN_US), SLOW._replace(claim_us=KNOWN_US),
+             guest="vmclock", action="snapshot", bounds=Bounds(elapsed="rate")),
     # -- a Linux guest, which measures kvmclock itself, to about 1 us --
     Scenario("linux", "Linux guest, 2 vCPUs, 2.5 to 3.0 GHz", A,
              B._replace(khz=3 * GHZ), guest="linux", vcpus=2, slow=True),
@@ -317,4 +333,4 @@ CHECK = ("equal", "faster", "slower", "2-khz", "four-vcpus",
          "unscaled-other", "no-master-clock", "to-released", "released",
          "v6-newest", "stock", "apart-1s-behind-unsync",
          "apart-1day-ahead-utc", "ptp", "late-much-jitter",
-         "stalled-completion", "fast-tsc")
+         "stalled-completion", "fast-tsc", "vmclock-lost")

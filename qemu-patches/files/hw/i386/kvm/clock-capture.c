@@ -167,6 +167,7 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
 
     memset(carried, 0, sizeof(*carried));
     carried->host_khz = host->tsc_khz;
+    carried->utc.error_ns = UINT64_MAX;
     if (!kvmclock_capture_vcpus(&boot, errp)) {
         return false;
     }

@@ -97,6 +97,11 @@ static bool kvmclock_freq_stayed(const KVMClockCarrier *c, Error **errp)
     return true;
 }
 
+static void kvmclock_announce(KVMClockCarrier *c, KVMClockChange change)
+{
+    notifier_list_notify(&c->changes, &change);
+}
+
 /* Also does what kvm_synchronize_all_tsc() does. */
 void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
 {
@@ -116,10 +121,12 @@ void kvmclock_carrier_stop(KVMClockCarrier *c, RunState state)
         /* It stopped somewhat earlier than what was captured. */
         c->virtual_ns = c->virtual_lead_ns + c->carried.at_ns;
         kvmclock_set_virtual(c->virtual_ns);
+        kvmclock_announce(c, KVM_CLOCK_STOPPED);
         error_free(g_steal_pointer(&c->not_captured));
     } else {
         kvmclock_carrier_drop(c);
         c->failed = true;
+        kvmclock_announce(c, KVM_CLOCK_LOST);
         kvmclock_tell_not_carried(&c->not_captured, err, "the guest's clocks "
                                   "can't be carried exactly");
     }
@@ -177,10 +184,10 @@ static void kvmclock_not_restored(KVMClockCarrier *c, Error *why,
 }
 
 /*
- * Let the carried clocks go on.  Returns false if there are none, so that
- * the plain clock value has to do.
+ * Let the carried clocks go on.  If there are none the plain clock value has
+ * to do.
  */
-static bool kvmclock_run_carried(KVMClockCarrier *c)
+static KVMClockChange kvmclock_run_carried(KVMClockCarrier *c)
 {
     Error *err = NULL;
 
@@ -188,7 +195,7 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
         kvmclock_set_virtual(c->virtual_lead_ns + get_clock());
         kvmclock_tell_stopped();
         trace_kvmclock_kept();
-        return true;
+        return KVM_CLOCK_KEPT;
     }
     if (!kvmclock_has_carried(c)) {
         if (c->offered && !kvmclock_never_ran()) {
@@ -198,13 +205,13 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
             kvmclock_not_restored(c, err, "the guest's clocks are restored as "
                                   "if guest-clock was off");
         }
-        return false;
+        return KVM_CLOCK_PLAIN;
     }
     if (!kvmclock_restore(&c->carried, c->carried_from == CARRIED_CAPTURED,
                           &c->config, &c->report, &err)) {
         kvmclock_not_restored(c, err, "the guest's kvmclock is set as if "
                               "guest-clock was off, and its TSC may jump");
-        return false;
+        return KVM_CLOCK_PLAIN;
     }
     error_free(g_steal_pointer(&c->not_restored));
     kvmclock_set_virtual(c->virtual_ns + c->report.move.elapsed_ns +
@@ -214,10 +221,10 @@ static bool kvmclock_run_carried(KVMClockCarrier *c)
         aio_bh_schedule_oneshot(qemu_get_aio_context(), kvmclock_tell_later,
                                 c);
     }
-    return true;
+    return KVM_CLOCK_RESTORED;
 }
 
-static void kvmclock_ask_tsc(CPUState *cpu, run_on_cpu_data data)
+void kvmclock_ask_tsc(CPUState *cpu, run_on_cpu_data data)
 {
     kvmclock_get_tsc(cpu->kvm_fd, kvmclock_this_host(), data.host_ptr);
 }
@@ -232,18 +239,19 @@ static void kvmclock_learn_freq(KVMClockCarrier *c)
 
 bool kvmclock_carrier_run(KVMClockCarrier *c)
 {
-    bool done;
+    KVMClockChange change;
 
     if (!c->config.enabled) {
         return false;
     }
-    done = kvmclock_run_carried(c);
+    change = kvmclock_run_carried(c);
     c->virtual_lead_ns = kvmclock_virtual_lead_ns();
-    if (!done) {
+    if (change == KVM_CLOCK_PLAIN) {
         kvmclock_learn_freq(c);
     }
+    kvmclock_announce(c, change);
     kvmclock_carrier_drop(c);
-    return done;
+    return change != KVM_CLOCK_PLAIN;
 }
 
 /* KVM gave it the host's frequency, and an offset that goes with that. */
@@ -336,6 +344,7 @@ void kvmclock_carrier_realize(KVMClockCarrier *c,
     ERRP_GUARD();
 
     c->handler = handler;
+    notifier_list_init(&c->changes);
     kvmclock_hook_in(c);
     /* Turned off it takes offers, too: it knows what to do with a snapshot. */
     migration_setup_ack_register(&vmstate_kvmclock_offer, c);
@@ -370,6 +379,7 @@ void kvmclock_carrier_turn(KVMClockCarrier *c, bool on, Error **errp)
     c->config.enabled = on;
     kvmclock_hook_in(c);
     kvmclock_carrier_drop(c);
+    kvmclock_announce(c, KVM_CLOCK_PLAIN);
 }
 
 static void kvmclock_carrier_class_init(ObjectClass *klass,

@@ -9,6 +9,7 @@
 
 #include "hw/sysbus.h"
 #include "migration/vmstate.h"
+#include "qemu/notify.h"
 #include "qom/object.h"
 #include "system/runstate.h"
 #ifdef CONFIG_INT128_TYPE
@@ -17,6 +18,15 @@
 
 #define TYPE_KVM_CLOCK_CARRIER "kvmclock-carrier"
 OBJECT_DECLARE_SIMPLE_TYPE(KVMClockCarrier, KVM_CLOCK_CARRIER)
+
+/* What became of a guest's clocks: at its stop, and before it runs. */
+typedef enum KVMClockChange {
+    KVM_CLOCK_STOPPED,          /* they were captured, */
+    KVM_CLOCK_LOST,             /* or couldn't be */
+    KVM_CLOCK_RESTORED,
+    KVM_CLOCK_KEPT,             /* they ran on all the time */
+    KVM_CLOCK_PLAIN,            /* they aren't carried */
+} KVMClockChange;
 
 /* All but @config is in use with guest-clock=on only. */
 struct KVMClockCarrier {
@@ -52,6 +62,8 @@ struct KVMClockCarrier {
     Error *not_captured;        /* why, the last time; NULL: they were */
     Error *not_restored;        /* the same of those that arrived */
     KVMClockReport report;
+    NotifierList changes;       /* of KVMClockChange */
+    bool tells_time;            /* to the guest, by its vmclock device */
 #endif
 };
 
@@ -85,6 +97,9 @@ void kvmclock_carrier_turn(KVMClockCarrier *c, bool on, Error **errp);
 /* The properties: their defaults, and themselves. */
 void kvmclock_settings_init(Object *obj);
 void kvmclock_settings_class_init(ObjectClass *klass);
+
+/* In a vCPU's thread: its TSC, a struct cf_tsc. */
+void kvmclock_ask_tsc(CPUState *cpu, run_on_cpu_data ret_tsc);
 
 /* Given by the device: tells the guest that it was stopped. */
 void do_kvmclock_ctrl(CPUState *cpu, run_on_cpu_data data);

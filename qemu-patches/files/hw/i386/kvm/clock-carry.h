@@ -11,7 +11,7 @@
 #define HW_I386_KVM_CLOCK_CARRY_H
 
 #include "hw/i386/kvm/clock-host.h"
-#include "hw/i386/kvm/clock-rate.h"
+#include "hw/i386/kvm/clock-utc.h"
 #include "migration/setup-ack.h"
 #include "migration/vmstate.h"
 #include "qapi/qapi-types-kvm-clock.h"
@@ -40,6 +40,7 @@ typedef struct KVMClockCarried {
     int64_t later_than_ns;
     int64_t ahead_ns;           /* so far was kvmclock ahead of @fn; so, too */
     int64_t at_ns;              /* not sent: get_clock() at the anchor */
+    struct cf_utc utc;          /* at the anchor, if the guest is told */
 } KVMClockCarried;
 
 /* What the user chose. */
@@ -79,6 +80,7 @@ typedef struct KVMClockOffer {
     bool promised;              /* the guest has invtsc or a tsc-frequency */
     uint8_t policy;
     uint8_t require;
+    bool tells_time;            /* in a section of its own */
 } KVMClockOffer;
 
 struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu);

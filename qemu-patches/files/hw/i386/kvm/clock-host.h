@@ -46,6 +46,7 @@ uint64_t kvmclock_machine(void);
 
 /* Real time, as this host's kernel knows it (clock-time.c). */
 typedef struct KVMClockTime {
+    int state;                  /* adjtimex: TIME_INS and others */
     int32_t tai_offset_s;       /* 0: unknown */
     uint64_t max_error_ns;      /* UINT64_MAX: unknown, it isn't synchronised */
     int64_t adjustment_ppt;     /* by so much it is faster than its source */

@@ -78,6 +78,7 @@ static int kvmclock_offer_pre_save(void *opaque)
         error_report_err(err);
         return -EIO;
     }
+    c->offer.tells_time = c->tells_time;
     c->freq = c->offer.freq;    /* by the host's kHz as they are known now */
     return 0;
 }
@@ -110,6 +111,18 @@ static bool kvmclock_is_on_here(const KVMClockCarrier *c)
     return c->config.enabled;
 }
 
+/* The device is part of the machine, and a page must not go stale. */
+static bool kvmclock_tells_alike(const KVMClockCarrier *c)
+{
+    if (c->offer.tells_time != c->tells_time) {
+        error_report("kvmclock: refusing the guest: its source has %s; start "
+                     "QEMU here with the same",
+                     c->tells_time ? "no -device vmclock,host-time=on"
+                                   : "-device vmclock,host-time=on");
+    }
+    return c->offer.tells_time == c->tells_time;
+}
+
 static int kvmclock_offer_post_load(void *opaque, int version_id)
 {
     KVMClockCarrier *c = opaque;
@@ -126,6 +139,9 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
         return -EINVAL;
     }
     c->offered = true;
+    if (!kvmclock_tells_alike(c)) {
+        return -EINVAL;
+    }
     if (!kvmclock_check_offer(&c->offer, &c->config)) {
         return -EPERM;
     }
@@ -136,7 +152,10 @@ static int kvmclock_offer_post_load(void *opaque, int version_id)
 
 static int kvmclock_offer_pre_load(void *opaque)
 {
-    ((KVMClockCarrier *)opaque)->offer.from.machine = 0;
+    KVMClockCarrier *c = opaque;
+
+    c->offer.from.machine = 0;
+    c->offer.tells_time = false;
     return 0;
 }
 
@@ -155,6 +174,22 @@ static const VMStateDescription kvmclock_machine_vmsd = {
     .needed = kvmclock_machine_needed,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT64(offer.from.machine, KVMClockCarrier),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static bool kvmclock_tells_time(void *opaque)
+{
+    return ((KVMClockCarrier *)opaque)->tells_time;
+}
+
+static const VMStateDescription kvmclock_offer_time_vmsd = {
+    .name = "kvmclock_offer/time",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_tells_time,
+    .fields = (const VMStateField[]) {
+        VMSTATE_BOOL(offer.tells_time, KVMClockCarrier),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -187,6 +222,7 @@ const VMStateDescription vmstate_kvmclock_offer = {
     },
     .subsections = (const VMStateDescription * const []) {
         &kvmclock_machine_vmsd,
+        &kvmclock_offer_time_vmsd,
         NULL
     }
 };
@@ -230,6 +266,7 @@ static int kvmclock_carried_pre_load(void *opaque)
     c->carried.n_exchanges = 0;
     c->carried.rate = (struct cf_host_rate) { 0 };
     c->carried.ahead_ns = 0;
+    c->carried.utc.error_ns = UINT64_MAX;
     return 0;
 }
 
@@ -307,6 +344,24 @@ static const VMStateDescription kvmclock_ahead_vmsd = {
     }
 };
 
+/* Where the guest is told the time: both sides have the same devices. */
+static bool kvmclock_utc_needed(void *opaque)
+{
+    return ((KVMClockCarrier *)opaque)->carried.utc.error_ns != UINT64_MAX;
+}
+
+static const VMStateDescription kvmclock_utc_vmsd = {
+    .name = "kvmclock/guest_clock/utc",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .needed = kvmclock_utc_needed,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(carried.utc.ns, KVMClockCarrier),
+        VMSTATE_UINT64(carried.utc.error_ns, KVMClockCarrier),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
 const VMStateDescription vmstate_kvmclock_guest_clock = {
     .name = "kvmclock/guest_clock",
     .version_id = 1,
@@ -324,6 +379,7 @@ const VMStateDescription vmstate_kvmclock_guest_clock = {
         &kvmclock_exchange_vmsd,
         &kvmclock_rate_vmsd,
         &kvmclock_ahead_vmsd,
+        &kvmclock_utc_vmsd,
         NULL
     }
 };

@@ -21,7 +21,7 @@ KVMClockTime kvmclock_time(void)
 {
     struct timex tx = { .modes = 0 };
     const int state = adjtimex(&tx);
-    KVMClockTime time = { .max_error_ns = UINT64_MAX };
+    KVMClockTime time = { .state = state, .max_error_ns = UINT64_MAX };
 
     if (state >= 0) {
         time.tai_offset_s = tx.tai;

@@ -1,0 +1,228 @@
+/*
+ * Telling the guest the time, and how far it may be off, on the page of its
+ * vmclock device: at its start, when it has arrived, and while it runs
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/timex.h>
+#include "qapi/error.h"
+#include "qemu/timer.h"
+#include "cpu.h"
+#include "hw/sysbus.h"          /* which vmclock.h needs */
+#include "hw/acpi/vmclock.h"
+#include "hw/i386/kvm/clock-carrier.h"
+#include "hw/i386/kvm/clock-utc.h"
+#include "standard-headers/linux/vmclock-abi.h"
+#include "trace.h"
+
+typedef struct KVMVmclock {
+    VmclockState *vms;
+    KVMClockCarrier *carrier;
+    Notifier changed;
+    QEMUTimer *timer;
+    struct cf_utc brought;      /* what the guest's last host knew, */
+    struct cf_instant brought_at; /* and when, by this host's clocks */
+    struct cf_tsc tsc;          /* the boot vCPU's, when told last */
+} KVMVmclock;
+
+/* What this host knows of the time, at one instant. */
+typedef struct KVMHostTime {
+    struct cf_anchor anchor;
+    uint64_t max_error_ns;
+    struct cf_host_rate rate;
+    uint8_t leap_indicator;
+} KVMHostTime;
+
+static const struct cf_utc utc_unknown = { .error_ns = UINT64_MAX };
+
+/* By this host, and by the one that the guest came from. */
+static struct cf_utc kvmclock_utc(const KVMVmclock *k, const KVMHostTime *host)
+{
+    const struct cf_utc here = {
+        .ns = host->anchor.instant.realtime_ns,
+        .error_ns = cf_anchor_error_ns(&host->anchor, host->max_error_ns),
+    };
+    struct cf_move since = {
+        .then = k->brought_at,
+        .now = host->anchor.instant,
+        .host_khz = kvmclock_this_host()->tsc_khz,
+        .rate = host->rate,
+        .same_host = true,
+    };
+    struct cf_utc brought;
+
+    if (k->brought.error_ns == UINT64_MAX || !cf_move_passed(&since, NULL)) {
+        return here;
+    }
+    brought = cf_utc_after(&k->brought, &since);
+    return cf_utc_merge(&here, &brought);
+}
+
+static uint8_t kvmclock_leap_indicator(int state)
+{
+    return state == TIME_INS ? VMCLOCK_LEAP_PRE_POS
+           : state == TIME_DEL ? VMCLOCK_LEAP_PRE_NEG
+           : state == TIME_OOP ? VMCLOCK_LEAP_POS
+           : VMCLOCK_LEAP_NONE;
+}
+
+static bool kvmclock_read_host_time(KVMHostTime *host)
+{
+    KVMClockTime time;
+
+    if (!kvmclock_get_anchor(&host->anchor, NULL)) {
+        return false;
+    }
+    time = kvmclock_time();
+    host->max_error_ns = time.max_error_ns;
+    host->rate = kvmclock_learn_rate(&host->anchor, &time);
+    host->leap_indicator = kvmclock_leap_indicator(time.state);
+    return true;
+}
+
+/* Can one TSC tell the time to all vCPUs? */
+static bool kvmclock_tsc_tells(const KVMVmclock *k, const struct cf_tsc *tsc)
+{
+    const KVMClockReport *report = &k->carrier->report;
+
+    return k->carrier->config.enabled && tsc->known && tsc->seen &&
+           kvmclock_this_host()->offset != CF_OFFSET_REWINDS &&
+           !(report->valid && report->skew_known && report->skew_ticks);
+}
+
+static struct vmclock_abi kvmclock_page(const KVMHostTime *host,
+                                        const struct cf_utc_line *line)
+{
+    const int32_t tai_offset_s = host->anchor.instant.tai_offset_s;
+    const bool known = line->error_ns != UINT64_MAX;
+
+    return (struct vmclock_abi) {
+        .flags = VMCLOCK_FLAG_PERIOD_MAXERROR_VALID |
+                 (known ? VMCLOCK_FLAG_TIME_MAXERROR_VALID : 0) |
+                 (tai_offset_s ? VMCLOCK_FLAG_TAI_OFFSET_VALID : 0),
+        .clock_status = known ? VMCLOCK_STATUS_SYNCHRONIZED
+                              : VMCLOCK_STATUS_FREERUNNING,
+        .tai_offset_sec = tai_offset_s,
+        .leap_indicator = host->leap_indicator,
+        .counter_value = line->ticks,
+        .counter_period_shift = line->shift,
+        .counter_period_frac_sec = line->period,
+        .counter_period_maxerror_rate_frac_sec = line->period_error,
+        .time_sec = line->sec,
+        .time_frac_sec = line->frac,
+        .time_maxerror_nanosec = known ? line->error_ns : 0,
+    };
+}
+
+/* Has the guest itself set its TSC since it was told the time? */
+static bool kvmclock_tsc_was_set(const KVMVmclock *k, const struct cf_tsc *tsc)
+{
+    struct cf_tsc both = *tsc;
+
+    both.error_ticks += k->tsc.error_ticks;
+    return tsc->known && k->tsc.known &&
+           !cf_tsc_is_at(&both, k->tsc.offset_ticks, 0);
+}
+
+static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
+{
+    struct vmclock_abi page = { .clock_status = VMCLOCK_STATUS_UNRELIABLE };
+    struct cf_utc utc = utc_unknown;
+    struct cf_utc_line line;
+    struct cf_tsc tsc;
+    KVMHostTime host = { 0 };
+
+    run_on_cpu(first_cpu, kvmclock_ask_tsc, RUN_ON_CPU_HOST_PTR(&tsc));
+    if (kvmclock_tsc_tells(k, &tsc) && kvmclock_read_host_time(&host)) {
+        utc = kvmclock_utc(k, &host);
+        if (cf_utc_tell(&utc, host.anchor.instant.host_ticks, &tsc, &host.rate,
+                        &line)) {
+            page = kvmclock_page(&host, &line);
+        }
+    }
+    disrupted |= kvmclock_tsc_was_set(k, &tsc);
+    k->tsc = tsc;
+    vmclock_tell(k->vms, &page, disrupted);
+    trace_kvmclock_told_guest(page.counter_value, utc.ns, utc.error_ns,
+                              page.clock_status, disrupted);
+    if (k->carrier->config.enabled) {
+        timer_mod(k->timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                  cf_utc_good_for_ns(&utc, &host.rate, page.leap_indicator));
+    }
+}
+
+static void kvmclock_tell_again(void *opaque)
+{
+    kvmclock_tell_guest(opaque, false);
+}
+
+/* What this host knows goes with the guest. */
+static void kvmclock_guest_stopped(KVMVmclock *k, KVMClockCarried *carried)
+{
+    const KVMHostTime host = {
+        carried->anchor, carried->max_error_ns, carried->rate,
+    };
+
+    timer_del(k->timer);
+    carried->utc = carried->flags & KVMCLOCK_STATE_UNSTABLE
+                   ? utc_unknown : kvmclock_utc(k, &host);
+}
+
+static void kvmclock_guest_restored(KVMVmclock *k)
+{
+    const KVMClockReport *report = &k->carrier->report;
+
+    k->brought = cf_utc_after(&k->carrier->carried.utc, &report->move);
+    k->brought_at = report->move.now;
+    k->tsc.known = false;
+    kvmclock_tell_guest(k, k->carrier->carried_from == CARRIED_CAPTURED &&
+                           report->result.tsc != CF_TSC_UNCHANGED);
+}
+
+static void kvmclock_guest_changed(Notifier *notifier, void *data)
+{
+    KVMVmclock *k = container_of(notifier, KVMVmclock, changed);
+
+    switch (*(KVMClockChange *)data) {
+    case KVM_CLOCK_STOPPED:
+        kvmclock_guest_stopped(k, &k->carrier->carried);
+        break;
+    case KVM_CLOCK_LOST:
+        timer_del(k->timer);
+        break;
+    case KVM_CLOCK_RESTORED:
+        kvmclock_guest_restored(k);
+        break;
+    case KVM_CLOCK_PLAIN:
+        timer_del(k->timer);
+        k->brought = utc_unknown;
+        kvmclock_tell_guest(k, k->tsc.known);
+        break;
+    case KVM_CLOCK_KEPT:
+        kvmclock_tell_guest(k, false);
+        break;
+    }
+}
+
+bool vmclock_begin_host_time(VmclockState *vms, Error **errp)
+{
+    KVMClockCarrier *carrier = kvmclock_find_carrier();
+    KVMVmclock *k;
+
+    if (!carrier || !carrier->config.enabled) {
+        error_setg(errp, "QEMU has to carry the guest's clocks; add -accel kvm "
+                   "-global kvmclock.guest-clock=on");
+        return false;
+    }
+    k = g_new0(KVMVmclock, 1);
+    k->vms = vms;
+    k->carrier = carrier;
+    k->brought = utc_unknown;
+    k->timer = timer_new_ns(QEMU_CLOCK_REALTIME, kvmclock_tell_again, k);
+    k->changed.notify = kvmclock_guest_changed;
+    notifier_list_add(&carrier->changes, &k->changed);
+    carrier->tells_time = true;
+    return true;
+}
