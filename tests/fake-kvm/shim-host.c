@@ -141,9 +141,14 @@ SHIM_EXPORT int execv(const char *path, char *const argv[])
     return execve(path, argv, environ);
 }
 
-/* By its path; nobody here leaves it to PATH. */
-SHIM_EXPORT int execvp(const char *path, char *const argv[])
+SHIM_EXPORT int execvp(const char *file, char *const argv[])
 {
+    g_autofree char *path = g_find_program_in_path(file);
+
+    if (!path) {
+        errno = ENOENT;
+        return -1;
+    }
     return execv(path, argv);
 }
 
