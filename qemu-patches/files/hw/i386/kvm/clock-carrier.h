@@ -16,9 +16,6 @@
 #include "hw/i386/kvm/clock-carry.h"
 #endif
 
-#define TYPE_KVM_CLOCK_CARRIER "kvmclock-carrier"
-OBJECT_DECLARE_SIMPLE_TYPE(KVMClockCarrier, KVM_CLOCK_CARRIER)
-
 /* What became of a guest's clocks: at its stop, and before it runs. */
 typedef enum KVMClockChange {
     KVM_CLOCK_STOPPED,          /* they were captured, */
@@ -27,6 +24,9 @@ typedef enum KVMClockChange {
     KVM_CLOCK_KEPT,             /* they ran on all the time */
     KVM_CLOCK_PLAIN,            /* they aren't carried */
 } KVMClockChange;
+
+#define TYPE_KVM_CLOCK_CARRIER "kvmclock-carrier"
+OBJECT_DECLARE_SIMPLE_TYPE(KVMClockCarrier, KVM_CLOCK_CARRIER)
 
 /* All but @config is in use with guest-clock=on only. */
 struct KVMClockCarrier {
