@@ -92,19 +92,20 @@ static bool kvmclock_tsc_tells(const KVMVmclock *k, const struct cf_tsc *tsc)
            !(report->valid && report->skew_known && report->skew_ticks);
 }
 
+/*
+ * Without the TAI offset: Linux 7.0 and later would subtract it from UTC to get
+ * TAI, 74 s off.
+ */
 static struct vmclock_abi kvmclock_page(const KVMHostTime *host,
                                         const struct cf_utc_line *line)
 {
-    const int32_t tai_offset_s = host->anchor.instant.tai_offset_s;
     const bool known = line->error_ns != UINT64_MAX;
 
     return (struct vmclock_abi) {
         .flags = VMCLOCK_FLAG_PERIOD_MAXERROR_VALID |
-                 (known ? VMCLOCK_FLAG_TIME_MAXERROR_VALID : 0) |
-                 (tai_offset_s ? VMCLOCK_FLAG_TAI_OFFSET_VALID : 0),
+                 (known ? VMCLOCK_FLAG_TIME_MAXERROR_VALID : 0),
         .clock_status = known ? VMCLOCK_STATUS_SYNCHRONIZED
                               : VMCLOCK_STATUS_FREERUNNING,
-        .tai_offset_sec = tai_offset_s,
         .leap_indicator = host->leap_indicator,
         .counter_value = line->ticks,
         .counter_period_shift = line->shift,
