@@ -13,14 +13,15 @@ from inner import Inner
 from linux import LinuxGuest
 from timers import TimerGuest
 from truth import Drift, View
-from vmclocked import VmclockGuest
+from vmclocked import LinuxVmclockGuest, VmclockGuest
 
 HOLD = "pause-before-switchover"
 SAMPLES, SAMPLE_US = 4000, 500
 GLANCES = 11
 GUESTS = {"guest": Inner, "linux": LinuxGuest, "timers": TimerGuest,
           "timers-count-down": TimerGuest, "hyperv": HypervGuest,
-          "hyperv-reenlightened": HypervGuest, "vmclock": VmclockGuest}
+          "hyperv-reenlightened": HypervGuest, "vmclock": VmclockGuest,
+          "linux-vmclock": LinuxVmclockGuest}
 LEVELS = {"patched": {"guest-clock": "on"}, "stock": {}}
 
 

@@ -92,18 +92,29 @@ def firmware(name):
     return None
 
 
-def linux_guest():
-    """The Linux guest's initramfs, one program."""
+def linux_guest(modules=()):
+    """The Linux guest's initramfs: one program, and modules that it loads."""
     init = compiled("linuxguest", "-static", "-pthread")
-    path = os.path.join(cache(), "linuxguest-%s.cpio" % digest(init))
+    path = os.path.join(cache(), "linuxguest-%s.cpio" % digest(init, *modules))
     if not os.path.exists(path):
         archive = Archive()
-        for name in "dev", "proc", "sys":
+        for name in "dev", "modules", "proc", "sys":
             archive.directory(name)
         archive.console()
         archive.file("init", init)
+        for module in modules:
+            archive.file("modules/" + os.path.basename(module), module)
         archive.save(path)
     return path
+
+
+def vmclock_guest(folder):
+    """{path inside: file} of the Linux guest with vmclock; `folder` is what
+    "build guest" made."""
+    modules = sorted(os.path.join(folder, name) for name in os.listdir(folder)
+                     if name.endswith(".ko"))
+    return {"vmclock.bzImage": os.path.join(folder, "vmlinuz"),
+            "vmclock.cpio": linux_guest(modules)}
 
 
 def timer_rom(*flags):

@@ -60,27 +60,27 @@ class Pair:
     @classmethod
     def key(cls, scenario):
         return (cls._machine(scenario.a), cls._machine(scenario.b),
-                bool(scenario.wire))
+                bool(scenario.wire), scenario.guest == "linux-vmclock")
 
     def get(self, scenario):
         specs = [scenario.a, scenario.b]
         if self.key(scenario) != self._key or \
                 any(host.changed for host in self.hosts):
             self.close()
-            self._boot(specs, bool(scenario.wire))
+            self._boot(specs, *self.key(scenario)[2:])
             self._key = self.key(scenario)
         for host, spec in zip(self.hosts, specs):
             host.spec = spec
             host.set_clock()
         return self.hosts
 
-    def _boot(self, specs, wired):
+    def _boot(self, specs, wired, vmclock):
         self.folder = tempfile.mkdtemp(prefix="clockferry-lab-")
         here = there = os.path.join(self.folder, "wire")
         if wired:
             there += "-there"
             self.wire = Wire(there, here)
-        found = paths.find({spec.kernel for spec in specs})
+        found = paths.find({spec.kernel for spec in specs}, vmclock)
         for name, spec, path in zip("AB", specs, (here, there)):
             self.hosts.append(Host(name, spec, found, self.folder,
                                    Link(path, name == "A")))

@@ -12,7 +12,6 @@ from host import EPOCH_NS
 from inner import Inner
 
 COMMAND_LINE = "console=ttyS0 loglevel=4 rdinit=/init panic=-1"
-MEMORY_MB = 96
 RECORD_SIZE = 32
 BEATS_BEFORE, BEATS_AFTER = 8, 6
 # How late a timer may be beside the blackout, what others are late, and what
@@ -29,6 +28,8 @@ class LinuxGuest(Inner):
     pvclock records' addresses from its console, the TSC at its stop from the
     time at which QEMU says that it stopped it."""
 
+    KERNEL, MEMORY_MB = "/guest", 96
+
     def __init__(self, host, side, words="", **options):
         self._words = "%s %s" % (COMMAND_LINE, words)
         self._records = None
@@ -38,11 +39,12 @@ class LinuxGuest(Inner):
     def _arguments(self, rom, incoming, kvmclock, extra, accel):
         args = super()._arguments(rom, incoming, kvmclock, extra, accel)
         at = args.index("-bios")
-        args[at:at + 2] = ["-kernel", "/guest.bzImage",
-                           "-initrd", "/guest.cpio", "-append", self._words,
+        args[at:at + 2] = ["-kernel", self.KERNEL + ".bzImage",
+                           "-initrd", self.KERNEL + ".cpio",
+                           "-append", self._words,
                            "-serial", "file:" + self._console,
                            "-trace", "runstate_set"]
-        args[args.index("-m") + 1] = str(MEMORY_MB)
+        args[args.index("-m") + 1] = str(self.MEMORY_MB)
         return args
 
     @property

@@ -8,6 +8,11 @@
  *
  *   CF records=ADDRESS,...
  *
+ * and of a vmclock page, each time when its disruption marker has changed: the
+ * last reading before, the first one after, and a reading of its PTP clock:
+ *
+ *   CF vmclock last=TSC,PAGE first=TSC,PAGE ptp=TSC,NS,TSC
+ *
  * back: how often a clock went back so far, on any CPU. early, late: by how
  * much a timer fired before and after it was due. {tsc, raw}: one reading of
  * TSC and CLOCK_MONOTONIC_RAW. Kernel messages about clocks follow "CF said". */
@@ -21,7 +26,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,6 +36,9 @@
 #define PERIOD_NS       10000000
 #define BEAT_US         400000
 #define PAGE_BYTES      4096
+#define VMCLOCK_SEQ     3       /* of 32-bit words */
+#define VMCLOCK_MARKER  2       /* of 64-bit words */
+#define VMCLOCK_WORDS   15
 #define BAD             "unstable\0skew\0lockup\0stall\0WARNING\0BUG\0" \
                         "Oops\0hung\0clocksource: Switched\0"
 
@@ -213,6 +223,98 @@ static void *dirty(void *mib)
     return NULL;
 }
 
+/* What Debian's kernel needs and the lab's own has built in, if it has it. */
+static void load_modules(void)
+{
+    static const char *const names[] = { "msr", "ptp_vmclock" };
+
+    for (unsigned i = 0; i < 2; i++) {
+        char path[64];
+        int fd;
+
+        snprintf(path, sizeof(path), "/modules/%s.ko", names[i]);
+        fd = open(path, O_RDONLY);
+        if (fd >= 0 && syscall(SYS_finit_module, fd, "", 0)) {
+            printf("CF said BUG: %s: %s\n", path, strerror(errno));
+        }
+        close(fd);
+    }
+}
+
+struct reading {
+    uint64_t tsc;
+    uint64_t page[VMCLOCK_WORDS];
+};
+
+static void read_vmclock(const volatile uint64_t *page, struct reading *now)
+{
+    const volatile uint32_t *seq = (const volatile uint32_t *)page +
+                                   VMCLOCK_SEQ;
+    uint32_t before;
+
+    do {
+        before = *seq;
+        now->tsc = rdtsc();
+        for (int i = 0; i < VMCLOCK_WORDS; i++) {
+            now->page[i] = page[i];
+        }
+        __asm__ volatile("" ::: "memory");
+    } while (before & 1 || before != *seq);
+}
+
+static void tell_reading(const char *name, const struct reading *reading)
+{
+    printf(" %s=%llu,", name, (unsigned long long)reading->tsc);
+    for (unsigned i = 0; i < sizeof(reading->page); i++) {
+        printf("%02x", ((const unsigned char *)reading->page)[i]);
+    }
+}
+
+/* The driver's clock, through the kernel. */
+static void tell_ptp(int ptp)
+{
+    uint64_t before = rdtsc();
+    uint64_t ns = ptp < 0 ? 0 : now_ns(~(clockid_t)ptp << 3 | 3);
+    uint64_t after = rdtsc();
+
+    printf(" ptp=%llu,%llu,%llu\n", (unsigned long long)before,
+           (unsigned long long)ns, (unsigned long long)after);
+}
+
+static void *watch_vmclock(void *page)
+{
+    struct reading last = { 0 }, now;
+    int ptp = open("/dev/ptp0", O_RDONLY);
+
+    pin(0);
+    read_vmclock(page, &last);
+    for (;;) {
+        read_vmclock(page, &now);
+        if (now.page[VMCLOCK_MARKER] != last.page[VMCLOCK_MARKER]) {
+            flockfile(stdout);
+            printf("CF vmclock");
+            tell_reading("last", &last);
+            tell_reading("first", &now);
+            tell_ptp(ptp);
+            funlockfile(stdout);
+        }
+        last = now;
+        usleep(1000);
+    }
+    return NULL;
+}
+
+static void begin_vmclock(void)
+{
+    int fd = open("/dev/vmclock0", O_RDONLY);
+    void *page = mmap(NULL, PAGE_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    pthread_t thread;
+
+    if (page != MAP_FAILED) {
+        pthread_create(&thread, NULL, watch_vmclock, page);
+    }
+}
+
 int main(void)
 {
     const char *mib = getenv("dirty");      /* from the command line */
@@ -225,6 +327,8 @@ int main(void)
     mount("none", "/sys", "sysfs", 0, NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
     kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+    load_modules();
+    begin_vmclock();
     cpus = sysconf(_SC_NPROCESSORS_ONLN);
     tell_records(cpus);
     for (long cpu = 0; cpu < cpus; cpu++) {

@@ -16,12 +16,13 @@ def _qemus():
             for name in ("patched", "stock")}
 
 
-def find(kernels):
+def find(kernels, vmclock=False):
     """Everything that hosts with these kernels need; Missing("lab") if it
-    can't be had."""
+    can't be had. `vmclock`: a guest with another kernel, too."""
     try:
+        more = initramfs.vmclock_guest(built("guest")) if vmclock else {}
         files = initramfs.contents(_qemus(), binaries.rom(),
-                                   built("kernel", "released"))
+                                   built("kernel", "released"), more)
     except Missing as missing:
         raise Missing("lab", str(missing)) from missing
     return Paths(built("emulator"),

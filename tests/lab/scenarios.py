@@ -314,6 +314,10 @@ SCENARIOS = [
              "on a host whose TSC is 40 ppm slow",
              FAST._replace(claim_us=KNOWN_US), SLOW._replace(claim_us=KNOWN_US),
              guest="vmclock", action="snapshot", bounds=Bounds(elapsed="rate")),
+    Scenario("vmclock-linux", "Debian's newest Linux as the guest, with its own "
+             "driver; to a host that doesn't know the time and is 1 s off",
+             KNOWN_A, B._replace(clock_ns=1000 * MS), guest="linux-vmclock",
+             bounds=CHANNEL, slow=True),
     # -- a Linux guest, which measures kvmclock itself, to about 1 us --
     Scenario("linux", "Linux guest, 2 vCPUs, 2.5 to 3.0 GHz", A,
              B._replace(khz=3 * GHZ), guest="linux", vcpus=2, slow=True),
