@@ -191,15 +191,20 @@ def same_host(lab):
     return hop(lab, lab.source(), lab.hosts[0])[0]
 
 
-def cloned(lab):
-    """To a host with the source's boot id, as a cloned machine has it."""
+def _to_copy(lab, path):
+    """To a host that has the source's word in this file, as a clone has."""
     here, there = (host.agent for host in lab.hosts)
-    there.ask("put", "/run/boot_id", 0, data=here.read(BOOT_ID, 0))
-    there.ask("bind", "/run/boot_id", BOOT_ID)
+    there.ask("put", "/run/copy", 0, data=here.read(path, 0))
+    there.ask("bind", "/run/copy", path)
     try:
         return hop(lab, lab.source(), lab.hosts[1])[0]
     finally:
-        there.ask("bind", "-", BOOT_ID)
+        there.ask("bind", "-", path)
+
+
+def cloned(lab):
+    """To a host with the source's boot id."""
+    return _to_copy(lab, BOOT_ID)
 
 
 def _booted_anew(lab, boot):
@@ -252,14 +257,8 @@ def host_reset(lab):
 
 
 def cloned_machine(lab):
-    """To a host that has the source's identity, as a cloned machine has it."""
-    here, there = (host.agent for host in lab.hosts)
-    there.ask("put", "/run/uuid", 0, data=here.read(PRODUCT_UUID, 0))
-    there.ask("bind", "/run/uuid", PRODUCT_UUID)
-    try:
-        return hop(lab, lab.source(), lab.hosts[1])[0]
-    finally:
-        there.ask("bind", "-", PRODUCT_UUID)
+    """To a host with the source's identity."""
+    return _to_copy(lab, PRODUCT_UUID)
 
 
 def wait_old(guest, seconds=2):

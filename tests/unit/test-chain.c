@@ -116,17 +116,23 @@ static void test_without(void)
     g_assert_cmpuint(farthest_ns, >, 10);
 }
 
+/* A guest that has arrived once, and is about to leave again */
+static void arrive_once(Crossing *c)
+{
+    fake_reset();
+    crossing_begin(c, 1);
+    hop(c, true);
+    cf_state_free(c->state);
+    turn_round(c);
+}
+
 /* A clock that was changed meanwhile is what it is. */
 static void test_changed(void)
 {
     CfKvmClock clock;
     Crossing c;
 
-    fake_reset();
-    crossing_begin(&c, 1);
-    hop(&c, true);
-    cf_state_free(c.state);
-    turn_round(&c);
+    arrive_once(&c);
     g_assert_cmpint(fake_ops.get_clock(c.source.vm_fd, &clock), ==, 0);
     clock.clock_ns += 10;
     g_assert_cmpint(fake_ops.set_clock(c.source.vm_fd, &clock), ==, 0);
@@ -143,11 +149,7 @@ static void test_twice(void)
     int64_t ahead_ns;
     Crossing c;
 
-    fake_reset();
-    crossing_begin(&c, 1);
-    hop(&c, true);
-    cf_state_free(c.state);
-    turn_round(&c);
+    arrive_once(&c);
     cf_capture(&c.source, &c.state, NULL);
     c.state->fn.system_ns += 2;
     g_assert_true(cf_state_as_meant(c.state, &c.report));
