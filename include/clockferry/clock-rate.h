@@ -178,6 +178,15 @@ cf_host_rate_learn(int64_t adjustment_ppt, const struct cf_span *measured_ppt)
     return rate;
 }
 
+/* cf_host_rate_or_any - that, or all that a TSC may do if nothing is known */
+static inline struct cf_host_rate
+cf_host_rate_or_any(const struct cf_host_rate *rate)
+{
+    const struct cf_host_rate any = { 0, CF_TSC_DOUBT_PPT };
+
+    return rate->doubt_ppt ? *rate : any;
+}
+
 /**
  * cf_tsc_time - how long a time is by a TSC, counted by its printed frequency
  * @real_ns: the real time
@@ -192,14 +201,12 @@ static inline bool cf_tsc_time(int64_t real_ns, uint64_t bound_ns,
                                const struct cf_host_rate *rate,
                                int64_t *ret_ns, uint64_t *ret_bound_ns)
 {
-    const bool known = rate->doubt_ppt != 0;
-    const int64_t ppt = known ? rate->ppt : 0;
-    const int64_t doubt_ppt = known ? rate->doubt_ppt : CF_TSC_DOUBT_PPT;
-    const cf_s128 ns = real_ns + cf_div_down((cf_s128)real_ns * ppt, CF_PPT);
-    const cf_s128 doubt = (cf_s128)cf_magnitude(real_ns) * doubt_ppt;
+    const struct cf_host_rate r = cf_host_rate_or_any(rate);
+    const cf_s128 ns = real_ns + cf_div_down((cf_s128)real_ns * r.ppt, CF_PPT);
+    const cf_s128 doubt = (cf_s128)cf_magnitude(real_ns) * r.doubt_ppt;
     const cf_s128 of_bound = (cf_s128)bound_ns *
-                             (cf_s128)(cf_magnitude(ppt) +
-                                       (uint64_t)doubt_ppt);
+                             (cf_s128)(cf_magnitude(r.ppt) +
+                                       (uint64_t)r.doubt_ppt);
 
     if (ns > INT64_MAX || ns < INT64_MIN) {
         return false;

@@ -29,11 +29,10 @@ struct cf_utc {
  */
 static inline uint64_t cf_tick_doubt_ppt(const struct cf_host_rate *rate)
 {
-    const bool known = rate->doubt_ppt != 0;
-    const int64_t doubt_ppt = known ? rate->doubt_ppt : CF_TSC_DOUBT_PPT;
+    const struct cf_host_rate r = cf_host_rate_or_any(rate);
 
-    return (uint64_t)cf_div_up((cf_s128)doubt_ppt * CF_PPT,
-                               CF_PPT + (known ? rate->ppt : 0) - doubt_ppt);
+    return (uint64_t)cf_div_up((cf_s128)r.doubt_ppt * CF_PPT,
+                               CF_PPT + r.ppt - r.doubt_ppt);
 }
 
 /**
@@ -49,7 +48,7 @@ static inline struct cf_utc cf_utc_after(const struct cf_utc *then,
                                          const struct cf_move *move)
 {
     const struct cf_host_rate *rate = &move->rate;
-    const int64_t ppt = rate->doubt_ppt ? rate->ppt : 0;
+    const int64_t ppt = cf_host_rate_or_any(rate).ppt;
     const cf_s128 doubt_ppt = (cf_s128)cf_tick_doubt_ppt(rate);
     const cf_s128 real_ns = cf_div_down((cf_s128)move->passed_ns * CF_PPT,
                                         CF_PPT + ppt);
@@ -156,7 +155,7 @@ static inline bool cf_utc_tell(const struct cf_utc *utc, uint64_t host_ticks,
                                struct cf_utc_line *ret)
 {
     const struct cf_tsc_freq *freq = &tsc->freq;
-    const int64_t ppt = rate->doubt_ppt ? rate->ppt : 0;
+    const int64_t ppt = cf_host_rate_or_any(rate).ppt;
     const uint64_t second_ns = (uint64_t)CF_NS_PER_SEC;
     cf_u128 hz, period, error;
     uint64_t ticks, error_ns;
