@@ -31,7 +31,8 @@ bool cf_exchange_answered(const CfKvmOps *ops, CfExchanges *table,
 {
     const uint64_t ticks = ops->read_tsc();
 
-    if (number >= table->n || table->each[number].answered) {
+    if (number >= MIN(table->n, CF_EXCHANGES_MAX) ||
+        table->each[number].answered) {
         return false;
     }
     table->each[number].back_ticks = ticks;

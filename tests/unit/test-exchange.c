@@ -211,6 +211,23 @@ static void test_numbers(void)
     g_assert_false(cf_exchange_arrived(&fake_ops, &arrived, UINT32_MAX));
 }
 
+/* Nothing behind a table is written, whatever its number says. */
+static void test_spoilt(void)
+{
+    struct {
+        CfExchanges table;
+        CfExchange behind[2];
+    } sent = { .table.n = UINT32_MAX };
+    uint32_t number;
+
+    fake_reset();
+    fake_enter(&fake_hosts[0]);
+    g_assert_false(cf_exchange_send(&fake_ops, &sent.table, &number));
+    g_assert_false(cf_exchange_answered(&fake_ops, &sent.table,
+                                        CF_EXCHANGES_MAX));
+    g_assert_false(sent.behind[0].answered || sent.behind[1].answered);
+}
+
 /* -- The truth is within the reported bound -- */
 
 /* What the hosts claim of their clocks is true, or a lie that shows. */
@@ -278,6 +295,7 @@ int main(int argc, char **argv)
     g_test_add_func("/exchange/same-host", test_same_host);
     g_test_add_func("/exchange/frozen", test_frozen);
     g_test_add_func("/exchange/numbers", test_numbers);
+    g_test_add_func("/exchange/spoilt", test_spoilt);
     g_test_add_func("/exchange/truth", test_truth);
     return g_test_run();
 }
