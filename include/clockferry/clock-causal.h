@@ -413,6 +413,7 @@ static inline struct cf_time cf_time_merge(int64_t clocks_ns,
     };
     struct cf_span span;
     int64_t bound_ns, low_ns, high_ns;
+    uint64_t below_ns, above_ns;
 
     if (!channel_ns) {
         return time;
@@ -437,9 +438,9 @@ static inline struct cf_time cf_time_merge(int64_t clocks_ns,
                         ? (uint64_t)channel_ns->least - (uint64_t)clocks_ns
                         : (uint64_t)clocks_ns - (uint64_t)channel_ns->greatest;
     }
-    low_ns = time.passed_ns - span.least;
-    high_ns = span.greatest - time.passed_ns;
-    time.bound_ns = (uint64_t)(low_ns > high_ns ? low_ns : high_ns);
+    below_ns = (uint64_t)time.passed_ns - (uint64_t)span.least;
+    above_ns = (uint64_t)span.greatest - (uint64_t)time.passed_ns;
+    time.bound_ns = below_ns > above_ns ? below_ns : above_ns;
     return time;
 }
 

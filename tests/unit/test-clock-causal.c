@@ -266,6 +266,18 @@ static void test_merge(void)
                 INT64_MAX - 1100);
 }
 
+/* Limits may be as far apart as a hostile frequency makes them. */
+static void test_merge_far(void)
+{
+    const struct cf_span low = { 9 - INT64_MAX, INT64_MAX, 20 - INT64_MAX };
+    const struct cf_span high = { -INT64_MAX, INT64_MAX - 9, INT64_MAX - 20 };
+    struct cf_time time = cf_time_merge(-INT64_MAX, 1, &low);
+
+    g_assert_cmpuint(time.bound_ns, ==, 2 * (uint64_t)INT64_MAX - 20);
+    time = cf_time_merge(INT64_MAX, 1, &high);
+    g_assert_cmpuint(time.bound_ns, ==, 2 * (uint64_t)INT64_MAX - 20);
+}
+
 static void test_units(void)
 {
     const struct cf_span ticks = { -1, 1, 0 };
@@ -287,6 +299,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-causal/rate", test_rate);
     g_test_add_func("/clock-causal/nothing", test_nothing);
     g_test_add_func("/clock-causal/merge", test_merge);
+    g_test_add_func("/clock-causal/merge-far", test_merge_far);
     g_test_add_func("/clock-causal/units", test_units);
     return g_test_run();
 }
