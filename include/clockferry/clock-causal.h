@@ -311,6 +311,34 @@ static inline bool cf_limits_passed(const struct cf_channel *channel,
     return narrowest < CF_CAUSAL_NO_LIMIT && passed->least <= passed->greatest;
 }
 
+/* On one TSC, what was read later may be less by so much, in ns. */
+#define CF_ONE_TSC_SLACK_NS 1000
+
+/**
+ * cf_channel_denies_one_tsc - do messages show that both hosts aren't one?
+ *
+ * On one TSC each message arrives after it was sent and before its answer is
+ * back. Two that happen to be so alike are as good as one, to within a round
+ * trip.
+ */
+static inline bool cf_channel_denies_one_tsc(const struct cf_channel *channel)
+{
+    const int64_t slack = (int64_t)channel->src_khz * CF_ONE_TSC_SLACK_NS /
+                          1000000;
+    uint32_t i;
+
+    for (i = 0; i < channel->n && i < CF_EXCHANGES_MAX; i++) {
+        const struct cf_exchange *e = &channel->exchanges[i];
+
+        if (e->answered &&
+            ((int64_t)(e->arrived_ticks - e->sent_ticks) < -slack ||
+             (int64_t)(e->back_ticks - e->arrived_ticks) < -slack)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /**
  * cf_channel_evaluate - how far has the source's TSC come?
  * @channel: the exchanges

@@ -201,13 +201,30 @@ static inline bool cf_move_time(struct cf_move *move,
     return true;
 }
 
+/*
+ * Identities are cloned with machines, or are the same on a whole fleet, and
+ * TSCs of machines that were switched on together are alike. Messages can't be
+ * cloned.
+ */
+static inline void cf_move_doubt_host(struct cf_move *move,
+                                      const struct cf_channel *channel)
+{
+    if (move->same_host && channel && !move->unstable && !move->dst_unstable &&
+        cf_channel_denies_one_tsc(channel)) {
+        move->same_host = false;
+        move->kexec_khz = 0;
+        move->time.bound_ns = move->clocks_bound_ns;
+    }
+}
+
 /**
  * cf_move_passed - write @passed_ns, and between two hosts how it is known
  * @channel: what both hosts told each other (clock-causal.h); NULL: nothing
  *
  * Real time may be stepped meanwhile; a TSC that is known to be the same
- * can't. One that the kernel gave up proves nothing. Negative if two hosts'
- * clocks say so. False if it can't be computed.
+ * can't. But it isn't the same if messages say so. One that the kernel gave up
+ * proves nothing. Negative if two hosts' clocks say so. False if it can't be
+ * computed.
  */
 static inline bool cf_move_passed(struct cf_move *move,
                                   const struct cf_channel *channel)
@@ -215,6 +232,7 @@ static inline bool cf_move_passed(struct cf_move *move,
     uint64_t ns;
 
     move->round_trip_ns = UINT64_MAX;
+    cf_move_doubt_host(move, channel);
     if (!move->same_host) {
         return cf_move_time(move, channel);
     }

@@ -133,6 +133,43 @@ def test_saved_meanwhile():
     assert report["elapsed-from"] == "channel", report
 
 
+def alike(name, ahead_ms, **keys):
+    """To a host with the identity of the first, switched on with it: what
+    became of the TSC, by the truth and by the report."""
+    there = fakehost.declare("alike-" + name, "newest",
+                             **dict({"max_error_ns": 50 * MS}, **keys))
+    here = fakehost.declare("alike-%s-%d" % (name, ahead_ms), there,
+                            tsc_khz=fakehost.KHZ,
+                            tsc_start=10 ** 15 + ahead_ms * fakehost.KHZ,
+                            **({"khz": fakehost.KHZ + 3} if "machine" in keys
+                               else {}))
+    with start(fakehost.side(there)) as source:
+        source.wait_up()
+        destination, uri = incoming(fakehost.side(here))
+        with destination:
+            assert go(source, uri)["status"] == "completed", \
+                destination.stderr()
+            arrive(destination)
+            report = measure.own_report(destination)
+            step_ns = stepped_ns(source, destination, here, there)
+            note("%s: stepped %.0f ns: %s" % (here, step_ns, report))
+            return report, step_ns
+
+
+def test_alike():
+    """A fleet whose machines all have one identity, and a clone with its boot
+    id: messages tell two TSCs from one."""
+    for name, keys in (
+            ("fleet", {"machine": "03000200-0400-0500-0006-000700080009"}),
+            ("clone", {"boot_id": "09286af3-4695-1f52-0509-c5702db7625e"})):
+        for ahead_ms in 40, -2:
+            report, step_ns = alike(name, ahead_ms, **keys)
+            assert not report["same-host"] and "kexec-ppt" not in report
+            assert "round-trip-ns" in report, report
+            assert within(report, step_ns), (report, step_ns)
+            assert abs(step_ns) < MS, (report, step_ns)
+
+
 def late(back, delay_s):
     """A line on which one way takes longer."""
     def watch(is_back, data):

@@ -278,6 +278,30 @@ static void test_merge_far(void)
     g_assert_cmpuint(time.bound_ns, ==, 2 * (uint64_t)INT64_MAX - 20);
 }
 
+/* A message on one TSC arrives after it was sent and before its answer. */
+static void test_one_tsc(void)
+{
+    struct cf_exchange each[2] = {
+        { 1000000, 1002000, 1004000, true }, { 0, 0, 0, false },
+    };
+    const struct cf_channel channel = { each, 2, 3000000, 3000000, 0, 0 };
+
+    g_assert_false(cf_channel_denies_one_tsc(&channel));
+    each[1] = (struct cf_exchange) { UINT64_MAX - 5, 5, 20, true };
+    g_assert_false(cf_channel_denies_one_tsc(&channel));
+    /* a microsecond, by which cores may differ */
+    each[1].arrived_ticks = 20 + 3000;
+    g_assert_false(cf_channel_denies_one_tsc(&channel));
+    each[1].arrived_ticks = 20 + 3001;
+    g_assert_true(cf_channel_denies_one_tsc(&channel));
+    each[1].arrived_ticks = UINT64_MAX - 5 - 3000;
+    g_assert_false(cf_channel_denies_one_tsc(&channel));
+    each[1].arrived_ticks--;
+    g_assert_true(cf_channel_denies_one_tsc(&channel));
+    each[1].answered = false;
+    g_assert_false(cf_channel_denies_one_tsc(&channel));
+}
+
 static void test_units(void)
 {
     const struct cf_span ticks = { -1, 1, 0 };
@@ -300,6 +324,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-causal/nothing", test_nothing);
     g_test_add_func("/clock-causal/merge", test_merge);
     g_test_add_func("/clock-causal/merge-far", test_merge_far);
+    g_test_add_func("/clock-causal/one-tsc", test_one_tsc);
     g_test_add_func("/clock-causal/units", test_units);
     return g_test_run();
 }

@@ -174,6 +174,38 @@ static void test_same_host(void)
     crossing_end(&talk.c);
 }
 
+/* Another host with the identity of the first, and a TSC that is 40 ms ahead:
+ * booted together, and known by its boot id; or by its machine, with a kernel
+ * that takes the TSC for another one. */
+static void check_alike(bool boot_id)
+{
+    Talk talk = quick();
+    const CfReport *report = &talk.c.report;
+    FakeHost *a = &fake_hosts[0], *b = &fake_hosts[1];
+
+    fake_reset();
+    a->time.max_error_ns = b->time.max_error_ns = 50 * MS;
+    b->tsc_base_ticks = a->tsc_base_ticks + 40 * MS * a->khz / 1000000;
+    if (boot_id) {
+        memcpy(b->id.boot_id, a->id.boot_id, CF_BOOT_ID_SIZE);
+    } else {
+        a->id.machine = b->id.machine = 7;
+        b->khz = a->khz + 3;
+    }
+    cross(&talk, 8);
+    g_assert_false(report->same_host || report->kexec);
+    g_assert_cmpuint(report->round_trip_ns, <=, 101 * US);
+    g_assert_cmpuint(error_ns(&talk), <=, report->time_bound_ns);
+    g_assert_cmpuint(error_ns(&talk), <=, 100 * US);
+    crossing_end(&talk.c);
+}
+
+static void test_alike(void)
+{
+    check_alike(true);
+    check_alike(false);
+}
+
 static void test_frozen(void)
 {
     Talk talk = quick();
@@ -293,6 +325,7 @@ int main(int argc, char **argv)
     g_test_add_func("/exchange/right-clocks", test_right_clocks);
     g_test_add_func("/exchange/without", test_without);
     g_test_add_func("/exchange/same-host", test_same_host);
+    g_test_add_func("/exchange/alike", test_alike);
     g_test_add_func("/exchange/frozen", test_frozen);
     g_test_add_func("/exchange/numbers", test_numbers);
     g_test_add_func("/exchange/spoilt", test_spoilt);

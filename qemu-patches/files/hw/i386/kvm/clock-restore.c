@@ -20,6 +20,12 @@
 #include "hw/i386/kvm/clock-restore.h"
 #include "trace.h"
 
+/* Whoever talks to this host has a kernel that runs: no kexec is between. */
+static bool kvmclock_source_runs(const KVMClockCarried *src)
+{
+    return src->n_exchanges || migration_setup_ack_awaited();
+}
+
 /*
  * From where the clocks were captured to here, now.  Is that one host?  Its
  * boot id says so, or what machine it is, if a kexec changed the former; and
@@ -48,7 +54,7 @@ void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
     cf_move_hosts(move,
                   !pretend && kvmclock_boot_id(&boot_id) &&
                   qemu_uuid_is_equal(&boot_id, &src->boot_id),
-                  !pretend && src->machine &&
+                  !pretend && src->machine && !kvmclock_source_runs(src) &&
                   src->machine == kvmclock_machine(), host->tsc_khz);
 }
 
