@@ -42,7 +42,8 @@ static inline uint64_t cf_tick_doubt_ppt(const struct cf_host_rate *rate)
  *        no difference whether it counts for the guest
  *
  * The time is counted by the source's TSC. A leap second in between is known
- * if both hosts know TAI.
+ * if both hosts know TAI. But one of them may have it wrong: then the error
+ * covers that there was none.
  */
 static inline struct cf_utc cf_utc_after(const struct cf_utc *then,
                                          const struct cf_move *move)
@@ -67,6 +68,8 @@ static inline struct cf_utc cf_utc_after(const struct cf_utc *then,
               (uint64_t)leap_s * (uint64_t)CF_NS_PER_SEC;
     now.error_ns = cf_bounds_ns(cf_bounds_ns(now.error_ns, (uint64_t)bound_ns),
                                 (uint64_t)doubt_ns + 1);
+    now.error_ns = cf_bounds_ns(now.error_ns, cf_magnitude(leap_s) *
+                                              (uint64_t)CF_NS_PER_SEC);
     return now;
 }
 

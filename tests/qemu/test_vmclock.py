@@ -217,6 +217,19 @@ def test_while_it_runs():
         assert page.marker == first.marker
 
 
+def test_wrong_tai():
+    """A host that is a second off and has the TAI offset wrong: it isn't a
+    leap second, or the bound covers both."""
+    for tai in 36, 38, -37, 900:
+        there = host("tai-37", "newest")
+        here = host("tai-%d" % tai, tai_offset=tai, synchronised="false",
+                    realtime=REAL_NS + WRONG_NS)
+        with started(there) as source:
+            source.wait_up()
+            page = moved(source, there, here)
+            assert page.error_ns >= abs(tai - 37) * 10 ** 9, page
+
+
 def test_guest_reads():
     """By this machine's own clocks, read by the guest: the last time that it
     looked there, and the first time here."""

@@ -75,7 +75,10 @@ static void test_after(void)
     }
 }
 
-/* A leap second within the move, which a TSC doesn't know */
+/*
+ * A leap second within the move, which a TSC doesn't know; or one of the hosts
+ * has the TAI offset wrong
+ */
 static void test_leap(void)
 {
     const struct cf_utc then = { BASE_NS, 10 };
@@ -85,6 +88,13 @@ static void test_leap(void)
     };
 
     g_assert_cmpuint(cf_utc_after(&then, &move).ns, ==, BASE_NS + 4 * SEC);
+    g_assert_cmpuint(cf_utc_after(&then, &move).error_ns, >, SEC);
+    move.now.tai_offset_s = -900;
+    g_assert_cmpuint(cf_utc_after(&then, &move).ns, ==, BASE_NS + 942 * SEC);
+    g_assert_cmpuint(cf_utc_after(&then, &move).error_ns, >, 937 * SEC);
+    move.now.tai_offset_s = 37;
+    g_assert_cmpuint(cf_utc_after(&then, &move).error_ns, <, SEC);
+    move.now.tai_offset_s = 38;
     move.then.tai_offset_s = 0;
     g_assert_cmpuint(cf_utc_after(&then, &move).ns, ==, BASE_NS + 5 * SEC);
 }
