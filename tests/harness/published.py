@@ -179,12 +179,12 @@ class Published:
     def reset(self):
         """Reset the machine and wait until the guest is up again."""
         self.qmp.execute("stop")
-        self.reset_stopped()
+        self.begin_reset()
         self.qmp.execute("cont")
         self.wait_up()
 
-    def reset_stopped(self):
-        """Reset the stopped machine; what it published before is void."""
+    def begin_reset(self):
+        """Reset the machine; what it published before is void."""
         self.write(layout.HEADER, bytes(16))
         self.qmp.execute("system_reset")
 

@@ -190,7 +190,7 @@ def test_reset_before():
     with start(patched()) as source:
         source.wait_up()
         source.qmp.execute("stop")
-        source.reset_stopped()
+        source.begin_reset()
         with moved_paused(source) as destination:
             destination.qmp.execute("cont")
             destination.wait_up()

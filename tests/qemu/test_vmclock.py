@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from hosttime import REAL_NS
 
-from harness import fakehost, hosttsc, vmclock
+from harness import fakehost, hosttsc, stream, vmclock
 from harness.binaries import start
 from harness.check import crashed, patched
 from harness.guest import GuestError
@@ -21,6 +21,7 @@ PLAIN = ["-device", "vmclock"]
 GOOD_NS = 100000
 WRONG_NS = 10 ** 9
 REFRESH_S = 16
+SAME_TSC_S = 1.5    # KVM takes what is written to it earlier for the same TSC
 
 
 def host(name, like="newest-amd", **keys):
@@ -217,6 +218,84 @@ def test_while_it_runs():
         assert page.marker == first.marker
 
 
+def wait_page(guest, holds, what):
+    deadline = time.monotonic() + 3 * REFRESH_S
+    while not holds(guest.vmclock_page()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+    return guest.vmclock_page()
+
+
+def test_reset():
+    """A guest that is reset isn't told of the TSC that it had before."""
+    there = host("reset", "newest")
+    with started(there) as guest:
+        guest.wait_up()
+        first = judged("before", guest, there)
+        for round_ in range(3):
+            time.sleep(SAME_TSC_S)
+            guest.begin_reset()
+            guest.wait_up()
+            judged("reset", guest, there)
+            page = wait_page(guest, lambda page: page.status ==
+                             vmclock.SYNCHRONIZED, "it isn't told again")
+            judged("told", guest, there)
+            assert page.marker > first.marker + round_
+            assert page.generation == first.generation
+
+
+def test_reset_stopped():
+    """Nor one that is reset while it is stopped."""
+    there = host("reset-stopped", "newest")
+    with started(there) as guest:
+        guest.wait_up()
+        time.sleep(SAME_TSC_S)
+        first = judged("before", guest, there)
+        guest.qmp.execute("stop")
+        guest.qmp.execute("system_reset")
+        assert guest.vmclock_page().status == vmclock.UNRELIABLE
+        guest.qmp.execute("cont")
+        guest.wait_beating()
+        page = judged("after", guest, there)
+        assert page.status == vmclock.SYNCHRONIZED
+        assert page.marker > first.marker
+
+
+def test_becomes_unstable():
+    """A TSC that the kernel gives up while the guest runs tells no time."""
+    there = host("given-up", "released")
+    with started(there) as guest:
+        guest.wait_up()
+        assert guest.vmclock_page().status == vmclock.SYNCHRONIZED
+        host("given-up", "released", tsc_offset="rewinds",
+             master_clock="never", clocksource="hpet")
+        page = wait_page(guest, lambda page: page.status !=
+                         vmclock.SYNCHRONIZED, "it is told the time still")
+        assert page.status == vmclock.UNRELIABLE
+        assert not page.flags & vmclock.TIME_MAXERROR_VALID
+
+
+def test_suspended():
+    """A host that doesn't know the time, and whose TSC begins anew while the
+    guest runs: what the guest brought is void, not 225 years later."""
+    there, lost = host("awake", "newest"), {"synchronised": "false"}
+    here = host("suspended", **lost)
+    with started(there) as source:
+        source.wait_up()
+        destination, uri = incoming(fakehost.side(here), extra=DEVICE)
+        with destination:
+            assert go(source, uri)["status"] == "completed"
+            arrive(destination)
+            first = judged("before", destination, here)
+            assert first.status == vmclock.SYNCHRONIZED
+            host("suspended", tsc_start=10 ** 13, **lost)
+            page = wait_page(destination,
+                             lambda page: page.ticks != first.ticks,
+                             "it isn't told again")
+            assert not page.flags & vmclock.TIME_MAXERROR_VALID, page
+            assert page.status == vmclock.FREERUNNING, page
+
+
 def test_wrong_tai():
     """A host that is a second off and has the TAI offset wrong: it isn't a
     leap second, or the bound covers both."""
@@ -228,6 +307,27 @@ def test_wrong_tai():
             source.wait_up()
             page = moved(source, there, here)
             assert page.error_ns >= abs(tai - 37) * 10 ** 9, page
+
+
+def test_impossible():
+    """No time after 2262 is believed from a stream."""
+    there = host("impossible", "newest")
+    with started(there) as guest:
+        guest.wait_up()
+        path = guest.path("stream")
+        assert go(guest, "file:" + path)["status"] == "completed"
+        with open(path, "rb") as file:
+            data = bytearray(file.read())
+        at, = [at for name, at, _ in stream.fields(data)
+               if name[-1] == "carried.utc.ns"]
+        data[at] = 0x80
+        with open(path, "wb") as file:
+            file.write(data)
+        with load(fakehost.side(there), "file:" + path, extra=DEVICE) as copy:
+            assert wait_loaded(copy), copy.stderr()
+            arrive(copy)
+            assert "UTC is impossible" in copy.stderr(), copy.stderr()
+            judged("loaded", copy, there)
 
 
 def test_guest_reads():

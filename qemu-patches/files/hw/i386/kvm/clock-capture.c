@@ -220,6 +220,8 @@ static const char *kvmclock_fault(const KVMClockCarried *c,
            ? "flags that this QEMU doesn't know"
            : cf_magnitude(c->ahead_ns) > CF_FN_APART_NS
            ? "kvmclock was too far ahead of its function"
+           : c->utc.error_ns != UINT64_MAX && c->utc.ns > INT64_MAX
+           ? "UTC is impossible"
            : !cf_host_rate_valid(&c->rate)
            ? "no TSC's rate is so far from the one that its kernel tells"
            : cf_clocks_fault(&c->anchor, c->host_khz,

@@ -299,6 +299,9 @@ static void kvmclock_carrier_reset_hold(Object *obj, ResetType type)
         trace_kvmclock_dropped();
     }
     kvmclock_carrier_drop(c);
+    if (c->config.enabled) {
+        kvmclock_announce(c, KVM_CLOCK_RESET);
+    }
 }
 
 /* --- The device */

@@ -23,6 +23,7 @@ typedef enum KVMClockChange {
     KVM_CLOCK_RESTORED,
     KVM_CLOCK_KEPT,             /* they ran on all the time */
     KVM_CLOCK_PLAIN,            /* they aren't carried */
+    KVM_CLOCK_RESET,            /* the guest starts anew, and so do its TSCs */
 } KVMClockChange;
 
 #define TYPE_KVM_CLOCK_CARRIER "kvmclock-carrier"

@@ -23,19 +23,31 @@ typedef struct KVMVmclock {
     Notifier changed;
     QEMUTimer *timer;
     struct cf_utc brought;      /* what the guest's last host knew, */
-    struct cf_instant brought_at; /* and when, by this host's clocks */
+    struct cf_instant brought_at; /* and when, by this host's clocks, */
+    int64_t brought_ns;         /* and by get_clock() */
     struct cf_tsc tsc;          /* the boot vCPU's, when told last */
 } KVMVmclock;
 
 /* What this host knows of the time, at one instant. */
 typedef struct KVMHostTime {
     struct cf_anchor anchor;
+    int64_t at_ns;              /* get_clock() then */
     uint64_t max_error_ns;
     struct cf_host_rate rate;
     uint8_t leap_indicator;
 } KVMHostTime;
 
 static const struct cf_utc utc_unknown = { .error_ns = UINT64_MAX };
+
+/* The TSC of a host that was suspended in between may have begun anew. */
+static bool kvmclock_tsc_ran_on(const struct cf_instant *now, int64_t now_ns,
+                                const struct cf_instant *then, int64_t then_ns)
+{
+    const struct cf_instant later = { now->host_ticks, now_ns };
+    const struct cf_instant earlier = { then->host_ticks, then_ns };
+
+    return cf_tsc_continuous(&later, &earlier, kvmclock_this_host()->tsc_khz);
+}
 
 /* By this host, and by the one that the guest came from. */
 static struct cf_utc kvmclock_utc(const KVMVmclock *k, const KVMHostTime *host)
@@ -53,7 +65,10 @@ static struct cf_utc kvmclock_utc(const KVMVmclock *k, const KVMHostTime *host)
     };
     struct cf_utc brought;
 
-    if (k->brought.error_ns == UINT64_MAX || !cf_move_passed(&since, NULL)) {
+    if (k->brought.error_ns == UINT64_MAX ||
+        !kvmclock_tsc_ran_on(&since.now, host->at_ns, &k->brought_at,
+                             k->brought_ns) ||
+        !cf_move_passed(&since, NULL)) {
         return here;
     }
     brought = cf_utc_after(&k->brought, &since);
@@ -75,6 +90,7 @@ static bool kvmclock_read_host_time(KVMHostTime *host)
     if (!kvmclock_get_anchor(&host->anchor, NULL)) {
         return false;
     }
+    host->at_ns = get_clock();
     time = kvmclock_time();
     host->max_error_ns = time.max_error_ns;
     host->rate = kvmclock_learn_rate(&host->anchor, &time);
@@ -127,6 +143,12 @@ static bool kvmclock_tsc_was_set(const KVMVmclock *k, const struct cf_tsc *tsc)
            !cf_tsc_is_at(&both, k->tsc.offset_ticks, 0);
 }
 
+/* A host's TSC may become unstable while the guest runs. */
+static void kvmclock_see_tsc(CPUState *cpu, run_on_cpu_data ret_tsc)
+{
+    kvmclock_look_again(cpu->kvm_fd, ret_tsc.host_ptr);
+}
+
 static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
 {
     struct vmclock_abi page = { .clock_status = VMCLOCK_STATUS_UNRELIABLE };
@@ -135,7 +157,7 @@ static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
     struct cf_tsc tsc;
     KVMHostTime host = { 0 };
 
-    run_on_cpu(first_cpu, kvmclock_ask_tsc, RUN_ON_CPU_HOST_PTR(&tsc));
+    run_on_cpu(first_cpu, kvmclock_see_tsc, RUN_ON_CPU_HOST_PTR(&tsc));
     if (kvmclock_tsc_tells(k, &tsc) && kvmclock_read_host_time(&host)) {
         utc = kvmclock_utc(k, &host);
         if (cf_utc_tell(&utc, host.anchor.instant.host_ticks, &tsc, &host.rate,
@@ -163,7 +185,8 @@ static void kvmclock_tell_again(void *opaque)
 static void kvmclock_guest_stopped(KVMVmclock *k, KVMClockCarried *carried)
 {
     const KVMHostTime host = {
-        carried->anchor, carried->max_error_ns, carried->rate,
+        .anchor = carried->anchor, .at_ns = carried->at_ns,
+        .max_error_ns = carried->max_error_ns, .rate = carried->rate,
     };
 
     timer_del(k->timer);
@@ -174,12 +197,36 @@ static void kvmclock_guest_stopped(KVMVmclock *k, KVMClockCarried *carried)
 static void kvmclock_guest_restored(KVMVmclock *k)
 {
     const KVMClockReport *report = &k->carrier->report;
+    const KVMClockCarried *carried = &k->carrier->carried;
+    const struct cf_move *move = &report->move;
+    const bool here = k->carrier->carried_from == CARRIED_CAPTURED;
 
-    k->brought = cf_utc_after(&k->carrier->carried.utc, &report->move);
-    k->brought_at = report->move.now;
+    k->brought = here && !kvmclock_tsc_ran_on(&move->now, report->now_ns,
+                                              &move->then, carried->at_ns)
+                 ? utc_unknown : cf_utc_after(&carried->utc, move);
+    k->brought_at = move->now;
+    k->brought_ns = report->now_ns;
     k->tsc.known = false;
-    kvmclock_tell_guest(k, k->carrier->carried_from == CARRIED_CAPTURED &&
-                           report->result.tsc != CF_TSC_UNCHANGED);
+    kvmclock_tell_guest(k, here && report->result.tsc != CF_TSC_UNCHANGED);
+}
+
+/*
+ * Its TSCs are about to begin anew, so it is told again once they have: soon,
+ * or before it runs.
+ */
+static void kvmclock_guest_reset(KVMVmclock *k)
+{
+    const struct vmclock_abi page = {
+        .clock_status = VMCLOCK_STATUS_UNRELIABLE,
+    };
+
+    if (k->tsc.known) {
+        k->tsc.known = false;
+        vmclock_tell(k->vms, &page, true);
+    }
+    if (runstate_is_running()) {
+        timer_mod(k->timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
+    }
 }
 
 static void kvmclock_guest_changed(Notifier *notifier, void *data)
@@ -203,6 +250,9 @@ static void kvmclock_guest_changed(Notifier *notifier, void *data)
         break;
     case KVM_CLOCK_KEPT:
         kvmclock_tell_guest(k, false);
+        break;
+    case KVM_CLOCK_RESET:
+        kvmclock_guest_reset(k);
         break;
     }
 }
