@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Postcopy: the guest runs on the destination before its RAM is there."""
 import os
+import threading
+import time
 
-from harness import measure
+from relay import Relay
+
+from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import Untouched, assert_carried, patched
 from harness.migrate import (arrive, cross, incoming, set_capabilities,
                              set_parameters, wait_running, wait_status)
 from harness.tap import note
+from harness.wait import LIMIT_S
 
 SLOW = 1 << 20              # bytes a second
 BALLAST = 0x100000, 16 << 20    # address, bytes: RAM that takes a while
@@ -82,6 +87,49 @@ def test_recovered():
             wait_status(source, ("completed",))
             destination.wait_beating()
             assert_carried(before, destination)
+
+
+def test_stalled():
+    """A line that stalls while the guest waits for a page: QEMU, which tells
+    the guest the time again and again, answers its user all the same."""
+    hosts = [fakehost.declare("stalled-%d" % number, "newest-amd",
+                              max_error_ns=1000) for number in range(2)]
+    extra = ["-device", "vmclock,host-time=on"]
+    goes_on, stalls = threading.Event(), threading.Event()
+    goes_on.set()
+
+    def watch(back, data):
+        if not back and not goes_on.is_set():
+            stalls.set()
+            goes_on.wait()
+        yield data
+
+    with start(fakehost.side(hosts[0]), extra=extra) as source:
+        source.wait_up()
+        destination, uri = incoming(fakehost.side(hosts[1]),
+                                    capabilities=("postcopy-ram",),
+                                    extra=extra)
+        with destination, Relay(uri, watch) as relay:
+            set_capabilities(source, "postcopy-ram")
+            set_parameters(source, **{"max-bandwidth": SLOW,
+                                      "max-postcopy-bandwidth": SLOW})
+            address, size = BALLAST
+            source.write(address, os.urandom(size))
+            source.qmp.execute("migrate", {"uri": relay.uri})
+            wait_status(source, ("active",))
+            source.qmp.execute("migrate-start-postcopy")
+            wait_running(destination)
+            goes_on.clear()
+            assert stalls.wait(LIMIT_S), "nothing was under way any more"
+            try:
+                for _ in range(40):     # twice as long as between two updates
+                    time.sleep(0.1)
+                    assert destination.running()
+            finally:
+                goes_on.set()
+            set_parameters(source, **{"max-postcopy-bandwidth": 0})
+            wait_status(source, ("completed",))
+            destination.wait_beating()
 
 
 def test_cancelled():

@@ -14,6 +14,7 @@
 #include "hw/acpi/vmclock.h"
 #include "hw/i386/kvm/clock-carrier.h"
 #include "hw/i386/kvm/clock-utc.h"
+#include "migration/misc.h"
 #include "standard-headers/linux/vmclock-abi.h"
 #include "trace.h"
 
@@ -176,9 +177,20 @@ static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
     }
 }
 
+/*
+ * A vCPU that waits for a page in postcopy can't be asked: the line may be
+ * broken, and then nobody could mend it, for this thread would wait, too.
+ */
 static void kvmclock_tell_again(void *opaque)
 {
-    kvmclock_tell_guest(opaque, false);
+    KVMVmclock *k = opaque;
+
+    if (migration_in_incoming_postcopy()) {
+        timer_mod(k->timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                            NANOSECONDS_PER_SECOND);
+    } else {
+        kvmclock_tell_guest(k, false);
+    }
 }
 
 /* What this host knows goes with the guest. */
