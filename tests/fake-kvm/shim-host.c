@@ -233,6 +233,7 @@ void shim_look_again(void)
     if (read_host(path, name, &now, &faults, NULL)) {
         shim_host.told_khz = now.khz;
         shim_host.tsc_base_ticks = now.tsc_base_ticks;
+        g_strlcpy(shim_host.uuid, now.uuid, sizeof(shim_host.uuid));
         shim_host.offset = now.offset;
         shim_host.master_clock = now.master_clock;
         shim_host.time.synchronised = now.time.synchronised;

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A host whose clocks change while QEMU runs there: each migration asks anew,
 and so does each stop, of what it must know."""
+import os
+import socket
+import tempfile
+
 from harness import fakehost, measure
 from harness.binaries import start
+from harness.check import patched
 from harness.migrate import (arrive, cross, go, incoming, pause, wait_loaded,
                              wait_running)
 from harness.pvclock import signed64
+from harness.tap import Missing
 from snapshot import add_disk, monitor
 
 # Of a TSC that the kernel found to be unstable.
@@ -174,3 +180,22 @@ def test_tolerance():
         with crossing.destination as destination:
             assert not measure.own_report(destination)
             assert "another frequency than before" in source.stderr()
+
+
+def test_chroot():
+    """With -run-with chroot= there is no /proc; it was asked before."""
+    if os.geteuid():
+        raise Missing("root", "only root may chroot")
+    with tempfile.TemporaryDirectory(prefix="clockferry-") as folder, \
+            start(patched(), extra=["-run-with", "chroot=" + folder]) as guest:
+        guest.wait_up()
+        destination, uri = incoming(patched())
+        with destination, socket.socket(socket.AF_UNIX) as way:
+            way.connect(uri[len("unix:"):])
+            guest.qmp.execute("getfd", {"fdname": "way"}, fds=[way.fileno()])
+            way.close()
+            assert go(guest, "fd:way")["status"] == "completed", \
+                destination.stderr()
+            arrive(destination)
+            report = measure.own_report(destination)
+            assert report["same-host"], report

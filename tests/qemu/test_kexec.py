@@ -152,6 +152,14 @@ def test_unreadable():
     cross((names[1], names[0])).assert_stranger("couldn't read /sys/class/dmi")
 
 
+def test_rights_given_up():
+    """QEMU was root when it started (-run-with user=): it has asked by then."""
+    names = kexeced("rights", machine=UUID)
+    with saved(names[0]) as to:
+        fakehost.declare(names[0], "newest", machine="")
+        to(names[1]).assert_continued("reanchored")
+
+
 def test_other_machine():
     """Another one, however alike the TSCs are."""
     names = kexeced("elsewhere", machine=UUID.replace("5", "6"))

@@ -317,12 +317,22 @@ static void kvmclock_note_time(void)
     }
 }
 
+/* While QEMU may still read that: before it takes -run-with to heart. */
+static void kvmclock_know_host(void)
+{
+    QemuUUID boot_id;
+
+    kvmclock_boot_id(&boot_id);
+    kvmclock_machine();
+}
+
 static bool kvmclock_get_ready(KVMClockCarrier *c, Error **errp)
 {
     if (!kvmclock_probe_host(0, NULL, errp)) {
         return false;
     }
     kvmclock_note_time();
+    kvmclock_know_host();
     kvmclock_learn_freq(c);
     if (!cf_tsc_freq_valid(&c->freq)) {
         error_setg(errp, "KVM doesn't tell the frequency of the guest's TSC");
