@@ -36,6 +36,34 @@ static inline uint64_t cf_tick_doubt_ppt(const struct cf_host_rate *rate)
 }
 
 /**
+ * cf_move_is_least - is nothing known of the time that passed, but that it
+ *                    isn't negative?
+ *
+ * A clock that is behind by more than it may be off tells no more, where nobody
+ * saw the guest come in.
+ */
+static inline bool cf_move_is_least(const struct cf_move *move)
+{
+    return move->behind_ns > move->time.bound_ns && move->seen_ns <= 0;
+}
+
+/*
+ * How far @passed_ns may be from true, between two hosts. It is between none
+ * and what was seen, by a TSC that may be 1000 ppm faster than who saw it. Of
+ * a clock that shows itself wrong that is all that is left.
+ */
+static inline uint64_t cf_move_passed_bound_ns(const struct cf_move *move)
+{
+    const uint64_t bound_ns = move->time.bound_ns;
+    const uint64_t seen_ns = (uint64_t)move->seen_ns;
+    const uint64_t limit_ns = move->seen_ns > 0 ? seen_ns + seen_ns / 1000 + 1
+                                                : UINT64_MAX;
+
+    return bound_ns > limit_ns || move->behind_ns > bound_ns ||
+           move->ahead_ns > bound_ns ? limit_ns : bound_ns;
+}
+
+/**
  * cf_utc_after - UTC after a move, by what was known before it
  * @then: UTC at @move's beginning
  * @move: what is known of the time that passed, see cf_move_plan(); it makes
@@ -43,7 +71,8 @@ static inline uint64_t cf_tick_doubt_ppt(const struct cf_host_rate *rate)
  *
  * The time is counted by the source's TSC. A leap second in between is known
  * if both hosts know TAI. But one of them may have it wrong: then the error
- * covers that there was none.
+ * covers that there was none. If cf_move_is_least(@move), this is the least
+ * that UTC may be, and something for cf_utc_not_before() only.
  */
 static inline struct cf_utc cf_utc_after(const struct cf_utc *then,
                                          const struct cf_move *move)
@@ -53,8 +82,9 @@ static inline struct cf_utc cf_utc_after(const struct cf_utc *then,
     const cf_s128 doubt_ppt = (cf_s128)cf_tick_doubt_ppt(rate);
     const cf_s128 real_ns = cf_div_down((cf_s128)move->passed_ns * CF_PPT,
                                         CF_PPT + ppt);
-    const bool one_tsc = move->same_host && !move->kexec_khz;
-    const cf_s128 bound_ns = one_tsc ? 0 : move->time.bound_ns;
+    const bool exact = (move->same_host && !move->kexec_khz) ||
+                       cf_move_is_least(move);
+    const cf_s128 bound_ns = exact ? 0 : cf_move_passed_bound_ns(move);
     const cf_s128 doubt_ns = cf_div_up(
         ((real_ns < 0 ? -real_ns : real_ns) + bound_ns) * doubt_ppt +
         bound_ns * (cf_s128)cf_magnitude(ppt) * 2, CF_PPT);
@@ -71,6 +101,26 @@ static inline struct cf_utc cf_utc_after(const struct cf_utc *then,
     now.error_ns = cf_bounds_ns(now.error_ns, cf_magnitude(leap_s) *
                                               (uint64_t)CF_NS_PER_SEC);
     return now;
+}
+
+/**
+ * cf_utc_not_before - what a host says of UTC, where it can't be earlier
+ * @here: what the host's kernel says
+ * @least: UTC isn't before that
+ *
+ * If they contradict each other, either may be wrong, and nothing is known.
+ */
+static inline struct cf_utc cf_utc_not_before(const struct cf_utc *here,
+                                              const struct cf_utc *least)
+{
+    const int64_t early_ns = (int64_t)(least->ns - here->ns);
+    struct cf_utc utc = *here;
+
+    if (early_ns > 0 && (uint64_t)early_ns > cf_bounds_ns(here->error_ns,
+                                                          least->error_ns)) {
+        utc.error_ns = UINT64_MAX;
+    }
+    return utc;
 }
 
 /**
@@ -141,10 +191,29 @@ struct cf_utc_line {
 };
 
 /**
+ * cf_tsc_spread_ticks - how far apart the TSCs of two vCPUs may be
+ *
+ * UINT64_MAX if one isn't known, or they have different ratios: then they come
+ * farther apart.
+ */
+static inline uint64_t cf_tsc_spread_ticks(const struct cf_tsc *a,
+                                           const struct cf_tsc *b)
+{
+    const uint64_t error_ticks = a->error_ticks + b->error_ticks;
+    const int64_t apart = (int64_t)(a->offset_ticks - b->offset_ticks);
+
+    return a->known && a->seen && b->known && b->seen &&
+           a->freq.ratio == b->freq.ratio &&
+           a->freq.frac_bits == b->freq.frac_bits
+           ? cf_magnitude(apart) + error_ticks : UINT64_MAX;
+}
+
+/**
  * cf_utc_tell - UTC by a guest's TSC
  * @utc: UTC now
  * @host_ticks: the host's TSC now
- * @tsc: the guest's
+ * @tsc: the guest's; of several vCPUs that of one, whose @error_ticks are those
+ *       of all others, too, see cf_tsc_spread_ticks()
  * @rate: how fast the host's TSC really is
  * @ret: written only on success
  *

@@ -111,6 +111,62 @@ static void test_after_unknown(void)
     g_assert_cmpuint(cf_utc_after(&unknown, &here).error_ns, ==, UINT64_MAX);
 }
 
+/*
+ * The destination's clock is wrong and doesn't know it; nothing else tells how
+ * much time passed, but maybe that the destination saw it pass.
+ */
+static void test_after_a_liar(void)
+{
+    uint64_t r = 4;
+    int i;
+
+    for (i = 0; i < 100000; i++) {
+        const struct cf_utc then = utc_about(&r, BASE_NS);
+        const int64_t took_ns = (int64_t)(cases_any(&r) >> 30);
+        const int64_t wrong_ns = about(&r, 1LL << (20 + cases_below(&r, 20)));
+        const uint64_t error_ns = cases_below(&r, 1000000);
+        const bool seen = cases_below(&r, 2);
+        struct cf_utc here = { BASE_NS, error_ns }, now;
+        struct cf_move move = {
+            .then.realtime_ns = BASE_NS,
+            .now.realtime_ns = BASE_NS + (uint64_t)(took_ns + wrong_ns),
+            .host_khz = KHZ, .rate = { 0, PPM },
+            .clocks_bound_ns = error_ns,
+            .seen_ns = seen ? took_ns + (int64_t)(cases_any(&r) >> 30) + 1 : 0,
+        };
+
+        g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
+        now = cf_utc_after(&then, &move);
+        if (cf_move_is_least(&move)) {
+            g_assert_cmpint(wrong_ns, <, 0);
+            g_assert_false(seen);
+            g_assert_cmpuint(now.ns - now.error_ns, <=,
+                             BASE_NS + (uint64_t)took_ns);
+            here.ns += (uint64_t)(took_ns + wrong_ns);
+            /* It contradicts, unless what came was that wrong itself. */
+            if (cf_utc_not_before(&here, &now).error_ns != UINT64_MAX) {
+                g_assert_cmpuint(here.ns + error_ns, >=, now.ns - now.error_ns);
+            }
+        } else if (move.behind_ns > move.time.bound_ns ||
+                   move.ahead_ns > move.time.bound_ns) {
+            assert_true(&now, BASE_NS + (uint64_t)took_ns);
+        }
+    }
+}
+
+static void test_not_before(void)
+{
+    const struct cf_utc here = { BASE_NS, 5 };
+    struct cf_utc least = { BASE_NS - SEC, 7 };
+
+    g_assert_cmpuint(cf_utc_not_before(&here, &least).error_ns, ==, 5);
+    least.ns = BASE_NS + 12;
+    g_assert_cmpuint(cf_utc_not_before(&here, &least).error_ns, ==, 5);
+    least.ns++;
+    g_assert_cmpuint(cf_utc_not_before(&here, &least).error_ns, ==, UINT64_MAX);
+    g_assert_cmpuint(cf_utc_not_before(&here, &unknown).error_ns, ==, 5);
+}
+
 /* As long as one of both is right, so is what comes of them. */
 static void test_merge(void)
 {
@@ -229,6 +285,28 @@ static void test_tell_not(void)
     g_assert_cmpuint(line.ticks, ==, 1);
 }
 
+static void test_spread(void)
+{
+    struct cf_tsc a = {
+        .known = true, .seen = true, .freq = { KHZ, 32, 1ULL << 32 },
+        .offset_ticks = 5, .error_ticks = 3,
+    };
+    struct cf_tsc b = a;
+
+    g_assert_cmpuint(cf_tsc_spread_ticks(&a, &b), ==, 6);
+    b.offset_ticks -= 105;
+    g_assert_cmpuint(cf_tsc_spread_ticks(&a, &b), ==, 111);
+    g_assert_cmpuint(cf_tsc_spread_ticks(&b, &a), ==, 111);
+    b.freq.ratio++;
+    g_assert_cmpuint(cf_tsc_spread_ticks(&a, &b), ==, UINT64_MAX);
+    b = a;
+    b.seen = false;
+    g_assert_cmpuint(cf_tsc_spread_ticks(&a, &b), ==, UINT64_MAX);
+    b = a;
+    b.known = false;
+    g_assert_cmpuint(cf_tsc_spread_ticks(&b, &a), ==, UINT64_MAX);
+}
+
 static void test_good_for(void)
 {
     const struct cf_host_rate rate = { 0, 2 * PPM };
@@ -251,10 +329,13 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-utc/after", test_after);
     g_test_add_func("/clock-utc/leap", test_leap);
     g_test_add_func("/clock-utc/after-unknown", test_after_unknown);
+    g_test_add_func("/clock-utc/after-a-liar", test_after_a_liar);
+    g_test_add_func("/clock-utc/not-before", test_not_before);
     g_test_add_func("/clock-utc/merge", test_merge);
     g_test_add_func("/clock-utc/merge-unknown", test_merge_unknown);
     g_test_add_func("/clock-utc/tell", test_tell);
     g_test_add_func("/clock-utc/tell-not", test_tell_not);
+    g_test_add_func("/clock-utc/spread", test_spread);
     g_test_add_func("/clock-utc/good-for", test_good_for);
     return g_test_run();
 }

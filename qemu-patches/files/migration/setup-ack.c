@@ -14,6 +14,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "io/channel-command.h"
 #include "io/channel-file.h"
 #include "io/channel-socket.h"
 #include "io/channel-tls.h"
@@ -117,6 +118,17 @@ bool migration_from_storage(void)
     }
     return fstat(QIO_CHANNEL_FILE(ioc)->fd, &info) == 0 &&
            (S_ISREG(info.st_mode) || S_ISBLK(info.st_mode));
+}
+
+bool migration_may_be_copy(void)
+{
+    QEMUFile *file = migration_incoming_get_current()->from_src_file;
+    Object *ioc = file ? OBJECT(qemu_file_get_ioc(file)) : NULL;
+
+    return ioc && migrate_mode() == MIG_MODE_NORMAL &&
+           (object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_FILE) ||
+            object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_BLOCK) ||
+            object_dynamic_cast(ioc, TYPE_QIO_CHANNEL_COMMAND));
 }
 
 bool migration_setup_ack_awaited(void)

@@ -95,6 +95,12 @@ const uint64_t *migration_exchanges_arrived(void);
  */
 bool migration_from_storage(void);
 
+/*
+ * May it run elsewhere, too, now or later?  Nobody who sends it through a pipe
+ * can say that it doesn't.
+ */
+bool migration_may_be_copy(void);
+
 /* The migration is over and its channel closed. */
 void migration_setup_ack_cleanup(void);
 

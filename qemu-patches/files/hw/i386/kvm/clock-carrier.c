@@ -242,6 +242,8 @@ bool kvmclock_carrier_run(KVMClockCarrier *c)
     KVMClockChange change;
 
     if (!c->config.enabled) {
+        /* Of a guest that was loaded it may have been carried, and told. */
+        kvmclock_announce(c, KVM_CLOCK_PLAIN);
         return false;
     }
     change = kvmclock_run_carried(c);

@@ -24,15 +24,18 @@ typedef struct KVMVmclock {
     Notifier changed;
     QEMUTimer *timer;
     struct cf_utc brought;      /* what the guest's last host knew, */
-    struct cf_instant brought_at; /* and when, by this host's clocks, */
-    int64_t brought_ns;         /* and by get_clock() */
-    struct cf_tsc tsc;          /* the boot vCPU's, when told last */
+    struct cf_instant brought_at; /* and when, by this host's clocks; */
+    bool brought_is_least;      /* see cf_move_is_least() */
+    struct cf_instant ran_on;   /* until then did the host's TSC */
+    struct cf_tsc tsc;          /* the boot vCPU's, when told last, */
+    uint64_t spread_ticks;      /* and how far others are from it; */
+    uint64_t seen_ticks;        /* the same, by those that answered since: */
+    unsigned int awaited;       /* so many didn't yet */
 } KVMVmclock;
 
 /* What this host knows of the time, at one instant. */
 typedef struct KVMHostTime {
     struct cf_anchor anchor;
-    int64_t at_ns;              /* get_clock() then */
     uint64_t max_error_ns;
     struct cf_host_rate rate;
     uint8_t leap_indicator;
@@ -40,14 +43,30 @@ typedef struct KVMHostTime {
 
 static const struct cf_utc utc_unknown = { .error_ns = UINT64_MAX };
 
-/* The TSC of a host that was suspended in between may have begun anew. */
-static bool kvmclock_tsc_ran_on(const struct cf_instant *now, int64_t now_ns,
-                                const struct cf_instant *then, int64_t then_ns)
+/*
+ * Did the host's TSC run on since this was asked last?  That of a host that was
+ * suspended may have stood, as its monotonic clock does, or begun anew; but not
+ * CLOCK_BOOTTIME, which nobody sets.
+ */
+static bool kvmclock_tsc_ran_on(KVMVmclock *k)
 {
-    const struct cf_instant later = { now->host_ticks, now_ns };
-    const struct cf_instant earlier = { then->host_ticks, then_ns };
+    const struct cf_instant then = k->ran_on;
+    struct timespec ts;
 
-    return cf_tsc_continuous(&later, &earlier, kvmclock_this_host()->tsc_khz);
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    k->ran_on = (struct cf_instant) {
+        .host_ticks = cpu_get_host_ticks(),
+        .realtime_ns = ts.tv_sec * CF_NS_PER_SEC + ts.tv_nsec,
+    };
+    return cf_tsc_continuous(&k->ran_on, &then, kvmclock_this_host()->tsc_khz);
+}
+
+/* What was brought is counted on by the TSC. */
+static void kvmclock_check_brought(KVMVmclock *k)
+{
+    if (!kvmclock_tsc_ran_on(k)) {
+        k->brought = utc_unknown;
+    }
 }
 
 /* By this host, and by the one that the guest came from. */
@@ -66,14 +85,12 @@ static struct cf_utc kvmclock_utc(const KVMVmclock *k, const KVMHostTime *host)
     };
     struct cf_utc brought;
 
-    if (k->brought.error_ns == UINT64_MAX ||
-        !kvmclock_tsc_ran_on(&since.now, host->at_ns, &k->brought_at,
-                             k->brought_ns) ||
-        !cf_move_passed(&since, NULL)) {
+    if (k->brought.error_ns == UINT64_MAX || !cf_move_passed(&since, NULL)) {
         return here;
     }
     brought = cf_utc_after(&k->brought, &since);
-    return cf_utc_merge(&here, &brought);
+    return k->brought_is_least ? cf_utc_not_before(&here, &brought)
+                               : cf_utc_merge(&here, &brought);
 }
 
 static uint8_t kvmclock_leap_indicator(int state)
@@ -91,22 +108,11 @@ static bool kvmclock_read_host_time(KVMHostTime *host)
     if (!kvmclock_get_anchor(&host->anchor, NULL)) {
         return false;
     }
-    host->at_ns = get_clock();
     time = kvmclock_time();
     host->max_error_ns = time.max_error_ns;
     host->rate = kvmclock_learn_rate(&host->anchor, &time);
     host->leap_indicator = kvmclock_leap_indicator(time.state);
     return true;
-}
-
-/* Can one TSC tell the time to all vCPUs? */
-static bool kvmclock_tsc_tells(const KVMVmclock *k, const struct cf_tsc *tsc)
-{
-    const KVMClockReport *report = &k->carrier->report;
-
-    return k->carrier->config.enabled && tsc->known && tsc->seen &&
-           kvmclock_this_host()->offset != CF_OFFSET_REWINDS &&
-           !(report->valid && report->skew_known && report->skew_ticks);
 }
 
 /*
@@ -134,40 +140,142 @@ static struct vmclock_abi kvmclock_page(const KVMHostTime *host,
     };
 }
 
-/* Has the guest itself set its TSC since it was told the time? */
+/* --- The vCPUs' TSCs: one line has to be right for all of them */
+
+/* Where the host's TSC is unstable each question puts a vCPU's back. */
+static bool kvmclock_may_ask(const KVMVmclock *k)
+{
+    return k->carrier->config.enabled &&
+           kvmclock_this_host()->offset != CF_OFFSET_REWINDS;
+}
+
+/* The boot vCPU's.  A kernel gives a TSC up at any time. */
+static void kvmclock_ask_boot(CPUState *cpu, run_on_cpu_data ret_tsc)
+{
+    kvmclock_look_again(cpu->kvm_fd, ret_tsc.host_ptr);
+}
+
+/* Where offsets are ignored all vCPUs have the host's TSC, whatever is told. */
+static bool kvmclock_may_differ(const KVMVmclock *k)
+{
+    return kvmclock_may_ask(k) &&
+           kvmclock_this_host()->offset != CF_OFFSET_IGNORED;
+}
+
+static void kvmclock_note_spread(CPUState *cpu, run_on_cpu_data data)
+{
+    KVMVmclock *k = data.host_ptr;
+    struct cf_tsc tsc;
+
+    kvmclock_ask_tsc(cpu, RUN_ON_CPU_HOST_PTR(&tsc));
+    k->seen_ticks = MAX(k->seen_ticks, cf_tsc_spread_ticks(&tsc, &k->tsc));
+}
+
+/* Of measured ones that can't be told. */
+static bool kvmclock_spread_changed(const KVMVmclock *k)
+{
+    return !k->awaited && !k->tsc.error_ticks &&
+           k->seen_ticks != k->spread_ticks;
+}
+
+static void kvmclock_note_spread_later(CPUState *cpu, run_on_cpu_data data)
+{
+    KVMVmclock *k = data.host_ptr;
+
+    k->awaited--;
+    if (!runstate_is_running() || !k->tsc.known || !kvmclock_may_differ(k)) {
+        return;
+    }
+    kvmclock_note_spread(cpu, data);
+    if (kvmclock_spread_changed(k) && timer_pending(k->timer)) {
+        timer_mod_anticipate(k->timer, NANOSECONDS_PER_SECOND +
+                             qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
+    }
+}
+
+/* Nobody waits for vCPUs that run: there may be hundreds. */
+static void kvmclock_ask_others_later(KVMVmclock *k)
+{
+    CPUState *cpu;
+
+    if (k->awaited || !kvmclock_may_differ(k)) {
+        return;
+    }
+    k->seen_ticks = 0;
+    CPU_FOREACH(cpu) {
+        if (cpu != first_cpu) {
+            k->awaited++;
+            async_run_on_cpu(cpu, kvmclock_note_spread_later,
+                             RUN_ON_CPU_HOST_PTR(k));
+        }
+    }
+}
+
+/* Before vCPUs run they needn't be woken up. */
+static void kvmclock_on_cpu(CPUState *cpu, run_on_cpu_func function,
+                            run_on_cpu_data data)
+{
+    if (cpu->stopped) {
+        function(cpu, data);
+    } else {
+        run_on_cpu(cpu, function, data);
+    }
+}
+
+static void kvmclock_ask_others(KVMVmclock *k)
+{
+    CPUState *cpu;
+
+    k->seen_ticks = 0;
+    CPU_FOREACH(cpu) {
+        if (cpu != first_cpu && kvmclock_may_differ(k)) {
+            kvmclock_on_cpu(cpu, kvmclock_note_spread, RUN_ON_CPU_HOST_PTR(k));
+        }
+    }
+    k->spread_ticks = k->seen_ticks;
+}
+
+/* Has the guest itself set a TSC since it was told the time? */
 static bool kvmclock_tsc_was_set(const KVMVmclock *k, const struct cf_tsc *tsc)
 {
     struct cf_tsc both = *tsc;
 
     both.error_ticks += k->tsc.error_ticks;
     return tsc->known && k->tsc.known &&
-           !cf_tsc_is_at(&both, k->tsc.offset_ticks, 0);
+           (!cf_tsc_is_at(&both, k->tsc.offset_ticks, 0) ||
+            kvmclock_spread_changed(k));
 }
 
-/* A host's TSC may become unstable while the guest runs. */
-static void kvmclock_see_tsc(CPUState *cpu, run_on_cpu_data ret_tsc)
+/* What holds for each of them.  False if no line does. */
+static bool kvmclock_line(const KVMVmclock *k, const struct cf_utc *utc,
+                          const KVMHostTime *host, struct cf_utc_line *line)
 {
-    kvmclock_look_again(cpu->kvm_fd, ret_tsc.host_ptr);
+    struct cf_tsc any = k->tsc;
+
+    if (!any.known || !any.seen || k->spread_ticks == UINT64_MAX) {
+        return false;
+    }
+    any.error_ticks += k->spread_ticks;
+    return cf_utc_tell(utc, host->anchor.instant.host_ticks, &any, &host->rate,
+                       line);
 }
 
-static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
+/* --- The guest is told */
+
+static void kvmclock_tell(KVMVmclock *k, bool disrupted)
 {
     struct vmclock_abi page = { .clock_status = VMCLOCK_STATUS_UNRELIABLE };
     struct cf_utc utc = utc_unknown;
     struct cf_utc_line line;
-    struct cf_tsc tsc;
     KVMHostTime host = { 0 };
 
-    run_on_cpu(first_cpu, kvmclock_see_tsc, RUN_ON_CPU_HOST_PTR(&tsc));
-    if (kvmclock_tsc_tells(k, &tsc) && kvmclock_read_host_time(&host)) {
+    if (kvmclock_may_ask(k) && kvmclock_read_host_time(&host)) {
+        kvmclock_check_brought(k);
         utc = kvmclock_utc(k, &host);
-        if (cf_utc_tell(&utc, host.anchor.instant.host_ticks, &tsc, &host.rate,
-                        &line)) {
+        if (kvmclock_line(k, &utc, &host, &line)) {
             page = kvmclock_page(&host, &line);
         }
     }
-    disrupted |= kvmclock_tsc_was_set(k, &tsc);
-    k->tsc = tsc;
     vmclock_tell(k->vms, &page, disrupted);
     trace_kvmclock_told_guest(page.counter_value, utc.ns, utc.error_ns,
                               page.clock_status, disrupted);
@@ -177,31 +285,65 @@ static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
     }
 }
 
+/* At a turn of its life. */
+static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
+{
+    struct cf_tsc tsc = { 0 };
+
+    if (kvmclock_may_ask(k)) {
+        kvmclock_on_cpu(first_cpu, kvmclock_ask_boot,
+                        RUN_ON_CPU_HOST_PTR(&tsc));
+    }
+    k->seen_ticks = k->spread_ticks;
+    disrupted |= kvmclock_tsc_was_set(k, &tsc);
+    k->tsc = tsc;
+    kvmclock_ask_others(k);
+    kvmclock_tell(k, disrupted);
+}
+
 /*
- * A vCPU that waits for a page in postcopy can't be asked: the line may be
- * broken, and then nobody could mend it, for this thread would wait, too.
+ * While it runs.  A vCPU that waits for a page in postcopy can't be asked: the
+ * line may be broken, and then nobody could mend it, for this thread would
+ * wait, too.
  */
 static void kvmclock_tell_again(void *opaque)
 {
     KVMVmclock *k = opaque;
+    struct cf_tsc tsc = { 0 };
+    bool disrupted, anew;
 
     if (migration_in_incoming_postcopy()) {
         timer_mod(k->timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
                             NANOSECONDS_PER_SECOND);
-    } else {
-        kvmclock_tell_guest(k, false);
+        return;
     }
+    if (kvmclock_may_ask(k)) {
+        run_on_cpu(first_cpu, kvmclock_ask_boot, RUN_ON_CPU_HOST_PTR(&tsc));
+    }
+    disrupted = kvmclock_tsc_was_set(k, &tsc);
+    anew = !k->tsc.known;
+    k->tsc = tsc;
+    if (anew) {
+        kvmclock_ask_others(k);
+    } else if (!k->awaited) {
+        k->spread_ticks = k->seen_ticks;
+    }
+    if (!runstate_is_running()) {
+        return;                 /* it was stopped while we waited */
+    }
+    kvmclock_tell(k, disrupted);
+    kvmclock_ask_others_later(k);
 }
 
 /* What this host knows goes with the guest. */
 static void kvmclock_guest_stopped(KVMVmclock *k, KVMClockCarried *carried)
 {
     const KVMHostTime host = {
-        .anchor = carried->anchor, .at_ns = carried->at_ns,
-        .max_error_ns = carried->max_error_ns, .rate = carried->rate,
+        carried->anchor, carried->max_error_ns, carried->rate,
     };
 
     timer_del(k->timer);
+    kvmclock_check_brought(k);
     carried->utc = carried->flags & KVMCLOCK_STATE_UNSTABLE
                    ? utc_unknown : kvmclock_utc(k, &host);
 }
@@ -209,15 +351,15 @@ static void kvmclock_guest_stopped(KVMVmclock *k, KVMClockCarried *carried)
 static void kvmclock_guest_restored(KVMVmclock *k)
 {
     const KVMClockReport *report = &k->carrier->report;
-    const KVMClockCarried *carried = &k->carrier->carried;
-    const struct cf_move *move = &report->move;
-    const bool here = k->carrier->carried_from == CARRIED_CAPTURED;
 
-    k->brought = here && !kvmclock_tsc_ran_on(&move->now, report->now_ns,
-                                              &move->then, carried->at_ns)
-                 ? utc_unknown : cf_utc_after(&carried->utc, move);
-    k->brought_at = move->now;
-    k->brought_ns = report->now_ns;
+    const bool here = k->carrier->carried_from == CARRIED_CAPTURED;
+    const bool ran_on = kvmclock_tsc_ran_on(k);
+
+    k->brought = here && !ran_on
+                 ? utc_unknown
+                 : cf_utc_after(&k->carrier->carried.utc, &report->move);
+    k->brought_at = report->move.now;
+    k->brought_is_least = cf_move_is_least(&report->move);
     k->tsc.known = false;
     kvmclock_tell_guest(k, here && report->result.tsc != CF_TSC_UNCHANGED);
 }
