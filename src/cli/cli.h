@@ -51,9 +51,11 @@ typedef struct CliOptions {
     int seconds;            /* measure: for how long */
     gboolean answer;        /* measure: be the other end */
     bool enable;            /* enable; otherwise disable */
+    gboolean machine;       /* enable: by the machine type */
     gboolean yes;           /* enable: don't ask */
     gboolean all;           /* annotate: all guests */
     gboolean follow;        /* annotate: stay */
+    char *metrics;          /* annotate: a file for Prometheus, or NULL */
 } CliOptions;
 
 /* Gets the arguments that aren't options, ending with NULL; NULL if there are

@@ -101,6 +101,15 @@ static void unset(CfDomain *domain, const char *name)
     }
 }
 
+static void remove_if_empty(CfDomain *domain)
+{
+    xmlNode *commandline = find_commandline(domain);
+
+    if (commandline && !xmlChildElementCount(commandline)) {
+        cf_xml_remove(commandline);
+    }
+}
+
 /* A setting that has this value already keeps its place. */
 static void set(CfDomain *domain, const char *name, const char *value)
 {
@@ -117,24 +126,25 @@ static void set(CfDomain *domain, const char *name, const char *value)
 void cf_domain_enable(CfDomain *domain, const enum cf_policy *policy,
                       const enum cf_rung *require)
 {
-    set(domain, "guest-clock", "on");
+    if (cf_machine_carries(domain)) {
+        unset(domain, "guest-clock");
+    } else {
+        set(domain, "guest-clock", "on");
+    }
     if (policy) {
         set(domain, "policy", cf_policy_name(*policy));
     }
     if (require) {
         set(domain, "require", cf_rung_name(*require));
     }
+    remove_if_empty(domain);
 }
 
 void cf_domain_disable(CfDomain *domain)
 {
-    xmlNode *commandline;
-
     unset(domain, "guest-clock");
     unset(domain, "policy");
     unset(domain, "require");
-    commandline = find_commandline(domain);
-    if (commandline && !xmlChildElementCount(commandline)) {
-        cf_xml_remove(commandline);
-    }
+    cf_machine_reset(domain);
+    remove_if_empty(domain);
 }

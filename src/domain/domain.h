@@ -34,7 +34,9 @@ typedef struct CfDomainSettings {
     /* the TSC frequency that it was promised, as QEMU takes it; 0: none */
     uint32_t tsc_khz;
     bool promised;       /* it was given invtsc or a TSC frequency */
-    bool guest_clock;    /* -global kvmclock.guest-clock=on */
+    /* a machine type such as pc-q35-10.0-clockferry, unless it is off by
+     * -global kvmclock.guest-clock, or that alone */
+    bool guest_clock;
     bool policy_known;   /* @policy was given, by -global kvmclock.policy */
     /* what a destination may take; CF_POLICY_AUTO if it wasn't given */
     enum cf_policy policy;
@@ -85,13 +87,18 @@ void cf_domain_set_facts(CfDomain *domain, const CfGuest *guest);
  * is one already. */
 char *cf_domain_facts_to_xml(const CfGuest *guest);
 
-/* Has QEMU carry the guest's clocks: sets -global kvmclock.guest-clock=on,
- * kvmclock.policy and kvmclock.require in <qemu:commandline>. What is NULL
- * stays as it is. */
+/* Has QEMU carry the guest's clocks: by the machine type that it has, or else
+ * by -global kvmclock.guest-clock=on in <qemu:commandline>. kvmclock.policy
+ * and kvmclock.require are set there; what is NULL stays as it is. */
 void cf_domain_enable(CfDomain *domain, const enum cf_policy *policy,
                       const enum cf_rung *require);
 
-/* Removes what cf_domain_enable() adds, whatever its value, and then an empty
+/* Gives the domain the machine type of the same version that carries clocks,
+ * pc-q35-10.0-clockferry for pc-q35-10.0; cf_domain_enable() does the rest.
+ * Errors: CF_ERROR_INVALID: its machine type has none. */
+gboolean cf_domain_enable_machine(CfDomain *domain, GError **error);
+
+/* Removes what these add, whatever its value, and then an empty
  * <qemu:commandline>. */
 void cf_domain_disable(CfDomain *domain);
 

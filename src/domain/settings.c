@@ -62,7 +62,8 @@ void cf_domain_get_settings(const CfDomain *domain,
     CfDomainSettings settings = {
         .kvm = cf_xml_says(root, "type", "kvm"),
         .emulated = cf_xml_says(root, "type", "qemu"),
-        .guest_clock = is_on(guest_clock),
+        .guest_clock = guest_clock ? is_on(guest_clock)
+                                   : cf_machine_carries(domain),
     };
     int policy = CF_POLICY_AUTO, require = CF_RUNG_PLAIN;
 

@@ -44,4 +44,10 @@ void cf_xml_remove(xmlNode *element);
  * counts, as in QEMU. To be freed with g_free(). */
 char *cf_commandline_get(const CfDomain *domain, const char *name);
 
+/* Is it a machine type that turns guest-clock on? */
+bool cf_machine_carries(const CfDomain *domain);
+
+/* Back to the machine type without. */
+void cf_machine_reset(CfDomain *domain);
+
 #endif /* CF_DOMAIN_XML_H */

@@ -53,6 +53,27 @@ def test_difference():
     assert removed == ['-<domain type="test">'], removed
 
 
+def test_machine():
+    """By the machine type, and back"""
+    typed = VM.replace("<type>", "<type arch='x86_64' machine='pc-q35-10.0'>")
+    with Driver(typed) as uri:
+        done = run("enable", "--yes", "-c", uri, "vm-7", "--machine")
+    assert done.returncode == FINE, done
+    assert re.findall("^[-+] .*", done.stdout, re.M) == [
+        '-    <type arch="x86_64" machine="pc-q35-10.0">hvm</type>',
+        '+    <type arch="x86_64" machine="pc-q35-10.0-clockferry">hvm</type>'
+    ], done.stdout
+    with Driver(typed.replace("10.0'", "10.0-clockferry'")) as uri:
+        for option in [], ["--machine"]:
+            said = output("enable", "-y", "-c", uri, "vm-7", *option)
+            assert said.startswith("vm-7: nothing to change"), said
+        done = run("disable", "--yes", "-c", uri, "vm-7")
+        assert '+    <type arch="x86_64" machine="pc-q35-10.0">' in done.stdout
+    with Driver(VM) as uri:
+        fails(FAILURE, "enable", "-y", "-c", uri, "vm-7", "--machine",
+              words=["can't change vm-7: its machine type is "])
+
+
 def test_saved():
     """A saved image starts as it was saved, whatever the definition says"""
     with Driver(domain("off", state=OFF), domain("saved", state=OFF,

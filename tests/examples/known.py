@@ -60,6 +60,7 @@ KNOWN = {
     "clockferry enable vm-7": Run(libvirtd.enable_asked),
     "clockferry enable --yes --policy=strict --connect=qemu+ssh://host-a/system "
     "vm-7": Run(libvirtd.enable),
+    "clockferry enable --yes --machine vm-7": Run(libvirtd.enable),
     "clockferry disable vm-7": Run(libvirtd.disable_asked),
     "clockferry annotate vm-7": Run(libvirtd.on_host),
     "clockferry diff before.json after.json":
@@ -77,6 +78,8 @@ KNOWN = {
     "clockferry annotate --all --connect=qemu:///system":
         Run(libvirtd.on_host),
     "clockferry enable --yes --connect=qemu:///system vm-7":
+        Run(libvirtd.enable),
+    "clockferry enable --yes --machine --connect=qemu:///system vm-7":
         Run(libvirtd.enable),
     "clockferry enable --yes --policy=lax --connect=qemu:///system vm-7":
         Run(libvirtd.enable),

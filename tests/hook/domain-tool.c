@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Does one thing with domains' XML.
- * Usage: domain-tool again|settings|facts|disable
+ * Usage: domain-tool again|settings|facts|disable|machine
  *        domain-tool enable [POLICY [REQUIRE]]
  */
 #include "domain/xml.h"
@@ -60,6 +60,10 @@ static char *treat(char **words, CfDomain *domain, GError **error)
     }
     if (!strcmp(words[0], "enable")) {
         return enable(domain, words[1], words[1] ? words[2] : NULL);
+    }
+    if (!strcmp(words[0], "machine")) {
+        return cf_domain_enable_machine(domain, error)
+               ? enable(domain, NULL, NULL) : NULL;
     }
     if (!strcmp(words[0], "disable")) {
         cf_domain_disable(domain);

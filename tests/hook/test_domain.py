@@ -10,7 +10,8 @@ from harness.dialogue import Dialogue
 from harness.tap import Missing
 from hook import QEMU, domain, element, facts
 
-SOURCES = ["commandline.c", "domain.c", "facts.c", "settings.c", "xml.c"]
+SOURCES = ["commandline.c", "domain.c", "facts.c", "machine.c",
+           "settings.c", "xml.c"]
 ON = "guest-clock=on"
 
 
@@ -124,6 +125,44 @@ def test_layout():
     assert on == domain(settings=[ON, "policy=strict"]), on
     changed = ask(on, "enable", "lax")
     assert changed == domain(settings=[ON, "policy=lax"]), changed
+
+
+def test_machine():
+    """The machine type of the same version, and then no argument for it"""
+    for xml in layouts():
+        for of in "q35-10.0", "i440fx-10.0", "q35-2.12", "i440fx-4.0.1":
+            xml = xml.replace("pc-q35-10.0", "pc-" + of)
+            by_type = xml.replace("pc-" + of, "pc-%s-clockferry" % of)
+            assert ask(xml, "machine") == by_type
+            assert "on=1 policy=- " in ask(by_type, "settings")
+            for words in ["machine"], ["enable"]:
+                assert ask(by_type, *words) == by_type
+            assert ask(by_type, "disable") == xml
+            xml = xml.replace("pc-" + of, "pc-q35-10.0")
+    was = domain(settings=[ON, "policy=strict"])
+    changed = ask(was, "machine")
+    assert changed == domain(settings=["policy=strict"]).replace(
+        "q35-10.0", "q35-10.0-clockferry"), changed
+    assert "on=1 policy=strict" in ask(changed, "settings")
+    assert "on=0" in ask(domain(settings=["guest-clock=off"]).replace(
+        "q35-10.0", "q35-10.0-clockferry"), "settings")
+
+
+def test_no_machine():
+    """Other machine types have none beside them"""
+    with Tool("machine") as tool:
+        for other in ("pc", "q35", "pc-q35-", "pc-q35-noble", "microvm",
+                      "pc-q35-rhel9.4.0", "xpc-q35-10.0", "pc-q35-10.0 ",
+                      "pc-q35-10", "pc-q35-10.0\u009b", ""):
+            good, why = tool.ask(domain().replace("pc-q35-10.0", other))
+            assert not good and "leave out --machine" in why and \
+                why.isprintable(), (other, why)
+        for without in "<os/>", "", "<os><type>hvm</type></os>":
+            xml = etree.fromstring(domain())
+            xml.remove(xml.find("os"))
+            good, why = tool.ask(etree.tostring(xml, "unicode").replace(
+                "<devices>", without + "<devices>"))
+            assert not good and "is none" in why, why
 
 
 def test_element():

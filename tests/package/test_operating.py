@@ -62,6 +62,16 @@ def enable(hosts, command):
     assert told == "vm-7: facts written\n", told
 
 
+def enable_by_type(hosts, command):
+    """Then nothing on QEMU's command line does it."""
+    told = hosts.must("host-a", command)
+    assert '-    <qemu:arg value="kvmclock.guest-clock=on"/>' in told, told
+    assert '-clockferry">hvm</type>' in told, told
+    hosts.must("host-a", "virsh destroy vm-7 && virsh start vm-7")
+    told = hosts.must("host-a", "clockferry annotate --all")
+    assert told == "vm-7: facts written\n", told
+
+
 def check(hosts, command):
     told = hosts.must("host-a", command, EXACT_OR_NOT)
     assert "Guest vm-7, according to its QEMU\n" in told, told
@@ -169,6 +179,7 @@ STEPS = {
     "systemctl enable": without_systemd,
     "clockferry annotate": annotate,
     "clockferry enable --yes --connect": enable,
+    "clockferry enable --yes --machine": enable_by_type,
     "clockferry check": check,
     "virsh migrate": lambda hosts, command: hosts.must("host-a", command),
     "clockferry state": state,

@@ -4,7 +4,6 @@
 Each comparison is of two intervals: as the guest's TSC saw it, and as these
 timers did."""
 import os
-import socket
 import tempfile
 import time
 
@@ -15,6 +14,7 @@ from harness.binaries import keeps_tsc_offsets, start
 from harness.check import patched
 from harness.migrate import (arrive, arrive_late, go, incoming, load,
                              wait_loaded, wait_running)
+from harness.registers import Registers
 from harness.tap import note
 from snapshot import add_disk, monitor
 from test_ahead import ahead
@@ -232,19 +232,9 @@ PIT = "outb 0x43 0x34", "outb 0x40 16", "outb 0x40 0"
 
 
 def write_registers(guest, *lines):
-    """Write to devices' registers, as the guest could."""
-    path = guest.path("registers")
-    address = {"type": "unix", "data": {"path": path}}
-    guest.qmp.execute("chardev-add", {"id": "registers", "backend": {
-        "type": "socket", "data": {"addr": address, "wait": False}}})
-    guest.qmp.execute("object-add", {"id": "registers", "qom-type": "qtest",
-                                     "chardev": "registers", "log": "none"})
-    with socket.socket(socket.AF_UNIX) as server:
-        server.connect(path)
-        with server.makefile("rw") as file:
-            for line in lines:
-                print(line, file=file, flush=True)
-                assert file.readline().strip() == "OK", line
+    with Registers(guest) as registers:
+        for line in lines:
+            registers.ask(line)
 
 
 def load_effort_s(side, *lines):

@@ -67,17 +67,21 @@ static gboolean check_kvm(const CfDomain *xml, const char *name,
     return TRUE;
 }
 
-static void edit(const CliOptions *options, CfDomain *xml)
+static gboolean edit(const CliOptions *options, CfDomain *xml, GError **error)
 {
     const enum cf_policy policy = (enum cf_policy)options->wishes.policy;
     const enum cf_rung require = (enum cf_rung)options->wishes.require;
 
+    if (options->machine && !cf_domain_enable_machine(xml, error)) {
+        return FALSE;
+    }
     if (options->enable) {
         cf_domain_enable(xml, options->wishes.policy_word ? &policy : NULL,
                          options->wishes.require_word ? &require : NULL);
     } else {
         cf_domain_disable(xml);
     }
+    return TRUE;
 }
 
 static gboolean plan(const CliOptions *options, virDomainPtr domain,
@@ -96,7 +100,10 @@ static gboolean plan(const CliOptions *options, virDomainPtr domain,
         return FALSE;
     }
     change->before = cf_domain_to_xml(xml);
-    edit(options, xml);
+    if (!edit(options, xml, error)) {
+        g_prefix_error(error, "can't change %s: ", change->name);
+        return FALSE;
+    }
     change->after = cf_domain_to_xml(xml);
     if (!change->before || !change->after) {
         g_set_error(error, LIBVIRT_ERROR, VIR_ERR_XML_ERROR,
@@ -177,7 +184,9 @@ static gboolean apply(const CliOptions *options, const Change *change,
     defined = libvirt.virDomainDefineXML(connection, change->after);
     if (!defined) {
         libvirt_set_error(error, "libvirt rejects the changed definition "
-                          "of %s", change->name);
+                          "of %s%s", change->name,
+                          options->machine ? ", for which its QEMU must have "
+                          "the Clockferry series" : "");
         return FALSE;
     }
     return check_kept(options, change, domain, error);
@@ -306,6 +315,9 @@ int cli_enable(int argc, char **argv)
           "What a destination may take: auto, strict or lax", "POLICY" },
         { "require", 0, 0, G_OPTION_ARG_STRING, &options.wishes.require_word,
           "The worst rung to accept", "RUNG" },
+        { "machine", 'm', 0, G_OPTION_ARG_NONE, &options.machine,
+          "By the machine type, such as pc-q35-10.0-clockferry",
+          NULL },
         COMMON_ENTRIES(options),
     };
     const CliSyntax syntax = {
