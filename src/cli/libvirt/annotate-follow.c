@@ -9,6 +9,7 @@
 #include <string.h>
 #include "text/printable.h"
 #include "annotate.h"
+#include "annotate-metrics.h"
 #include "cli/cli.h"
 #include "cli/files.h"
 
@@ -37,6 +38,9 @@ typedef struct Follower {
     bool look_at_all;          /* a look at all guests is due */
     GHashTable *due;           /* UUIDs of single guests to look at */
     GHashTable *busy;          /* UUIDs of guests that couldn't be written to */
+    AnnotateMetrics *metrics;  /* the guests' clocks as they were last seen */
+    bool told_of_metrics;      /* that they can't be written */
+    bool told_of_break;        /* that there is no connection */
     GError *failure;           /* why nothing can be printed any more */
 } Follower;
 
@@ -80,7 +84,8 @@ static int on_life_event(virConnectPtr connection, virDomainPtr domain,
     (void)connection;
     (void)detail;
     if (event == VIR_DOMAIN_EVENT_STARTED ||
-        event == VIR_DOMAIN_EVENT_RESUMED) {
+        event == VIR_DOMAIN_EVENT_RESUMED ||
+        event == VIR_DOMAIN_EVENT_STOPPED) {
         note(follower->due, domain);
     }
     return 0;
@@ -166,14 +171,20 @@ static void disconnect(Follower *follower)
     g_clear_pointer(&follower->connection, libvirt_close);
 }
 
-static bool is_wanted(const Follower *follower, virDomainPtr domain)
+static bool is_wanted(const Follower *follower, virDomainPtr domain,
+                      const char *uuid)
 {
     const char *const *names = (const char *const *)follower->names;
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
-    libvirt.virDomainGetUUIDString(domain, uuid);
     return names && (g_strv_contains(names, uuid) ||
                      g_strv_contains(names, libvirt.virDomainGetName(domain)));
+}
+
+static void print_line(Follower *follower, const char *line)
+{
+    if (!follower->failure) {
+        files_write(NULL, line, &follower->failure);
+    }
 }
 
 static void print_written(Follower *follower, virDomainPtr domain)
@@ -181,8 +192,17 @@ static void print_written(Follower *follower, virDomainPtr domain)
     g_autofree char *name = cf_printable(libvirt.virDomainGetName(domain));
     g_autofree char *line = g_strdup_printf("facts written: %s\n", name);
 
-    if (!follower->failure) {
-        files_write(NULL, line, &follower->failure);
+    print_line(follower, line);
+}
+
+static void took_note(Follower *follower, virDomainPtr domain,
+                      const char *uuid, AnnotateOutcome outcome,
+                      const GuestClocks *clocks)
+{
+    annotate_metrics_set(follower->metrics, uuid,
+                         outcome == ANNOTATE_SKIPPED ? NULL : clocks);
+    if (outcome == ANNOTATE_WRITTEN) {
+        print_written(follower, domain);
     }
 }
 
@@ -190,18 +210,20 @@ static void print_written(Follower *follower, virDomainPtr domain)
 static void look_at(Follower *follower, virDomainPtr domain,
                     const CfHost *host)
 {
-    const bool wanted = is_wanted(follower, domain);
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
     g_autoptr(GError) error = NULL;
     AnnotateOutcome outcome;
+    GuestClocks clocks;
+    bool wanted;
 
     give_sign_of_life();
+    libvirt.virDomainGetUUIDString(domain, uuid);
+    wanted = is_wanted(follower, domain, uuid);
     if (follower->names && !wanted) {
         return;
     }
-    if (annotate_guest(domain, host, wanted, &outcome, &error)) {
-        if (outcome == ANNOTATE_WRITTEN) {
-            print_written(follower, domain);
-        }
+    if (annotate_guest(domain, host, wanted, &outcome, &clocks, &error)) {
+        took_note(follower, domain, uuid, outcome, &clocks);
     } else if (g_error_matches(error, LIBVIRT_ERROR,
                                VIR_ERR_OPERATION_TIMEOUT)) {
         note(follower->busy, domain);
@@ -209,6 +231,8 @@ static void look_at(Follower *follower, virDomainPtr domain,
                                       RETRY_INTERVAL_MS);
     } else if (libvirt.virDomainIsActive(domain) == 1) {
         cli_fail(error);
+    } else {
+        annotate_metrics_set(follower->metrics, uuid, NULL);
     }
 }
 
@@ -241,8 +265,22 @@ static void look_at_due(Follower *follower, GHashTable *due,
 
         if (domain) {
             look_at(follower, domain, host);
+        } else {
+            annotate_metrics_set(follower->metrics, uuid, NULL);
         }
     }
+}
+
+/* That they can't be written is told once, until they can. */
+static void write_metrics(Follower *follower)
+{
+    g_autoptr(GError) error = NULL;
+    const bool failed = !annotate_metrics_write(follower->metrics, &error);
+
+    if (failed && !follower->told_of_metrics) {
+        cli_fail(error);
+    }
+    follower->told_of_metrics = failed;
 }
 
 static void do_what_is_due(Follower *follower)
@@ -266,12 +304,15 @@ static void do_what_is_due(Follower *follower)
     } else {
         look_at_due(follower, due, &host);
     }
+    write_metrics(follower);
 }
 
 /* Until the connection breaks. */
 static void serve(Follower *follower)
 {
     follower->look_at_all = true;
+    /* Some may have gone meanwhile. */
+    annotate_metrics_clear(follower->metrics);
     while (!follower->failure &&
            libvirt.virConnectIsAlive(follower->connection) == 1) {
         give_sign_of_life();
@@ -296,19 +337,25 @@ static gboolean follow_once(Follower *follower, const char *uri,
     }
     listening = listen_to_events(follower, error);
     if (listening) {
+        if (follower->told_of_break) {
+            follower->told_of_break = false;
+            print_line(follower, "connected to libvirt\n");
+        }
         serve(follower);
     }
     disconnect(follower);
     return listening;
 }
 
-static void wait_for_next(guint seconds, const GError *why)
+static void wait_for_next(Follower *follower, guint seconds,
+                          const GError *why)
 {
     g_autoptr(GError) error = g_error_new(
         LIBVIRT_ERROR, VIR_ERR_OPERATION_FAILED, "%s; next try in %u s",
         why ? why->message : "the connection to libvirt broke", seconds);
 
     cli_fail(error);
+    follower->told_of_break = true;
     g_usleep(seconds * G_USEC_PER_SEC);
 }
 
@@ -327,13 +374,14 @@ static void follow(Follower *follower, const char *uri)
             delay_s = RECONNECT_MIN_S;
         }
         if (!follower->failure) {
-            wait_for_next(delay_s, error);
+            wait_for_next(follower, delay_s, error);
             delay_s = MIN(2 * delay_s, RECONNECT_MAX_S);
         }
     }
 }
 
-void annotate_follow(const char *uri, char **names, GError **error)
+void annotate_follow(const char *uri, char **names, const char *metrics,
+                     GError **error)
 {
     Follower follower = { .names = names };
 
@@ -342,6 +390,7 @@ void annotate_follow(const char *uri, char **names, GError **error)
     }
     follower.due = new_set();
     follower.busy = new_set();
+    follower.metrics = annotate_metrics_new(metrics);
     follower.look_timer = libvirt.virEventAddTimeout(
         LOOK_INTERVAL_MS, on_look, &follower, NULL);
     follower.retry_timer = libvirt.virEventAddTimeout(NEVER, on_retry,
@@ -350,5 +399,6 @@ void annotate_follow(const char *uri, char **names, GError **error)
     follow(&follower, uri);
     g_hash_table_unref(follower.due);
     g_hash_table_unref(follower.busy);
+    annotate_metrics_free(follower.metrics);
     g_propagate_error(error, follower.failure);
 }

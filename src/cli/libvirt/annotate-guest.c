@@ -98,7 +98,8 @@ static gboolean ask(virDomainPtr domain, const CfHost *host,
 }
 
 gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
-                        AnnotateOutcome *ret_outcome, GError **error)
+                        AnnotateOutcome *ret_outcome, GuestClocks *ret_clocks,
+                        GError **error)
 {
     LibvirtGuest guest;
     GuestClocks clocks;
@@ -107,6 +108,7 @@ gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
         !ask(domain, host, &guest, &clocks, error)) {
         return FALSE;
     }
+    *ret_clocks = clocks;
     if (!wanted && !clocks.enabled && !clocks.guest.promised &&
         !guest.has_facts) {
         *ret_outcome = ANNOTATE_SKIPPED;

@@ -4,6 +4,7 @@
 #define CF_ANNOTATE_H
 
 #include "connection.h"
+#include "cli/qemu/guest-clocks.h"
 
 typedef enum AnnotateOutcome {
     ANNOTATE_WRITTEN,
@@ -15,12 +16,15 @@ typedef enum AnnotateOutcome {
  * named this guest, so it isn't skipped. VIR_ERR_OPERATION_TIMEOUT: libvirt is
  * busy with it. */
 gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
-                        AnnotateOutcome *ret_outcome, GError **error);
+                        AnnotateOutcome *ret_outcome, GuestClocks *ret_clocks,
+                        GError **error);
 
 /* Annotates guests as they start, arrive and change: those of these names or
  * UUIDs, or (NULL) all that are concerned. Prints a line for each, and
- * reconnects after libvirt was away. Ends only if there is no libvirt library,
- * or if it can't print. */
-void annotate_follow(const char *uri, char **names, GError **error);
+ * reconnects after libvirt was away. Their clocks go into the file @metrics, if
+ * it isn't NULL. Ends only if there is no libvirt library, or if it can't
+ * print. */
+void annotate_follow(const char *uri, char **names, const char *metrics,
+                     GError **error);
 
 #endif /* CF_ANNOTATE_H */

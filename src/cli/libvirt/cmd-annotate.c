@@ -55,8 +55,9 @@ static void annotate(virDomainPtr domain, const CfHost *host, bool wanted,
     g_autofree char *name = cf_printable(libvirt.virDomainGetName(domain));
     g_autoptr(GError) error = NULL;
     AnnotateOutcome outcome;
+    GuestClocks clocks;
 
-    if (annotate_guest(domain, host, wanted, &outcome, &error)) {
+    if (annotate_guest(domain, host, wanted, &outcome, &clocks, &error)) {
         report_success(report, name, outcome);
     } else {
         report_failure(report, name, error);
@@ -155,7 +156,7 @@ static int run_annotate(CliOptions *options, char **names)
     if (!options->follow) {
         return once(options, names);
     }
-    annotate_follow(options->uri, names, &error);
+    annotate_follow(options->uri, names, options->metrics, &error);
     return cli_fail(error);
 }
 
@@ -166,6 +167,10 @@ static int check_options(CliOptions *options, char **names)
     }
     if (options->follow && options->json) {
         return cli_usage("--follow can't be combined with --json");
+    }
+    if (options->metrics && !options->follow) {
+        return cli_usage("--metrics needs --follow; clockferry state "
+                         "--format=prometheus gives a guest's once");
     }
     return CLI_GO_ON;
 }
@@ -179,6 +184,8 @@ int cli_annotate(int argc, char **argv)
           "All running guests whose clocks are carried or promised", NULL },
         { "follow", 'f', 0, G_OPTION_ARG_NONE, &options.follow,
           "Stay, and annotate guests as they start and arrive", NULL },
+        { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &options.metrics,
+          "Keep their clocks in a file for Prometheus", "FILE" },
         JSON_ENTRY(options),
         { 0 },
     };

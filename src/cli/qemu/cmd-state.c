@@ -13,11 +13,12 @@
 static gboolean show(const GuestClocks *clocks, const CliOptions *options,
                      GError **error)
 {
+    const GuestClocks *const one[] = { clocks, NULL };
     g_autofree char *text =
         !strcmp(options->format, "json") ? guest_clocks_to_json(clocks)
         : !strcmp(options->format, "text")
         ? guest_clocks_to_text(clocks, options->output)
-        : guest_clocks_to_prometheus(clocks);
+        : guest_clocks_to_prometheus(one);
 
     return files_write(options->output, text, error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The clocks of a running guest, for Prometheus. */
+/* The clocks of running guests, for Prometheus. */
 #include <string.h>
 #include "cli/prometheus.h"
 #include "guest-clocks.h"
@@ -34,53 +34,93 @@ static const Metric metrics[] = {
       FIGURE(elapsed_ns), 0, 1e9 },
 };
 
-static void add(GString *out, const GuestClocks *clocks, const char *name,
-                const char *help, double number, const char *from)
-{
-    g_autofree char *full = g_strconcat("guest_", name, NULL);
+/* Lines - of a metric, which begins where its first one does */
+typedef struct Lines {
+    GString *out;
+    const char *name;
+    const char *help;
+    bool begun;
+} Lines;
 
-    prometheus_metric(out, full, help);
-    g_string_append_printf(out, "clockferry_%s{", full);
-    prometheus_label(out, "guest", clocks->name);
-    if (from) {
-        g_string_append_c(out, ',');
-        prometheus_label(out, "from", from);
+static void add(Lines *lines, const GuestClocks *clocks, double number,
+                const char *from)
+{
+    g_autofree char *full = g_strconcat("guest_", lines->name, NULL);
+
+    if (!lines->begun) {
+        prometheus_metric(lines->out, full, lines->help);
+        lines->begun = true;
     }
-    g_string_append_printf(out, "} %.15g\n", number);
+    g_string_append_printf(lines->out, "clockferry_%s{", full);
+    prometheus_label(lines->out, "guest", clocks->name);
+    if (from) {
+        g_string_append_c(lines->out, ',');
+        prometheus_label(lines->out, "from", from);
+    }
+    g_string_append_printf(lines->out, "} %.15g\n", number);
 }
 
-static void add_restore(GString *out, const GuestClocks *clocks)
+static void add_carried(GString *out, const GuestClocks *const *guests)
 {
-    const LastRestore *restore = &clocks->restore;
-    const char *bytes = (const char *)restore;
+    Lines carried = { out, "carried", "1 if its clocks are carried.", false };
+    Lines lost = { out, "lost", "1 if they weren't the last time.", false };
     size_t i;
 
-    add(out, clocks, "rung", "0 exact, 1 reanchored, 2 closed-loop, "
-        "3 realtime, 4 plain.", restore->rung, NULL);
-    add(out, clocks, "elapsed_from", "What told how much time passed; "
-        "always 1.", 1, cf_elapsed_from_name(
-            (CfElapsedFrom)restore->elapsed_from));
-    for (i = 0; i < G_N_ELEMENTS(metrics); i++) {
-        const Metric *m = &metrics[i];
-        int64_t number;
+    for (i = 0; guests[i]; i++) {
+        add(&carried, guests[i], guests[i]->enabled, NULL);
+    }
+    for (i = 0; guests[i]; i++) {
+        add(&lost, guests[i], *guests[i]->not_carried != '\0', NULL);
+    }
+}
 
-        memcpy(&number, bytes + m->at, sizeof(number));
-        if (!m->known || bytes[m->known]) {
-            add(out, clocks, m->name, m->help, (double)number / m->per, NULL);
+static void add_how(GString *out, const GuestClocks *const *guests)
+{
+    Lines rung = { out, "rung", "0 exact, 1 reanchored, 2 closed-loop, "
+                   "3 realtime, 4 plain.", false };
+    Lines from = { out, "elapsed_from", "What told how much time passed; "
+                   "always 1.", false };
+    size_t i;
+
+    for (i = 0; guests[i]; i++) {
+        if (guests[i]->restored) {
+            add(&rung, guests[i], guests[i]->restore.rung, NULL);
+        }
+    }
+    for (i = 0; guests[i]; i++) {
+        if (guests[i]->restored) {
+            add(&from, guests[i], 1, cf_elapsed_from_name(
+                (CfElapsedFrom)guests[i]->restore.elapsed_from));
         }
     }
 }
 
-char *guest_clocks_to_prometheus(const GuestClocks *clocks)
+static void add_figure(GString *out, const GuestClocks *const *guests,
+                       const Metric *metric)
+{
+    Lines lines = { out, metric->name, metric->help, false };
+    size_t i;
+
+    for (i = 0; guests[i]; i++) {
+        const char *bytes = (const char *)&guests[i]->restore;
+        int64_t number;
+
+        memcpy(&number, bytes + metric->at, sizeof(number));
+        if (guests[i]->restored && (!metric->known || bytes[metric->known])) {
+            add(&lines, guests[i], (double)number / metric->per, NULL);
+        }
+    }
+}
+
+char *guest_clocks_to_prometheus(const GuestClocks *const *guests)
 {
     GString *out = g_string_new(NULL);
+    size_t i;
 
-    add(out, clocks, "carried", "1 if its clocks are carried.",
-        clocks->enabled, NULL);
-    add(out, clocks, "lost", "1 if they weren't the last time.",
-        *clocks->not_carried != '\0', NULL);
-    if (clocks->restored) {
-        add_restore(out, clocks);
+    add_carried(out, guests);
+    add_how(out, guests);
+    for (i = 0; i < G_N_ELEMENTS(metrics); i++) {
+        add_figure(out, guests, &metrics[i]);
     }
     return g_string_free(out, FALSE);
 }

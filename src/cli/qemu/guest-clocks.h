@@ -76,7 +76,9 @@ bool guest_clocks_exact(const GuestClocks *clocks);
  * be freed with g_free(). */
 char *guest_clocks_to_text(const GuestClocks *clocks, const char *output);
 char *guest_clocks_to_json(const GuestClocks *clocks);
-char *guest_clocks_to_prometheus(const GuestClocks *clocks);
+
+/* Of several guests, up to a NULL. */
+char *guest_clocks_to_prometheus(const GuestClocks *const *guests);
 
 /* "closed-loop, 2 tries, residual -1 ns, ...", to be freed with g_free(). */
 char *guest_clocks_restore_line(const LastRestore *restore);
