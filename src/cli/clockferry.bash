@@ -96,7 +96,7 @@ _clockferry_guests() {
 # What an option may be given: the name of its value, and its beginning.
 _clockferry_value() {
     case $1 in
-    FORMAT) _clockferry_offer "$2" text json prometheus kubevirt ;;
+    FORMAT) _clockferry_offer "$2" text json prometheus kubevirt nfd ;;
     FORM) _clockferry_offer "$2" text json prometheus ;;
     POLICY) _clockferry_offer "$2" auto strict lax ;;
     RUNG) _clockferry_offer "$2" exact reanchored closed-loop realtime plain ;;

@@ -18,6 +18,9 @@ static char *print(const CfHost *host, const CliOptions *options)
     if (!strcmp(options->format, "kubevirt")) {
         return probe_to_kubevirt(host);
     }
+    if (!strcmp(options->format, "nfd")) {
+        return probe_to_nfd(host);
+    }
     return probe_to_text(host, options->output);
 }
 
@@ -68,7 +71,7 @@ static int probe(CliOptions *options, char **arguments G_GNUC_UNUSED)
 static int choose_format(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
     static const char *const formats[] = {
-        "text", "json", "prometheus", "kubevirt", NULL,
+        "text", "json", "prometheus", "kubevirt", "nfd", NULL,
     };
 
     if (options->from && options->device) {
@@ -83,7 +86,7 @@ int cli_probe(int argc, char **argv)
     CliOptions options = { 0 };
     const GOptionEntry entries[] = {
         { "format", 'f', 0, G_OPTION_ARG_STRING, &options.format,
-          "text (default), json, prometheus or kubevirt", "FORMAT" },
+          "text (default), json, prometheus, kubevirt or nfd", "FORMAT" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &options.json,
           "The same as --format json", NULL },
         OUTPUT_ENTRY(options),

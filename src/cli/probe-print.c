@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A host's facts as text for people, Prometheus and KubeVirt. */
+/* A host's facts as text for people, Prometheus, KubeVirt and NFD. */
 #include <inttypes.h>
 #include <clockferry/state.h>
 #include "text/names.h"
@@ -208,4 +208,45 @@ char *probe_to_kubevirt(const CfHost *host)
         "cpu-timer.node.kubevirt.io/tsc-scalable=%s\n"
         "scheduling.node.kubevirt.io/tsc-frequency-%" PRIu64 "=true\n",
         hz, host->scaling == CF_SCALING_WORKS ? "true" : "false", hz);
+}
+
+/* What isn't known has no line, and so no label. */
+static void add_feature(GString *out, const char *name, bool known,
+                        const char *value)
+{
+    if (known) {
+        g_string_append_printf(out, "clockferry.%s=%s\n", name, value);
+    }
+}
+
+static bool can_take_guests(const CfHost *host)
+{
+    Check checks[CHECKS_MAX];
+    const size_t n = probe_checks(host, checks);
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (checks[i].level == LEVEL_FAIL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+char *probe_to_nfd(const CfHost *host)
+{
+    g_autofree char *khz = g_strdup_printf("%u", host->host_khz);
+    GString *out = g_string_new(NULL);
+
+    add_feature(out, "tsc-khz", host->host_khz, khz);
+    add_feature(out, "tsc-scaling", true, cf_scaling_name(host->scaling));
+    add_feature(out, "tsc-offset", host->offset_known,
+                cf_offset_name(host->offset));
+    add_feature(out, "best-rung", host->rung_known,
+                cf_rung_name(host->best_rung));
+    add_feature(out, "time-synchronised", host->time_known,
+                host->time.synchronised ? "true" : "false");
+    add_feature(out, "takes-guests", true,
+                can_take_guests(host) ? "true" : "false");
+    return g_string_free(out, FALSE);
 }

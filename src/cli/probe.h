@@ -27,10 +27,11 @@ size_t probe_checks(const CfHost *host, Check *ret_checks);
  * screen_begin(). Prometheus gets what the textfile collector of its node
  * exporter reads; without a host, that it couldn't be probed. KubeVirt gets the
  * labels of a node, one a line, as "kubectl label node" takes them; nothing if
- * the frequency is unknown.
+ * the frequency is unknown. Node Feature Discovery gets a feature file.
  */
 char *probe_to_text(const CfHost *host, const char *output);
 char *probe_to_prometheus(const CfHost *host);
 char *probe_to_kubevirt(const CfHost *host);
+char *probe_to_nfd(const CfHost *host);
 
 #endif /* CF_PROBE_H */

@@ -191,7 +191,7 @@ def test_offers():
     assert completed("check", "--pol") == {"--policy"}
     assert completed("check", "--policy=") == {"auto", "strict", "lax"}
     assert completed("probe", "-f", "") == \
-        {"text", "json", "prometheus", "kubevirt"}
+        {"text", "json", "prometheus", "kubevirt", "nfd"}
     assert completed("matrix", "--require", "c") == {"closed-loop"}
     assert completed("check", "--tsc-khz", "") == set()
     assert completed("matrix", "x.json", "y") == set()

@@ -111,6 +111,27 @@ def test_kubevirt():
         "scheduling.node.kubevirt.io/tsc-frequency-%d=true" % hz]
 
 
+def test_nfd():
+    """A feature file of what is known; a label takes each of its values"""
+    with open(places.top("tests/codec/golden/probe-1-full.json"),
+              encoding="utf-8") as stream:
+        full = stream.read()
+    told = output("probe", "-f", "nfd", "--from", "-", input=full)
+    assert told.splitlines() == [
+        "clockferry.tsc-khz=2599998", "clockferry.tsc-scaling=works",
+        "clockferry.tsc-offset=sticks", "clockferry.best-rung=closed-loop",
+        "clockferry.time-synchronised=true", "clockferry.takes-guests=true"]
+    ignored = full.replace('"sticks"', '"ignored"')
+    told = output("probe", "-f", "nfd", "--from", "-", input=ignored)
+    assert "takes-guests=false\n" in told, told
+    with open(places.top("tests/codec/golden/probe-1-minimal.json"),
+              encoding="utf-8") as stream:
+        minimal = stream.read()
+    for line in output("probe", "-f", "nfd", "--from", "-",
+                       input=minimal).splitlines():
+        assert re.fullmatch(r"clockferry\.[a-z-]+=[a-z0-9-]+", line), line
+
+
 def test_host():
     """Names, kernel, clocksource and tolerance are the host's own"""
     places.need_kvm()

@@ -33,6 +33,10 @@ KNOWN = {
             replace={"/var/lib/node_exporter/": ""}),
     "kubectl label node host-a $(clockferry probe -f kubevirt)":
         Run(surroundings.kubectl),
+    "clockferry probe -f nfd -o "
+    "/etc/kubernetes/node-feature-discovery/features.d/clockferry":
+        Run(status=PROBE, needs="kvm", writes={"clockferry": None},
+            replace={"/etc/kubernetes/node-feature-discovery/features.d/": ""}),
     "clockferry check host-a.json host-b.json": Run(status=4),
     "clockferry check --tsc-khz=2400000 --json host-a.json host-b.json":
         Run(prints="check"),
@@ -106,6 +110,10 @@ KNOWN = {
         Run(status=PROBE, needs="kvm", writes={"clockferry.prom": None},
             replace={"/var/lib/prometheus/node-exporter/": ""}),
     "clockferry probe --format=kubevirt": Run(status=PROBE, needs="kvm"),
+    "clockferry probe --format=nfd --output="
+    "/etc/kubernetes/node-feature-discovery/features.d/clockferry":
+        Run(status=PROBE, needs="kvm", writes={"clockferry": None},
+            replace={"/etc/kubernetes/node-feature-discovery/features.d/": ""}),
 }
 
 # What can't be run here, and why.
