@@ -278,11 +278,11 @@ def squares(picture, count):
     """The colours of the squares, row by row."""
     rows = [[None] * count for _ in range(count)]
     for rect in picture.iter(SVG + "rect"):
-        if rect.get("height") != "18":
+        if rect.get("height") != "30":
             continue
-        row = (int(rect.get("y")) - 220) // 18
-        column = (int(rect.get("x")) - 220) // 18
-        for i in range(int(rect.get("width")) // 18):
+        row = (int(rect.get("y")) - 190) // 30
+        column = (int(rect.get("x")) - 240) // 30
+        for i in range(int(rect.get("width")) // 30):
             assert rows[row][column + i] is None
             rows[row][column + i] = rect.get("fill")
     return rows
@@ -296,13 +296,32 @@ def test_svg():
         picture = xml.fromstring(run("matrix", "--svg", *files).stdout)
         rows = json.loads(run("matrix", "--json", *files).stdout)["rows"]
     names = [text.text for text in picture.iter(SVG + "text")
-             if text.get("text-anchor") == "end"]
+             if text.get("text-anchor") == "end"
+             and text.get("class") is None]
     assert sorted(names) == sorted(host["host"] for host in distinct)
     order = [[host["host"] for host in distinct].index(name)
              for name in names]
     for row, colours in zip(order, squares(picture, len(distinct))):
         assert colours == [COLOURS.get(rows[row][column], "#e0e0e0")
                            for column in order], (rows, colours)
+
+
+def test_picture_tells():
+    """Which way to read it, what each kind is, how many, and what spoils it"""
+    with Files(*fleet()) as files:
+        picture = xml.fromstring(run("matrix", "--svg", *files).stdout)
+        told = json.loads(run("matrix", "--json", *files).stdout)
+    texts = ["".join(text.itertext()) for text in picture.iter(SVG + "text")]
+    for wanted in "a guest is on \u2193", "a guest goes to \u2192":
+        assert wanted in texts, texts
+    assert any("kHz, scales" in text for text in texts), texts
+    assert any("kHz, can't scale" in text for text in texts), texts
+    signs = [text for text in texts if text in COLOURS]
+    kinds = [text for text in texts if "kHz, " in text]
+    alone = [text for text in texts if text == "1"]
+    assert len(signs) == len(kinds) ** 2 - len(alone), (signs, kinds, alone)
+    assert any("guests from" in text for text in texts), texts
+    assert told["rows"]
 
 
 def test_blocks():
@@ -317,7 +336,7 @@ def test_blocks():
     # each fits its neighbours, but not exactly, and nobody else
     assert fills == {COLOURS["-"], COLOURS["~"], "#e0e0e0"}, fills
     assert max(int(rect.get("y")) for rect in picture.iter(SVG + "rect")
-               if rect.get("height") == "2") == 10 + 399 * 2
+               if rect.get("height") == "2") == 30 + 399 * 2
     assert len(source) < 200000, len(source)
 
 

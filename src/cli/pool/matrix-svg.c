@@ -1,16 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pool as a picture: a square for each pair of kinds. */
+/*
+ * A pool as a picture: a square for each pair of kinds; beside each row what
+ * kind it is, how many hosts are of it, and what spoils it.
+ */
 #include <string.h>
 #include "matrix.h"
 
 /* More kinds than this are drawn in blocks, each as its worst verdict. */
 #define MAX_CELLS 400u
 
-/* Up to this many have names and larger squares. */
+/* Up to this many have names, and squares with a sign in them. */
 #define MAX_NAMED 60u
 
-#define NAME_WIDTH 220
-#define LEGEND_HEIGHT 40
+#define NAMED_SIZE 30u
+#define NAME_WIDTH 240u
+#define NAME_HEIGHT 190u
+#define MARGIN 10u
+/* Right of the squares: a bar for the number of hosts, and a sentence. */
+#define BAR_WIDTH 100u
+#define SIDE_WIDTH 640u
+#define LEGEND_HEIGHT 44u
+/* Without names the squares fill this, if they are few enough. */
+#define UNNAMED_SIDE 800u
+
+/* A browser may have a dark page around it. */
+#define STYLE \
+    "<style>.b{fill:#fff}.g{stroke:#fff}text{fill:#222}.l{fill:#666}" \
+    ".d{fill:#222}.w{fill:#fff}.n{fill:#7f95b5}" \
+    "@media(prefers-color-scheme:dark){.b{fill:#1b1b1b}.g{stroke:#1b1b1b}" \
+    "text{fill:#eee}.l{fill:#aaa}.d{fill:#222}.w{fill:#fff}}</style>\n"
 
 /* Distinct, and of different lightness for people who don't see all colours. */
 static const char *const colours[] = {
@@ -25,6 +43,7 @@ static const char *const colours[] = {
 /* Plan - how a picture is laid out */
 typedef struct Plan {
     guint kinds;    /* how many kinds of hosts */
+    bool named;     /* there is room for names */
     guint cells;    /* how many squares in a row */
     guint size;     /* of a square */
     guint left;     /* where they begin */
@@ -33,14 +52,17 @@ typedef struct Plan {
 
 static Plan plan_of(const Pool *pool)
 {
-    const bool named = pool->kinds->len <= MAX_NAMED;
+    const guint kinds = pool->kinds->len;
+    const guint cells = MIN(kinds, MAX_CELLS);
+    const bool named = kinds <= MAX_NAMED;
 
     return (Plan) {
-        .kinds = pool->kinds->len,
-        .cells = MIN(pool->kinds->len, MAX_CELLS),
-        .size = named ? 18 : 2,
-        .left = named ? NAME_WIDTH : 10,
-        .top = named ? NAME_WIDTH : 10,
+        .kinds = kinds,
+        .named = named,
+        .cells = cells,
+        .size = named ? NAMED_SIZE : UNNAMED_SIDE / cells,
+        .left = named ? NAME_WIDTH : 2 * MARGIN + 10,
+        .top = named ? NAME_HEIGHT : 2 * MARGIN + 10,
     };
 }
 
@@ -95,44 +117,183 @@ static void add_row(GString *out, const Pool *pool, const Plan *plan,
     }
 }
 
-/* Long names lose their end. */
-static char *short_name(const Pool *pool, guint kind)
+/* Long texts lose their end. */
+static char *shortened(const char *text, glong length)
 {
-    g_autofree char *name = matrix_kind_name(pool, kind);
     g_autofree char *start = NULL;
 
-    if (g_utf8_strlen(name, -1) <= 30) {
-        return g_markup_escape_text(name, -1);
+    if (g_utf8_strlen(text, -1) <= length) {
+        return g_markup_escape_text(text, -1);
     }
-    start = g_utf8_substring(name, 0, 29);
+    start = g_utf8_substring(text, 0, length - 1);
     return g_markup_printf_escaped("%s\xe2\x80\xa6", start);
+}
+
+static const char *offset_text(const CfHost *host)
+{
+    return !host->offset_known || host->offset == CF_OFFSET_STICKS ? ""
+           : host->offset == CF_OFFSET_IGNORED ? ", ignores offsets"
+           : ", unstable";
+}
+
+/* What a kind's hosts are, under their name. */
+static char *facts_text(const CfHost *host)
+{
+    if (!host->host_khz) {
+        return g_strdup("frequency unknown");
+    }
+    return g_strdup_printf("%u kHz, %s%s", host->host_khz,
+                           host->scaling == CF_SCALING_WORKS ? "scales"
+                           : "can't scale", offset_text(host));
+}
+
+static const Host *first_host(const Pool *pool, guint kind)
+{
+    return &pool->hosts[kind_host(pool_kind(pool, kind))];
+}
+
+static void add_row_name(GString *out, const Pool *pool, const Plan *plan,
+                         guint kind)
+{
+    g_autofree char *whole = matrix_kind_name(pool, kind);
+    g_autofree char *name = shortened(whole, 32);
+    g_autofree char *facts = facts_text(&first_host(pool, kind)->facts);
+    const guint x = plan->left - 8;
+    const guint y = plan->top + kind * plan->size;
+
+    g_string_append_printf(
+        out, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">%s</text>\n"
+        "<text x=\"%u\" y=\"%u\" text-anchor=\"end\" class=\"l\" "
+        "font-size=\"10\">%s</text>\n", x, y + 13, name, x, y + 25, facts);
+}
+
+static void add_column_name(GString *out, const Pool *pool, const Plan *plan,
+                            guint kind)
+{
+    g_autofree char *whole = matrix_kind_name(pool, kind);
+    g_autofree char *name = shortened(whole, 24);
+
+    g_string_append_printf(
+        out, "<text transform=\"translate(%u %u) rotate(-90)\">%s</text>\n",
+        plan->left + kind * plan->size + plan->size / 2 + 4, plan->top - 8,
+        name);
+}
+
+static guint largest_kind(const Pool *pool)
+{
+    guint largest = 1, i;
+
+    for (i = 0; i < pool->kinds->len; i++) {
+        largest = MAX(largest, pool_kind(pool, i)->members->len);
+    }
+    return largest;
+}
+
+/* A bar as long as the kind is large. */
+static void add_size(GString *out, const Pool *pool, const Plan *plan,
+                     guint kind, guint largest)
+{
+    const guint n = pool_kind(pool, kind)->members->len;
+    const guint x = plan->left + plan->cells * plan->size + MARGIN;
+    const guint y = plan->top + kind * plan->size;
+
+    g_string_append_printf(
+        out, "<rect x=\"%u\" y=\"%u\" width=\"%u\" height=\"14\" "
+        "class=\"n\"/>\n<text x=\"%u\" y=\"%u\">%u</text>\n", x, y + 8,
+        MAX(1, (guint)((guint64)BAR_WIDTH * n / largest)),
+        x + BAR_WIDTH + MARGIN, y + 19, n);
+}
+
+static void add_spoilers(GString *out, const Pool *pool, const Plan *plan)
+{
+    g_autoptr(GArray) spoilers = pool_spoilers(pool);
+    guint i;
+
+    for (i = 0; i < spoilers->len; i++) {
+        const Spoiler *spoiler = &g_array_index(spoilers, Spoiler, i);
+        g_autofree char *whole = matrix_spoiler_text(pool, spoiler);
+        g_autofree char *text = shortened(whole, 80);
+        g_autofree char *all = g_markup_escape_text(whole, -1);
+
+        g_string_append_printf(
+            out, "<text x=\"%u\" y=\"%u\" class=\"l\" font-size=\"11\">"
+            "<title>%s</title>%s</text>\n",
+            plan->left + plan->cells * plan->size + BAR_WIDTH + 60,
+            plan->top + spoiler->kind * plan->size + 19, all, text);
+    }
+}
+
+/* Which way to read it. */
+static void add_axes(GString *out, const Plan *plan)
+{
+    if (!plan->named) {
+        g_string_append_printf(
+            out, "<text x=\"%u\" y=\"%u\">to \xe2\x86\x92</text>\n"
+            "<text transform=\"translate(%u %u) rotate(90)\">"
+            "from \xe2\x86\x92</text>\n", plan->left, plan->top - 8,
+            plan->left - 14, plan->top);
+        return;
+    }
+    g_string_append_printf(
+        out, "<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" "
+        "class=\"l\">a guest goes to \xe2\x86\x92</text>\n"
+        "<text x=\"%u\" y=\"%u\" class=\"l\">a guest is on "
+        "\xe2\x86\x93</text>\n"
+        "<text x=\"%u\" y=\"%u\" class=\"l\">hosts</text>\n",
+        plan->left - 70, plan->top - 60, MARGIN, plan->top - 8,
+        plan->left + plan->cells * plan->size + MARGIN, plan->top - 8);
 }
 
 static void add_names(GString *out, const Pool *pool, const Plan *plan)
 {
+    const guint largest = largest_kind(pool);
     guint i;
 
-    for (i = 0; i < plan->kinds && plan->kinds <= MAX_NAMED; i++) {
-        g_autofree char *name = short_name(pool, i);
-        const guint middle = i * plan->size + plan->size / 2 + 4;
+    for (i = 0; i < plan->kinds; i++) {
+        add_row_name(out, pool, plan, i);
+        add_column_name(out, pool, plan, i);
+        add_size(out, pool, plan, i, largest);
+    }
+    add_spoilers(out, pool, plan);
+}
 
-        g_string_append_printf(
-            out, "<text x=\"%u\" y=\"%u\" text-anchor=\"end\">%s</text>\n"
-            "<text transform=\"translate(%u %u) rotate(-90)\">%s</text>\n",
-            plan->left - 6, plan->top + middle, name, plan->left + middle,
-            plan->top - 6, name);
+/* For those to whom the colours look alike. */
+static void add_sign(GString *out, const Pool *pool, const Plan *plan,
+                     guint row, guint column)
+{
+    const enum cf_verdict verdict = pool_kind_verdict(pool, row, column);
+    const bool dark = verdict == CF_VERDICT_REFUSE;
+
+    if (row == column && pool_kind(pool, row)->members->len == 1) {
+        return;
+    }
+    g_string_append_printf(
+        out, "<text x=\"%u\" y=\"%u\" text-anchor=\"middle\" class=\"%s\">"
+        "%c</text>\n", plan->left + column * plan->size + plan->size / 2,
+        plan->top + row * plan->size + plan->size / 2 + 4, dark ? "w" : "d",
+        matrix_sign(verdict));
+}
+
+static void add_signs(GString *out, const Pool *pool, const Plan *plan)
+{
+    guint row, column;
+
+    for (row = 0; row < plan->kinds; row++) {
+        for (column = 0; column < plan->kinds; column++) {
+            add_sign(out, pool, plan, row, column);
+        }
     }
 }
 
-/* Lines between the squares, where these are large enough. */
+/* Lines between the squares. */
 static void add_grid(GString *out, const Plan *plan)
 {
     const guint side = plan->cells * plan->size;
     guint i;
 
-    for (i = 0; i <= plan->cells && plan->kinds <= MAX_NAMED; i++) {
+    for (i = 0; i <= plan->cells; i++) {
         g_string_append_printf(
-            out, "<path d=\"M%u %uv%uM%u %uh%u\" stroke=\"#fff\"/>\n",
+            out, "<path d=\"M%u %uv%uM%u %uh%u\" class=\"g\"/>\n",
             plan->left + i * plan->size, plan->top, side, plan->left,
             plan->top + i * plan->size, side);
     }
@@ -144,20 +305,26 @@ static void add_legend(GString *out, const Plan *plan)
     guint i;
 
     for (i = 0; i < G_N_ELEMENTS(colours); i++) {
-        const guint x = 10 + i * 130;
+        const guint x = MARGIN + i * 130;
 
         g_string_append_printf(
             out, "<rect x=\"%u\" y=\"%u\" width=\"12\" height=\"12\" "
-            "fill=\"%s\"/>\n<text x=\"%u\" y=\"%u\">%s</text>\n", x, y,
-            colours[i], x + 18, y + 11, matrix_meaning(i));
+            "fill=\"%s\"/>\n<text x=\"%u\" y=\"%u\">%c %s</text>\n", x, y,
+            colours[i], x + 18, y + 11, matrix_sign(i), matrix_meaning(i));
     }
+}
+
+static guint width_of(const Plan *plan)
+{
+    const guint squares = plan->left + plan->cells * plan->size + MARGIN;
+
+    return MAX(squares + (plan->named ? SIDE_WIDTH : 0), 540);
 }
 
 char *matrix_to_svg(const Pool *pool)
 {
     GString *out = g_string_new(NULL);
     const Plan plan = plan_of(pool);
-    const guint side = plan.cells * plan.size;
     guint row;
 
     g_string_append_printf(
@@ -165,14 +332,18 @@ char *matrix_to_svg(const Pool *pool)
         "height=\"%u\" font-family=\"sans-serif\" font-size=\"12\">\n"
         "<title>Which host can take whose guests</title>\n"
         "<desc>A row for the host that a guest is on, a column for the host "
-        "that it goes to.</desc>\n"
-        "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-        MAX(plan.left + side + 10, 520), plan.top + side + LEGEND_HEIGHT);
+        "that it goes to.</desc>\n" STYLE
+        "<rect width=\"100%%\" height=\"100%%\" class=\"b\"/>\n",
+        width_of(&plan), plan.top + plan.cells * plan.size + LEGEND_HEIGHT);
     for (row = 0; row < plan.cells; row++) {
         add_row(out, pool, &plan, row);
     }
-    add_grid(out, &plan);
-    add_names(out, pool, &plan);
+    if (plan.named) {
+        add_grid(out, &plan);
+        add_signs(out, pool, &plan);
+        add_names(out, pool, &plan);
+    }
+    add_axes(out, &plan);
     add_legend(out, &plan);
     g_string_append(out, "</svg>\n");
     return g_string_free(out, FALSE);
