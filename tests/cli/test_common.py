@@ -309,8 +309,10 @@ def writers(folder):
 
 def test_disk():
     """A disk that runs full keeps the old file, and nothing half written"""
-    if os.geteuid() != 0 or not shutil.which("unshare"):
-        raise Missing("root", "only root can mount a small disk")
+    if os.geteuid() != 0 or not shutil.which("unshare") or \
+            subprocess.run(["unshare", "--mount", "true"],
+                           capture_output=True).returncode:
+        raise Missing("root", "a small disk can't be mounted here")
     with tempfile.TemporaryDirectory() as folder, \
             tempfile.TemporaryDirectory() as disk:
         for arguments in writers(folder):

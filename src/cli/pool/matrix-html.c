@@ -28,6 +28,7 @@ static void add_head(GString *out)
         "{ body { color: #eee; background: #1b1b1b } }\n"
         "td, th { text-align: left; vertical-align: top; "
         "padding: .2em 1em .2em 0 }\n"
+        "th { white-space: nowrap }\n"
         "</style>\n</head>\n<body>\n"
         "<h1>Which host can take whose guests</h1>\n");
 }

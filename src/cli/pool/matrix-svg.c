@@ -136,20 +136,32 @@ static const char *offset_text(const CfHost *host)
            : ", unstable";
 }
 
-/* What a kind's hosts are, under their name. */
-static char *facts_text(const CfHost *host)
+/* Hosts of one kind that scale may well have several. */
+static char *khz_text(const Pool *pool, const Kind *kind)
 {
-    if (!host->host_khz) {
-        return g_strdup("frequency unknown");
+    uint32_t least = UINT32_MAX, most = 0;
+    guint i;
+
+    for (i = 0; i < kind->members->len; i++) {
+        const guint host = g_array_index(kind->members, guint, i);
+
+        least = MIN(least, pool->hosts[host].facts.host_khz);
+        most = MAX(most, pool->hosts[host].facts.host_khz);
     }
-    return g_strdup_printf("%u kHz, %s%s", host->host_khz,
-                           host->scaling == CF_SCALING_WORKS ? "scales"
-                           : "can't scale", offset_text(host));
+    return !least ? g_strdup("frequency unknown")
+           : least == most ? g_strdup_printf("%u kHz", least)
+           : g_strdup_printf("%u to %u kHz", least, most);
 }
 
-static const Host *first_host(const Pool *pool, guint kind)
+/* What a kind's hosts are, under their name. */
+static char *facts_text(const Pool *pool, const Kind *kind)
 {
-    return &pool->hosts[kind_host(pool_kind(pool, kind))];
+    const CfHost *host = &pool->hosts[kind_host(kind)].facts;
+    g_autofree char *khz = khz_text(pool, kind);
+
+    return g_strdup_printf("%s, %s%s", khz,
+                           host->scaling == CF_SCALING_WORKS ? "scales"
+                           : "can't scale", offset_text(host));
 }
 
 static void add_row_name(GString *out, const Pool *pool, const Plan *plan,
@@ -157,7 +169,7 @@ static void add_row_name(GString *out, const Pool *pool, const Plan *plan,
 {
     g_autofree char *whole = matrix_kind_name(pool, kind);
     g_autofree char *name = shortened(whole, 32);
-    g_autofree char *facts = facts_text(&first_host(pool, kind)->facts);
+    g_autofree char *facts = facts_text(pool, pool_kind(pool, kind));
     const guint x = plan->left - 8;
     const guint y = plan->top + kind * plan->size;
 
