@@ -5,8 +5,8 @@ import contextlib
 import shutil
 import subprocess
 
-from debian import packages
 from harness import places
+from harness.debian import packages
 from harness.libvirt import domain, scene
 
 HOSTS = {"host-a": "12", "host-b": "13", "host-c": "12 unscaled-fast"}

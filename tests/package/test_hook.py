@@ -3,7 +3,7 @@
 import json
 import os
 
-from debian import VERSIONS, installed
+from harness.debian import VERSIONS, installed
 from harness.libvirt import facts
 
 HOOK = "/etc/libvirt/hooks/qemu.d/50-clockferry"

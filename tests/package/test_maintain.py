@@ -5,8 +5,8 @@ import re
 import subprocess
 import time
 
-from debian import (NAMES, PLAIN, VERSIONS, Debian, installed, packages, run,
-                    scratch, wanted)
+from harness.debian import (NAMES, PLAIN, VERSIONS, Debian, installed,
+                            packages, run, scratch, wanted)
 from harness.libvirt import host
 
 SERVICE = "/usr/lib/systemd/system/clockferry-annotate.service"

@@ -13,8 +13,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from debian import Debian, run
 from harness import places, wait
+from harness.debian import Debian, run
 from harness.monitor import Monitor
 
 RULES = "docs/monitoring/clockferry-rules.yml"

@@ -4,8 +4,9 @@ import os
 import re
 import shutil
 
-from debian import VERSIONS, Debian, build, field, packages, run, scratch
 from harness import places
+from harness.debian import (VERSIONS, Debian, build, field, packages, run,
+                            scratch)
 from harness.tap import once
 
 

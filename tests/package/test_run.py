@@ -4,8 +4,8 @@ import json
 import os
 import re
 
-from debian import VERSIONS, field, installed, packages
 from harness import places
+from harness.debian import VERSIONS, field, installed, packages
 
 
 def test_command():
