@@ -17,6 +17,7 @@ packages_for() {
     clang) echo clang ;;
     analyzers) echo cppcheck ;;
     asan) echo clang libclang-rt-dev llvm ;;
+    repository) echo apt-utils gnupg xz-utils ;;
     chroot) echo debootstrap debian-archive-keyring util-linux ;;
     kernel) echo gcc libc6-dev make bc flex bison libelf-dev ccache patch xz-utils debian-archive-keyring ;;
     esac
@@ -76,6 +77,23 @@ archive_site() {
     # shellcheck disable=SC2016 # for apt to expand
     apt-get indextargets --format '$(LABEL) $(SITE)' 'Created-By: Packages' 'Component: main' |
         awk -v label="$1" '$1 == label { print $2; exit }'
+}
+
+# The name of a Debian's suite.
+debian_suite() {
+    case $1 in
+    12) echo bookworm ;;
+    13) echo trixie ;;
+    *) return 1 ;;
+    esac
+}
+
+# Lines of sources.list for private_apt. $1: deb or deb-src, $2: the suite. sid has no updates besides itself.
+suite_lines() {
+    echo "$1 @KEY@ @SITE@ $2 main"
+    [ "$2" != sid ] || return 0
+    echo "$1 @KEY@ @SITE@ $2-updates main"
+    echo "$1 @KEY@ @SECURITY@ $2-security main"
 }
 
 # A configuration of apt in the cache, which names other suites than the machine's own and leaves that alone.

@@ -16,6 +16,8 @@ from harness.tap import Missing, once
 VERSIONS = ("12", "13")
 RUNTIME = ("clockferry", "clockferry-libvirt", "libclockferry0")
 NAMES = RUNTIME + ("libclockferry-dev",)
+# It is empty, and needs a QEMU of ours, which most tests do without.
+META = "clockferry-host"
 # What a program is built with that isn't the library's to ask for.
 COMPILER = ("gcc", "libc6-dev", "pkg-config")
 PLAIN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
@@ -71,17 +73,18 @@ def base(version, *packages):
     return root
 
 
-def build(tree, name, **more):
+def build(tree, name, *options, **more):
     """{name: file} of the packages of a tree."""
     base("12")
-    folder, why = why_of(os.path.join(tree, "debian/build-packages"),
+    folder, why = why_of(os.path.join(tree, "debian/build-packages"), *options,
                          os.path.join(scratch(), name), **more)
     if why and "can't be built" not in why:
         raise Missing("package", why)
     assert not why, why
-    files = [file for file in os.listdir(folder) if "dbgsym" not in file]
+    files = [file for file in os.listdir(folder)
+             if file.endswith(".deb") and "dbgsym" not in file]
     found = {file.split("_")[0]: os.path.join(folder, file) for file in files}
-    assert sorted(found) == sorted(NAMES), sorted(found)
+    assert sorted(found) == sorted(NAMES + (META,)), sorted(found)
     return found
 
 
@@ -89,6 +92,11 @@ def build(tree, name, **more):
 def packages():
     """{name: file} of this tree's packages."""
     return build(places.TOP, "packages")
+
+
+def repository():
+    """The folder with them as an apt repository."""
+    return os.path.join(os.path.dirname(packages()[META]), "apt")
 
 
 def field(file, name):
@@ -166,6 +174,23 @@ class Debian:
         with open(self.path("/dev/kvm"), "wb"):
             pass
         run("mount", "--bind", "/dev/kvm", self.path("/dev/kvm"), check=True)
+
+    def share(self, folder):
+        """One of the host's folders, under the same path."""
+        os.makedirs(self.path(folder), exist_ok=True)
+        run("mount", "--bind", folder, self.path(folder), check=True)
+
+    def add_repository(self, folder):
+        """As the documents say: one file of it, and apt looks there."""
+        self.share(folder)
+        suite = {"12": "bookworm", "13": "trixie"}[self.version]
+        self.must("cp", "%s/%s.sources" % (folder, suite),
+                  "/etc/apt/sources.list.d/clockferry.sources")
+        self.must("apt-get", "-q", "update")
+
+    def apt(self, *arguments):
+        return self.must("apt-get", "-q", "-y", "-o", "Acquire::Retries=3",
+                         *arguments)
 
     def files(self):
         """{path: what it is} of all that is there, but what dpkg notes."""
