@@ -71,6 +71,21 @@ def test_signed():
     assert done.returncode, done
 
 
+def test_one_suite():
+    """A folder, or a link, named after a suite goes into that suite alone"""
+    folder = tempfile.mkdtemp(dir=scratch())
+    os.mkdir(os.path.join(folder, "there"))
+    shutil.copy(packages()["clockferry"], os.path.join(folder, "there"))
+    os.symlink("there", os.path.join(folder, "trixie"))
+    apt = os.path.join(folder, "apt")
+    made = run(places.top("debian/repository"), apt,
+               os.path.join(folder, "trixie"))
+    assert not made.returncode, made
+    assert os.listdir(apt + "/pool/trixie") == [
+        os.path.basename(packages()["clockferry"])]
+    assert not os.listdir(apt + "/pool/bookworm")
+
+
 def test_usage():
     """What can't be meant is refused in one line, before anything is built"""
     for wrong in (["--sign"], ["--debian", "14"], ["--qemu", "1.0"], ["a", "b"],
