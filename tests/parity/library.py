@@ -40,7 +40,8 @@ def source(case, **channel):
 def destination(case, **channel):
     return start(case.destination, "destination", case.vcpus, case.khz,
                  case.policy, case.require,
-                 "count" if case.blackout == "count" else "freeze", **channel)
+                 "count" if case.blackout in ("count", "file") else "freeze",
+                 **channel)
 
 
 def origin(stream):
@@ -72,6 +73,10 @@ def land(case, stream, there):
 
 def cross(case):
     """One crossing: its outcome, and what the library said."""
+    if case.blackout == "file":
+        stream, log = source(case)
+        return judge(case, stream, log, *finish(
+            destination(case), case.destination, stream))
     near, far = socket.socketpair()
     with near:
         with far:

@@ -9,8 +9,8 @@ from harness import fakehost
 from harness.pvclock import signed64
 
 # How a guest goes from where to where. khz: its tsc-frequency, 0 if nobody
-# promised it one; blackout: count, freeze, limit (that of 0 s, so both clocks
-# stop), or paused by its user.
+# promised it one; blackout: count, file (that counts as well), freeze, limit
+# (that of 0 s, so both clocks stop), or paused by its user.
 Case = namedtuple("Case", "source destination vcpus khz policy require "
                           "blackout")
 

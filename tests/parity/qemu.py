@@ -6,7 +6,7 @@ import outcome
 from harness import fakehost, measure
 from harness.binaries import start
 from harness.check import crashed, sentences
-from harness.migrate import (arrive, explain, go, incoming, pause,
+from harness.migrate import (arrive, explain, go, incoming, load, pause,
                              wait_loaded)
 from harness.table import REASONS, cpu
 
@@ -54,12 +54,25 @@ def landed(case, destination, function, there):
                            here), report
 
 
+def through_file(case, source, options):
+    """The source's host may be another one by the time the file is loaded."""
+    uri = "file:" + source.path("stream")
+    assert go(source, uri)["status"] == "completed"
+    with load(side(case.destination, case), uri, **options) as destination:
+        if not wait_loaded(destination):
+            return refused(destination), destination.stderr()
+        return landed(case, destination, origin(source),
+                      fakehost.log(case.source, source.pid))
+
+
 def cross(case):
     """One crossing: its outcome, and what QEMU said."""
     options = {"vcpus": case.vcpus, "extra": cpu(case.khz)}
     with start(side(case.source, case),
                **dict(options, extra=cpu(case.khz) + TRACE)) as source:
         source.wait_up()
+        if case.blackout == "file":
+            return through_file(case, source, options)
         destination, uri = incoming(side(case.destination, case), **options)
         with destination:
             if case.blackout == "paused":

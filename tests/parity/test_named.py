@@ -76,8 +76,8 @@ def test_blackouts():
     section("blackouts")
 
 
-def more(pairs):
-    agree([Case(*pair, "lax", "plain", "count") for pair in pairs])
+def more(pairs, blackout="count"):
+    agree([Case(*pair, "lax", "plain", blackout) for pair in pairs])
 
 
 def test_unequal():
@@ -111,7 +111,7 @@ def test_kexec():
               for kind, vcpus, keys in (
                   ("after", 2, {}), ("intolerant", 1, {"tolerance_ppm": 0}),
                   ("clone", 1, {"tsc_start": 77}),
-                  ("adrift", 1, {"synchronised": "false"}))])
+                  ("adrift", 1, {"synchronised": "false"}))], "file")
 
 
 def test_busy():
