@@ -42,7 +42,6 @@ static const Key keys[] = {
     { "pending-ns", I64, MEMBER(pending_ns), NULL },
     { "synchronised", BOOLEAN, MEMBER(time.synchronised), NULL },
     { "boot-id", TEXT, MEMBER(id.boot_id), NULL },
-    { "boot-id-us", U32, MEMBER(boot_id_us), NULL },
     { "machine", TEXT, MEMBER(uuid), NULL },
     { "clocksource", TEXT, MEMBER(id.clocksource), NULL },
     { "tsc-control", BOOLEAN, MEMBER(tsc_control), NULL },

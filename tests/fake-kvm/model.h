@@ -54,7 +54,6 @@ typedef enum FakeBrink {
  * @tsc_khz: the TSC's frequency, if the kernel takes it for @khz but it isn't
  * @rate_ppm: by how much the host's TSC is faster than that
  * @pending_ns: so much its kernel has still to add to real time
- * @boot_id_us: so long it takes to read the boot id
  * @tsc_base_ticks: host TSC at true time 0
  * @realtime_base_ns: CLOCK_REALTIME at true time 0
  * @uuid: what its firmware says of which machine it is
@@ -94,7 +93,6 @@ typedef struct FakeHost {
     uint32_t tsc_khz;
     int32_t rate_ppm;
     int64_t pending_ns;
-    uint32_t boot_id_us;
     uint64_t tsc_base_ticks;
     uint64_t realtime_base_ns;
     CfHostTime time;

@@ -282,7 +282,6 @@ static char *replaced_file(const char *path)
         return NULL;
     }
     if (!strcmp(path, "/proc/sys/kernel/random/boot_id")) {
-        g_usleep(shim_host.boot_id_us);
         return g_strdup(shim_host.id.boot_id);
     }
     if (g_str_has_prefix(path, "/sys/class/dmi/id/product_")) {
