@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Recorded migration streams: QEMU describes each at its end, in JSON."""
+import contextlib
 import json
 
 VMDESCRIPTION = 0x06
@@ -34,6 +35,16 @@ def is_whole(data):
 
 def describe(data):
     return json.loads(data[description_start(data) + 5:])
+
+
+@contextlib.contextmanager
+def edited(path):
+    """The stream in that file, as bytes to be changed there."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    yield data
+    with open(path, "wb") as file:
+        file.write(data)
 
 
 def names(description):

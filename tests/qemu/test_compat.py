@@ -68,12 +68,13 @@ def test_to_stock():
         crosses(patched_off(), stock(), machine)
 
 
-def refused(source_side, destination_side, machine, words):
-    extra = ["-machine", machine]
-    with start(source_side, extra=extra) as source:
+def refused(source_side, destination_side, machine, words, other=None):
+    """other: the destination's machine, if it isn't the same."""
+    with start(source_side, extra=["-machine", machine]) as source:
         source.wait_up()
         untouched = Untouched(source)
-        destination, uri = incoming(destination_side, extra=extra)
+        destination, uri = incoming(destination_side,
+                                    extra=["-machine", other or machine])
         with destination:
             set_capabilities(source, "return-path")
             info = go(source, uri)

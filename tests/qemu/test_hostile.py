@@ -219,16 +219,13 @@ def test_out_of_range():
         guest.wait_up()
         path = guest.path("stream")
         assert go(guest, "file:" + path)["status"] == "completed"
-        with open(path, "rb") as file:
-            data = bytearray(file.read())
-        start_at, = [at for name, at, _ in stream.fields(data)
-                     if name[-2:] == ("kvmclock/guest_clock", "carried")]
-        now, = struct.unpack_from(">Q", data, start_at + CLOCK_NS_AT)
-        for at in start_at + CLOCK_NS_AT, start_at + SYSTEM_NS_AT:
-            value, = struct.unpack_from(">Q", data, at)
-            struct.pack_into(">Q", data, at, LAST_NS - now + value)
-        with open(path, "wb") as file:
-            file.write(data)
+        with stream.edited(path) as data:
+            start_at, = [at for name, at, _ in stream.fields(data)
+                         if name[-2:] == ("kvmclock/guest_clock", "carried")]
+            now, = struct.unpack_from(">Q", data, start_at + CLOCK_NS_AT)
+            for at in start_at + CLOCK_NS_AT, start_at + SYSTEM_NS_AT:
+                value, = struct.unpack_from(">Q", data, at)
+                struct.pack_into(">Q", data, at, LAST_NS - now + value)
         with load(side, "file:" + path) as there:
             assert wait_loaded(there), there.stderr()
             arrive(there)

@@ -5,7 +5,7 @@ import time
 
 from hosttime import REAL_NS, stepped_ns
 
-from harness import fakehost, measure
+from harness import fakehost, measure, stream
 from harness.binaries import start
 from harness.check import crashed
 from harness.migrate import (arrive, arrive_late, go, incoming, load,
@@ -132,15 +132,12 @@ def test_absurd():
         source.wait_up()
         path = source.path("stream")
         assert go(source, "file:" + path)["status"] == "completed"
-        with open(path, "rb") as file:
-            stream = bytearray(file.read())
-        at = stream.index(RATE) + len(RATE) + VERSION_BYTES
         for rate in (10 ** 12, 1), (-2 ** 63, 1), (0, -1), (0, 10 ** 12):
-            for index, number in enumerate(rate):
-                stream[at + 8 * index:at + 8 * (index + 1)] = \
-                    number.to_bytes(8, "big", signed=True)
-            with open(path, "wb") as file:
-                file.write(stream)
+            with stream.edited(path) as data:
+                at = data.index(RATE) + len(RATE) + VERSION_BYTES
+                for index, number in enumerate(rate):
+                    data[at + 8 * index:at + 8 * (index + 1)] = \
+                        number.to_bytes(8, "big", signed=True)
             with load(fakehost.side("newest-amd"), "file:" + path) as loaded:
                 assert wait_loaded(loaded), loaded.stderr()
                 assert "no TSC's rate is so far" in loaded.stderr(), \

@@ -29,13 +29,11 @@ def saved(host="newest", extra=(), state=None):
         assert go(guest, "file:" + path)["status"] == "completed", \
             guest.stderr()
     if state is not None:
-        with open(path, "rb") as file:
-            data = bytearray(file.read())
-        (at, size), = [(at, size) for path_, at, size in stream.fields(data)
-                       if path_[-1].endswith("mp_state")]
-        data[at:at + size] = state.to_bytes(size, "big")
-        with open(path, "wb") as file:
-            file.write(data)
+        with stream.edited(path) as data:
+            (at, size), = [(at, size) for path_, at, size
+                           in stream.fields(data)
+                           if path_[-1].endswith("mp_state")]
+            data[at:at + size] = state.to_bytes(size, "big")
     return "file:" + path
 
 

@@ -14,8 +14,8 @@ from harness.migrate import (arrive, go, incoming, load, wait_loaded,
                              wait_running)
 from harness.tap import note
 from snapshot import add_disk, monitor
-from told import (DEVICE, GOOD_NS, REFRESH_S, WRONG_NS, host, judged, moved,
-                  started)
+from told import (DEVICE, GOOD_NS, WRONG_NS, host, judged, moved, started,
+                  wait_page)
 
 PLAIN = ["-device", "vmclock"]
 SAME_TSC_S = 1.5    # KVM takes what is written to it earlier for the same TSC
@@ -162,21 +162,10 @@ def test_while_it_runs():
         first = guest.vmclock_page()
         assert first.status == vmclock.FREERUNNING
         host("late", "newest", synchronised="true")
-        deadline = time.monotonic() + 3 * REFRESH_S
-        while guest.vmclock_page() == first:
-            assert time.monotonic() < deadline, first
-            time.sleep(0.2)
+        wait_page(guest, lambda page: page != first, "it isn't told")
         page = judged("late", guest, there)
         assert page.status == vmclock.SYNCHRONIZED
         assert page.marker == first.marker
-
-
-def wait_page(guest, holds, what):
-    deadline = time.monotonic() + 3 * REFRESH_S
-    while not holds(guest.vmclock_page()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-    return guest.vmclock_page()
 
 
 def test_reset():
@@ -269,13 +258,10 @@ def test_impossible():
         guest.wait_up()
         path = guest.path("stream")
         assert go(guest, "file:" + path)["status"] == "completed"
-        with open(path, "rb") as file:
-            data = bytearray(file.read())
-        at, = [at for name, at, _ in stream.fields(data)
-               if name[-1] == "carried.utc.ns"]
-        data[at] = 0x80
-        with open(path, "wb") as file:
-            file.write(data)
+        with stream.edited(path) as data:
+            at, = [at for name, at, _ in stream.fields(data)
+                   if name[-1] == "carried.utc.ns"]
+            data[at] = 0x80
         with load(fakehost.side(there), "file:" + path, extra=DEVICE) as copy:
             assert wait_loaded(copy), copy.stderr()
             arrive(copy)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests that are told the time by QEMU's vmclock device, on fake hosts, and
 how far from true that is."""
+import time
+
 from hosttime import REAL_NS
 
 from harness import fakehost
@@ -53,6 +55,15 @@ def moved(source, there, here, extra=()):
         assert page.marker != there_page.marker
         assert page.generation == there_page.generation
         return page
+
+
+def wait_page(guest, holds, what):
+    """The first of its pages for which holds() is true."""
+    deadline = time.monotonic() + 3 * REFRESH_S
+    while not holds(guest.vmclock_page()):
+        assert time.monotonic() < deadline, (what, guest.vmclock_page())
+        time.sleep(0.05)
+    return guest.vmclock_page()
 
 
 def started(name):
