@@ -13,13 +13,10 @@ import testdriver
 from harness import migrate
 from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
                              program)
-from harness.monitor import Monitor, Qemu
+from harness.monitor import Monitor, Qemu, clocks
 from harness.schemas import assert_fits
 from harness.wait import LIMIT_S
 
-INFO = {"enabled": True, "policy": "auto", "require": "plain",
-        "blackout": "count", "blackout-limit": 600, "host-tsc-khz": 2500000,
-        "guest-tsc-khz": 2000000}
 RESTORE = {"rung": "closed-loop", "tries": 2, "residual-ns": -1,
            "bound-ns": 3, "tsc": "copied", "rate-error-ppt": 0,
            "skew-ticks": 0, "time-bound-ns": 1204001,
@@ -36,19 +33,11 @@ def facts(text):
     return found
 
 
-def answers(restore=None, **changes):
-    info = dict(INFO, **changes)
-    if restore:
-        info["restore"] = restore
-    return {"query-kvm-clock": info, "query-name": {"name": "vm-7"},
-            "query-status": {"status": "running"}}
-
-
 def test_prometheus():
     """The same figures for Prometheus, each with the guest's name"""
     restore = dict(RESTORE)
     del restore["skew-ticks"]
-    with Monitor(answers(restore)) as path:
+    with Monitor(clocks(restore)) as path:
         text = output("state", "--qmp", path, "-f", "prometheus")
     told = dict(re.findall(r'^clockferry_guest_(\w+)\{guest="vm-7"(?:,from='
                            r'"channel")?\} (\S+)$', text, re.M))
@@ -59,7 +48,7 @@ def test_prometheus():
         "rate_error_ratio": 0, "time_bound_seconds": 0.001204001,
         "round_trip_seconds": 9.137e-05, "clocks_wrong_seconds": 0.003,
         "elapsed_seconds": 0.00184322}, told
-    with Monitor(answers(**{"not-carried": LOST})) as path:
+    with Monitor(clocks(**{"not-carried": LOST})) as path:
         text = output("state", "--qmp", path, "-f", "prometheus",
                       status=[INEXACT])
     assert 'clockferry_guest_lost{guest="vm-7"} 1\n' in text, text
@@ -111,18 +100,18 @@ def test_arrived():
 
 def test_days():
     """Days are days, not so many ms"""
-    with Monitor(answers({**RESTORE, "elapsed-ns": 3 * 86400 * 10 ** 9,
-                          "same-host": False})) as path:
+    with Monitor(clocks({**RESTORE, "elapsed-ns": 3 * 86400 * 10 ** 9,
+                         "same-host": False})) as path:
         said = facts(output("state", "--qmp", path))
     assert said["Blackout"] == "3 days", said
 
 
 def test_kexec():
     """The same host after a kexec: by how much kvmclock's rate changed"""
-    clocks = answers({**RESTORE, "kexec-ppt": -1200000})
-    with Monitor(clocks) as path:
+    answers = clocks({**RESTORE, "kexec-ppt": -1200000})
+    with Monitor(answers) as path:
         said = facts(output("state", "--qmp", path))
-    with Monitor(clocks) as path:
+    with Monitor(answers) as path:
         told = json.loads(output("state", "--qmp", path, "--json"))
     assert said["Same host"].startswith("yes, after a kexec") and \
         "1.2 ppm" in said["Same host"], said
@@ -147,8 +136,8 @@ def test_check_takes_it():
 
 def test_schema():
     """The JSON fits its schema"""
-    for told in answers(), answers(RESTORE), answers(enabled=False), \
-            answers(**{"not-carried": LOST}):
+    for told in clocks(), clocks(RESTORE), clocks(enabled=False), \
+            clocks(**{"not-carried": LOST}):
         with Monitor(told) as path:
             assert_fits("guest", json.loads(
                 output("state", "--qmp", path, "--json")))
@@ -180,14 +169,14 @@ def test_status():
         restore = {name: value for name, value in {**RESTORE,
                                                    **changes}.items()
                    if value is not None}
-        with Monitor(answers(restore)) as path:
+        with Monitor(clocks(restore)) as path:
             output("state", "--qmp", path, status=[status])
 
 
 def test_required():
     """And if QEMU did worse than the guest requires"""
     for status, require in (INEXACT, "exact"), (FINE, "closed-loop"):
-        with Monitor(answers(RESTORE, require=require)) as path:
+        with Monitor(clocks(RESTORE, require=require)) as path:
             output("state", "--qmp", path, status=[status])
 
 
@@ -195,14 +184,14 @@ def test_not_carried():
     """Clocks that weren't carried: why, until they are again"""
     told = {"not-carried": LOST}
     for restore, last in (None, "none"), (RESTORE, "closed-loop, 2 tries"):
-        with Monitor(answers(restore, **told)) as path:
+        with Monitor(clocks(restore, **told)) as path:
             said = facts(output("state", "--qmp", path, status=[INEXACT]))
-        with Monitor(answers(restore, **told)) as path:
+        with Monitor(clocks(restore, **told)) as path:
             member = json.loads(output("state", "--qmp", path, "--json",
                                        status=[INEXACT]))["not_carried"]
         assert said["Not carried"] == member == LOST, said
         assert said["Last restore"].startswith(last), said
-    with Monitor(answers(RESTORE)) as path:
+    with Monitor(clocks(RESTORE)) as path:
         said = facts(output("state", "--qmp", path, status=[FINE]))
     assert "Not carried" not in said, said
 
@@ -220,7 +209,7 @@ def test_unknown():
 
 def test_scaled():
     """A scaled guest: the ratio is derived, for check"""
-    with Monitor(answers()) as path:
+    with Monitor(clocks()) as path:
         told = json.loads(output("state", "--qmp", path, "--json"))
     if "ratio" in told:         # else this processor's vendor isn't known
         bits = told["frac_bits"]
@@ -229,12 +218,12 @@ def test_scaled():
 
 def test_invtsc():
     """A guest with invtsc was promised its frequency"""
-    told = {**answers(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
+    told = {**clocks(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
             "qom-get": True}
     with Monitor(told) as path:
         assert json.loads(output("state", "--qmp", path,
                                  "--json"))["promised"] is True
-    with Monitor(answers()) as path:
+    with Monitor(clocks()) as path:
         assert json.loads(output("state", "--qmp", path,
                                  "--json"))["promised"] is False
 
@@ -307,7 +296,7 @@ def test_early_events():
               {"event": "KVM_CLOCK_NOT_CARRIED", "data": {"reason": LOST}},
               {"event": "KVM_CLOCK_NOT_CARRIED", "data": 1},
               {"event": "STOP"}]
-    told = {**answers(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
+    told = {**clocks(), "query-cpus-fast": [{"qom-path": "/machine/cpu"}],
             "qom-get": False}
     with Monitor(told, events=events) as path, Watch(path) as watch:
         watch.until(r"^(1970-01-01|1969-12-31) \d\d:\d\d:01 "

@@ -10,6 +10,21 @@ from harness import binaries, places
 GREETING = {"QMP": {"version": {}, "capabilities": []}}
 
 
+# What a QEMU with the series says of a guest's clocks.
+CLOCKS = {"enabled": True, "policy": "auto", "require": "plain",
+          "blackout": "count", "blackout-limit": 600, "host-tsc-khz": 2500000,
+          "guest-tsc-khz": 2000000}
+
+
+def clocks(restore=None, name="vm-7", **changes):
+    """A Monitor's answers about a running guest and its last restore."""
+    info = dict(CLOCKS, **changes)
+    if restore:
+        info["restore"] = restore
+    return {"query-kvm-clock": info, "query-name": {"name": name},
+            "query-status": {"status": "running"}}
+
+
 class Monitor:
     """A socket that greets and then answers each command as it is told.
 

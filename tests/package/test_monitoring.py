@@ -2,7 +2,6 @@
 """docs/monitoring in Debian's own Prometheus, over what the command writes."""
 import http.server
 import json
-import os
 import re
 import shutil
 import socket
@@ -15,7 +14,7 @@ import urllib.request
 
 from harness import places, wait
 from harness.debian import Debian, run
-from harness.monitor import Monitor
+from harness.monitor import Monitor, clocks
 
 RULES = "docs/monitoring/clockferry-rules.yml"
 DASHBOARD = "docs/monitoring/clockferry-dashboard.json"
@@ -27,15 +26,15 @@ scrape_configs:
   - job_name: node
     static_configs: [{targets: [%s]}]
 """
-GOOD = {"restore": {
+GOOD = {
     "rung": "closed-loop", "tries": 2, "residual-ns": -1, "bound-ns": 3,
     "tsc": "copied", "rate-error-ppt": 0, "skew-ticks": 0,
     "time-bound-ns": 20400, "elapsed-from": "channel", "round-trip-ns": 91370,
     "same-host": False, "frozen": False, "elapsed-ns": 1843220,
-    "duration-ns": 12804}}
-POOR = {"restore": dict(GOOD["restore"], **{
-    "rung": "realtime", "bound-ns": 4000, "rate-error-ppt": 2 * 10 ** 8,
-    "time-bound-ns": 9 * 10 ** 6, "clocks-wrong-ns": 3 * 10 ** 6})}
+    "duration-ns": 12804}
+POOR = {**GOOD, "rung": "realtime", "bound-ns": 4000,
+        "rate-error-ppt": 2 * 10 ** 8, "time-bound-ns": 9 * 10 ** 6,
+        "clocks-wrong-ns": 3 * 10 ** 6}
 LOST = {"not-carried": "kvmclock: KVM_GET_CLOCK failed"}
 # What one host is, and what alerts because of it and of another.
 BAD_HOST = {"host_khz": 3000000, "scaling": "none", "synchronised": False,
@@ -49,9 +48,9 @@ PENDING = {"HostTimeIsOff"}
 OTHERS = {"HostCantBeProbed", "HostIsntProbed", "RungGotWorse"}
 
 
-def command(*arguments, status=(0, 4)):
-    done = run(places.build("src/cli/clockferry"), *arguments)
-    assert done.returncode in status, done
+def command(*arguments, **settings):
+    done = run(places.build("src/cli/clockferry"), *arguments, **settings)
+    assert done.returncode in (0, 4), done
     return done.stdout
 
 
@@ -60,26 +59,15 @@ def host(**changes):
     with open(places.top(HOST), encoding="utf-8") as stream:
         facts = {**json.load(stream), "tolerance_ppm": 0, "leap": "none",
                  "max_error_ns": "500000", **changes}
-    path = os.path.join(os.environ["CLOCKFERRY_CACHE"], "tmp",
-                        "monitoring.%d" % os.getpid())
-    with open(path, "w", encoding="utf-8") as stream:
-        json.dump(facts, stream)
-    try:
-        text = command("probe", "-f", "prometheus", "--from", path)
-    finally:
-        os.unlink(path)
+    text = command("probe", "-f", "prometheus", "--from", "-",
+                   input=json.dumps(facts))
     return re.sub(r"(?<=\nclockferry_probe_time_seconds ).*", str(time.time()),
                   text)
 
 
-def guest(name, **restore):
+def guest(name, restore=None, **changes):
     """A guest's figures, from a monitor that says this."""
-    info = {"enabled": True, "policy": "auto", "require": "plain",
-            "blackout": "count", "blackout-limit": 600,
-            "host-tsc-khz": 2600000, "guest-tsc-khz": 2600000, **restore}
-    answers = {"query-kvm-clock": info, "query-name": {"name": name},
-               "query-status": {"status": "running"}}
-    with Monitor(answers) as path:
+    with Monitor(clocks(restore, name, **changes)) as path:
         return command("state", "--qmp", path, "-f", "prometheus")
 
 
@@ -172,8 +160,8 @@ def test_rules():
 def test_alerts():
     """A good host and guest alert nobody; bad ones do, each by its rule; and
     every panel of the dashboard finds its figures"""
-    good = exporter(host() + guest("vm-1", **GOOD))
-    bad = exporter(host(**BAD_HOST) + guest("vm-2", **POOR))
+    good = exporter(host() + guest("vm-1", GOOD))
+    bad = exporter(host(**BAD_HOST) + guest("vm-2", POOR))
     lost = exporter(host(tolerance_ppm=250) + guest("vm-3", **LOST))
     with Debian("12", "prometheus") as debian:
         with Prometheus(debian, good) as prometheus:

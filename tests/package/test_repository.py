@@ -9,10 +9,6 @@ from harness.debian import (META, RUNTIME, VERSIONS, Debian, packages,
                             repository, run, scratch, wanted)
 
 
-def version_of(debian, name):
-    return debian.must("dpkg-query", "--show", "--showformat=${Version}", name)
-
-
 def test_apt():
     """apt installs helper and hook from it, once it has its one file"""
     for version in VERSIONS:
