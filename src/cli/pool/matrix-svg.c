@@ -28,7 +28,7 @@
     "<style>.b{fill:#fff}.g{stroke:#fff}text{fill:#222}.l{fill:#666}" \
     ".d{fill:#222}.w{fill:#fff}.n{fill:#7f95b5}" \
     "@media(prefers-color-scheme:dark){.b{fill:#1b1b1b}.g{stroke:#1b1b1b}" \
-    "text{fill:#eee}.l{fill:#aaa}.d{fill:#222}.w{fill:#fff}}</style>\n"
+    "text{fill:#eee}.l{fill:#aaa}}</style>\n"
 
 /* Distinct, and of different lightness for people who don't see all colours. */
 static const char *const colours[] = {
@@ -46,8 +46,10 @@ typedef struct Plan {
     bool named;     /* there is room for names */
     guint cells;    /* how many squares in a row */
     guint size;     /* of a square */
-    guint left;     /* where they begin */
-    guint top;      /* where they begin */
+    guint left;     /* where they begin, */
+    guint top;
+    guint right;    /* and end */
+    guint bottom;
 } Plan;
 
 static Plan plan_of(const Pool *pool)
@@ -55,8 +57,7 @@ static Plan plan_of(const Pool *pool)
     const guint kinds = pool->kinds->len;
     const guint cells = MIN(kinds, MAX_CELLS);
     const bool named = kinds <= MAX_NAMED;
-
-    return (Plan) {
+    Plan plan = {
         .kinds = kinds,
         .named = named,
         .cells = cells,
@@ -64,6 +65,10 @@ static Plan plan_of(const Pool *pool)
         .left = named ? NAME_WIDTH : 2 * MARGIN + 10,
         .top = named ? NAME_HEIGHT : 2 * MARGIN + 10,
     };
+
+    plan.right = plan.left + cells * plan.size;
+    plan.bottom = plan.top + cells * plan.size;
+    return plan;
 }
 
 /* The kinds that a square stands for: from @first up to, not with, @end. */
@@ -206,7 +211,7 @@ static void add_size(GString *out, const Pool *pool, const Plan *plan,
                      guint kind, guint largest)
 {
     const guint n = pool_kind(pool, kind)->members->len;
-    const guint x = plan->left + plan->cells * plan->size + MARGIN;
+    const guint x = plan->right + MARGIN;
     const guint y = plan->top + kind * plan->size;
 
     g_string_append_printf(
@@ -230,7 +235,7 @@ static void add_spoilers(GString *out, const Pool *pool, const Plan *plan)
         g_string_append_printf(
             out, "<text x=\"%u\" y=\"%u\" class=\"l\" font-size=\"11\">"
             "<title>%s</title>%s</text>\n",
-            plan->left + plan->cells * plan->size + BAR_WIDTH + 60,
+            plan->right + BAR_WIDTH + 60,
             plan->top + spoiler->kind * plan->size + 19, all, text);
     }
 }
@@ -253,7 +258,7 @@ static void add_axes(GString *out, const Plan *plan)
         "\xe2\x86\x93</text>\n"
         "<text x=\"%u\" y=\"%u\" class=\"l\">hosts</text>\n",
         plan->left - 70, plan->top - 60, MARGIN, plan->top - 8,
-        plan->left + plan->cells * plan->size + MARGIN, plan->top - 8);
+        plan->right + MARGIN, plan->top - 8);
 }
 
 static void add_names(GString *out, const Pool *pool, const Plan *plan)
@@ -300,20 +305,19 @@ static void add_signs(GString *out, const Pool *pool, const Plan *plan)
 /* Lines between the squares. */
 static void add_grid(GString *out, const Plan *plan)
 {
-    const guint side = plan->cells * plan->size;
     guint i;
 
     for (i = 0; i <= plan->cells; i++) {
         g_string_append_printf(
-            out, "<path d=\"M%u %uv%uM%u %uh%u\" class=\"g\"/>\n",
-            plan->left + i * plan->size, plan->top, side, plan->left,
-            plan->top + i * plan->size, side);
+            out, "<path d=\"M%u %uV%uM%u %uH%u\" class=\"g\"/>\n",
+            plan->left + i * plan->size, plan->top, plan->bottom, plan->left,
+            plan->top + i * plan->size, plan->right);
     }
 }
 
 static void add_legend(GString *out, const Plan *plan)
 {
-    const guint y = plan->top + plan->cells * plan->size + 14;
+    const guint y = plan->bottom + 14;
     guint i;
 
     for (i = 0; i < G_N_ELEMENTS(colours); i++) {
@@ -328,9 +332,7 @@ static void add_legend(GString *out, const Plan *plan)
 
 static guint width_of(const Plan *plan)
 {
-    const guint squares = plan->left + plan->cells * plan->size + MARGIN;
-
-    return MAX(squares + (plan->named ? SIDE_WIDTH : 0), 540);
+    return MAX(plan->right + MARGIN + (plan->named ? SIDE_WIDTH : 0), 540);
 }
 
 char *matrix_to_svg(const Pool *pool)
@@ -346,7 +348,7 @@ char *matrix_to_svg(const Pool *pool)
         "<desc>A row for the host that a guest is on, a column for the host "
         "that it goes to.</desc>\n" STYLE
         "<rect width=\"100%%\" height=\"100%%\" class=\"b\"/>\n",
-        width_of(&plan), plan.top + plan.cells * plan.size + LEGEND_HEIGHT);
+        width_of(&plan), plan.bottom + LEGEND_HEIGHT);
     for (row = 0; row < plan.cells; row++) {
         add_row(out, pool, &plan, row);
     }
