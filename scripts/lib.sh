@@ -25,6 +25,10 @@ usage_error() {
     exit 2
 }
 
+need_root() {
+    [ "$(id -u)" -eq 0 ] || die "only root can make packages: they are built in a root folder of their own"
+}
+
 have() {
     command -v "$1" >/dev/null 2>&1
 }
