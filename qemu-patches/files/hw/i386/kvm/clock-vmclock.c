@@ -149,10 +149,33 @@ static bool kvmclock_may_ask(const KVMVmclock *k)
            kvmclock_this_host()->offset != CF_OFFSET_REWINDS;
 }
 
+/* Before vCPUs run they needn't be woken up. */
+static void kvmclock_on_cpu(CPUState *cpu, run_on_cpu_func function,
+                            run_on_cpu_data data)
+{
+    if (cpu->stopped) {
+        function(cpu, data);
+    } else {
+        run_on_cpu(cpu, function, data);
+    }
+}
+
 /* The boot vCPU's.  A kernel gives a TSC up at any time. */
 static void kvmclock_ask_boot(CPUState *cpu, run_on_cpu_data ret_tsc)
 {
     kvmclock_look_again(cpu->kvm_fd, ret_tsc.host_ptr);
+}
+
+/* Not known if it may not be asked. */
+static struct cf_tsc kvmclock_boot_tsc(const KVMVmclock *k)
+{
+    struct cf_tsc tsc = { 0 };
+
+    if (kvmclock_may_ask(k)) {
+        kvmclock_on_cpu(first_cpu, kvmclock_ask_boot,
+                        RUN_ON_CPU_HOST_PTR(&tsc));
+    }
+    return tsc;
 }
 
 /* Where offsets are ignored all vCPUs have the host's TSC, whatever is told. */
@@ -208,17 +231,6 @@ static void kvmclock_ask_others_later(KVMVmclock *k)
             async_run_on_cpu(cpu, kvmclock_note_spread_later,
                              RUN_ON_CPU_HOST_PTR(k));
         }
-    }
-}
-
-/* Before vCPUs run they needn't be woken up. */
-static void kvmclock_on_cpu(CPUState *cpu, run_on_cpu_func function,
-                            run_on_cpu_data data)
-{
-    if (cpu->stopped) {
-        function(cpu, data);
-    } else {
-        run_on_cpu(cpu, function, data);
     }
 }
 
@@ -288,12 +300,8 @@ static void kvmclock_tell(KVMVmclock *k, bool disrupted)
 /* At a turn of its life. */
 static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
 {
-    struct cf_tsc tsc = { 0 };
+    const struct cf_tsc tsc = kvmclock_boot_tsc(k);
 
-    if (kvmclock_may_ask(k)) {
-        kvmclock_on_cpu(first_cpu, kvmclock_ask_boot,
-                        RUN_ON_CPU_HOST_PTR(&tsc));
-    }
     k->seen_ticks = k->spread_ticks;
     disrupted |= kvmclock_tsc_was_set(k, &tsc);
     k->tsc = tsc;
@@ -309,17 +317,15 @@ static void kvmclock_tell_guest(KVMVmclock *k, bool disrupted)
 static void kvmclock_tell_again(void *opaque)
 {
     KVMVmclock *k = opaque;
-    struct cf_tsc tsc = { 0 };
     bool disrupted, anew;
+    struct cf_tsc tsc;
 
     if (migration_in_incoming_postcopy()) {
         timer_mod(k->timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
                             NANOSECONDS_PER_SECOND);
         return;
     }
-    if (kvmclock_may_ask(k)) {
-        run_on_cpu(first_cpu, kvmclock_ask_boot, RUN_ON_CPU_HOST_PTR(&tsc));
-    }
+    tsc = kvmclock_boot_tsc(k);
     disrupted = kvmclock_tsc_was_set(k, &tsc);
     anew = !k->tsc.known;
     k->tsc = tsc;
@@ -351,7 +357,6 @@ static void kvmclock_guest_stopped(KVMVmclock *k, KVMClockCarried *carried)
 static void kvmclock_guest_restored(KVMVmclock *k)
 {
     const KVMClockReport *report = &k->carrier->report;
-
     const bool here = k->carrier->carried_from == CARRIED_CAPTURED;
     const bool ran_on = kvmclock_tsc_ran_on(k);
 
