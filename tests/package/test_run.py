@@ -69,10 +69,14 @@ def test_pages():
     pages = {os.path.basename(file)[:-3] for file in files
              if "/man/" in file and file.endswith(".gz")}
     assert pages == sources, pages ^ sources
+    there = "/usr/share/doc/clockferry/"
     for document in "operating.rst", "design.rst":
         assert [file for file in files if
-                file.startswith("/usr/share/doc/clockferry/" + document)], (
-            document, files)
+                file.startswith(there + document)], (document, files)
+    # Programs read these, so they aren't compressed.
+    for document in "monitoring/clockferry-rules.yml", \
+            "monitoring/clockferry-dashboard.json":
+        assert there + document in files, (document, files)
     assert not shell.returncode, shell
     assert "/usr/share/zsh/vendor-completions/_clockferry" in files, files
 
