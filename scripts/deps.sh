@@ -6,7 +6,7 @@ packages_for() {
     case $1 in
     helper)
         echo gcc g++ clang libc6-dev ninja-build pkg-config libglib2.0-dev libjson-c-dev libxml2-dev libvirt-dev \
-            python3 python3-jsonschema python3-docutils binutils strace systemd zsh
+            python3 python3-grpcio python3-jsonschema python3-docutils python3-yaml binutils strace systemd zsh
         ;;
     source) echo git dpkg-dev xz-utils perl debian-archive-keyring ;;
     meson) echo meson ;;

@@ -75,7 +75,8 @@ def test_pages():
                 file.startswith(there + document)], (document, files)
     # Programs read these, so they aren't compressed.
     for document in "monitoring/clockferry-rules.yml", \
-            "monitoring/clockferry-dashboard.json":
+            "monitoring/clockferry-dashboard.json", "kubevirt-plugin.yaml", \
+            "examples/kubevirt-node-hook":
         assert there + document in files, (document, files)
     assert not shell.returncode, shell
     assert "/usr/share/zsh/vendor-completions/_clockferry" in files, files
