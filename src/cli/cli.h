@@ -43,7 +43,7 @@ typedef struct CliOptions {
     int rounds;             /* selftest: how often */
     int vcpus;              /* selftest: how many */
     gboolean pairs;         /* matrix: list every pair */
-    gboolean svg;           /* matrix: a picture */
+    gboolean svg;           /* arrivals, matrix: a picture */
     gboolean html;          /* matrix: a page */
     char *socket;           /* state: of QEMU's monitor, or NULL */
     gboolean watch;         /* state: stay */
@@ -126,6 +126,7 @@ int cli_fail(const GError *error);
 int cli_usage(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 int cli_annotate(int argc, char **argv);
+int cli_arrivals(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_disable(int argc, char **argv);
 int cli_diff(int argc, char **argv);

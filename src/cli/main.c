@@ -24,6 +24,8 @@ static const Command commands[] = {
     { "selftest", cli_selftest,
       "carry the clocks of a test guest between two VMs and measure" },
     { "state", cli_state, "a running guest's clocks and its last restore" },
+    { "arrivals", cli_arrivals,
+      "how a guest's clocks arrived each time that it was moved" },
     { "diff", cli_diff,
       "what happened to a guest's clocks between two captures" },
 #ifdef CF_LIBVIRT

@@ -186,6 +186,15 @@ void screen_finding(Screen *screen, Level level, const char *text,
     }
 }
 
+/* GDateTime ends with the year 9999. */
+char *screen_time(gint64 seconds)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(
+        CLAMP(seconds, 0, G_GINT64_CONSTANT(253370764800)));
+
+    return g_date_time_format(time, "%Y-%m-%d %H:%M:%S");
+}
+
 Progress progress_begin(const char *what)
 {
     return (Progress) { what, g_get_monotonic_time(), FALSE };

@@ -64,6 +64,10 @@ void screen_pad(Screen *screen, const char *text, guint width);
  * some none. */
 guint screen_width(const char *text);
 
+/* A time of the clock here, from seconds since 1970: "2026-11-28 10:02:11"; to
+ * be freed with g_free(). */
+char *screen_time(gint64 seconds);
+
 /* Whatever takes less time than this is over before anybody wonders. */
 #define PROGRESS_US (G_USEC_PER_SEC / 2)
 

@@ -161,14 +161,15 @@ static bool get_member(CfJsonReader *reader, const CfJson *object,
         return true;
     case CF_MEMBER_U64:
         return cf_json_get_u64(reader, object, name, value);
+    case CF_MEMBER_S64:
+        return cf_json_get_s64(reader, object, name, value);
     case CF_MEMBER_OBJECT:
         return cf_json_get_object(reader, object, name, &inner) &&
                cf_members_get(reader, inner, name, member->members, value);
     case CF_MEMBER_INLINE:
         return cf_members_get(reader, object, what, member->members, value);
-    default:
-        return false;
     }
+    return false;
 }
 
 bool cf_members_get(CfJsonReader *reader, const CfJson *object,

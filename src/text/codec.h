@@ -15,7 +15,7 @@ typedef enum CfMemberKind {
     /* a number; int64_t or uint32_t, or int32_t if it may be negative */
     CF_MEMBER_INT,
     CF_MEMBER_U64,     /* a number in a string; uint64_t */
-    CF_MEMBER_S64,     /* a number in a string; int64_t; only written */
+    CF_MEMBER_S64,     /* a number in a string; int64_t */
     CF_MEMBER_OBJECT,  /* an object; a structure */
     CF_MEMBER_INLINE,  /* members of the same object; a structure */
 } CfMemberKind;

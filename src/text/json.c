@@ -86,13 +86,22 @@ void cf_json_add_bool(CfJson *object, const char *name, bool value)
     cf_json_add(object, name, json_object_new_boolean(value));
 }
 
-char *cf_json_print(CfJson *json)
+static char *print(CfJson *json, int flags)
 {
     const char *text = json_object_to_json_string_ext(
-        json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-              JSON_C_TO_STRING_NOSLASHESCAPE);
+        json, flags | JSON_C_TO_STRING_NOSLASHESCAPE);
 
     return g_strconcat(text, "\n", NULL);
+}
+
+char *cf_json_print(CfJson *json)
+{
+    return print(json, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED);
+}
+
+char *cf_json_print_line(CfJson *json)
+{
+    return print(json, JSON_C_TO_STRING_PLAIN);
 }
 
 bool cf_json_fail(CfJsonReader *reader, const char *format, ...)
@@ -282,6 +291,19 @@ static bool get_string(CfJsonReader *reader, const CfJson *object,
     return true;
 }
 
+/* One way to write each number: no leading zeros, no plus, no -0. */
+static bool is_plain(const char *digits, bool negative)
+{
+    return g_ascii_isdigit(digits[0]) &&
+           (digits[0] != '0' || (!digits[1] && !negative));
+}
+
+static bool fail_number(CfJsonReader *reader, const char *name)
+{
+    return cf_json_fail(reader, "%s must be a decimal number of 64 bits in a "
+                        "string", name);
+}
+
 bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint64_t *ret_value)
 {
@@ -291,11 +313,27 @@ bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
     if (!get_string(reader, object, name, &text)) {
         return false;
     }
-    /* One way to write each number: no leading zeros. */
-    if ((text[0] == '0' && text[1]) ||
+    if (!is_plain(text, false) ||
         !g_ascii_string_to_unsigned(text, 10, 0, UINT64_MAX, &value, NULL)) {
-        return cf_json_fail(reader, "%s must be a decimal number of 64 bits "
-                            "in a string", name);
+        return fail_number(reader, name);
+    }
+    *ret_value = value;
+    return true;
+}
+
+bool cf_json_get_s64(CfJsonReader *reader, const CfJson *object,
+                     const char *name, int64_t *ret_value)
+{
+    const char *text = NULL;
+    gint64 value;
+
+    if (!get_string(reader, object, name, &text)) {
+        return false;
+    }
+    if (!is_plain(text + (*text == '-'), *text == '-') ||
+        !g_ascii_string_to_signed(text, 10, INT64_MIN, INT64_MAX, &value,
+                                  NULL)) {
+        return fail_number(reader, name);
     }
     *ret_value = value;
     return true;

@@ -45,6 +45,9 @@ void cf_json_add_bool(CfJson *object, const char *name, bool value);
 /* Indented text, with a final newline; to be freed with g_free(). */
 char *cf_json_print(CfJson *json);
 
+/* The same in one line. */
+char *cf_json_print_line(CfJson *json);
+
 /* CfJsonReader - reads members, and keeps the first problem; NULL where
  * nobody wants to know it */
 typedef struct CfJsonReader {
@@ -84,6 +87,8 @@ bool cf_json_get_int(CfJsonReader *reader, const CfJson *object,
                      int64_t *ret_value);
 bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint64_t *ret_value);
+bool cf_json_get_s64(CfJsonReader *reader, const CfJson *object,
+                     const char *name, int64_t *ret_value);
 bool cf_json_get_name(CfJsonReader *reader, const CfJson *object,
                       const char *name, const CfNames *names, int *ret_value);
 

@@ -101,7 +101,8 @@ def test_not_text():
 def test_too_many():
     """More arguments than a command takes"""
     for command in commands():
-        if command not in ("matrix", "annotate"):   # these take any number
+        # These take any number.
+        if command not in ("annotate", "arrivals", "matrix"):
             fails(USAGE, command, *["x"] * 40)
 
 
@@ -301,6 +302,8 @@ def writers(folder):
     found += [["check", "--json", *files[:2]], ["probe", "--from", files[0]]]
     state = places.top("tests/codec/golden/state-1-full.json")
     found += [["diff", "--json", state, state]]
+    found += [["arrivals", *form, places.top("tests/examples/vm-7-a.json")]
+              for form in ([], ["--svg"])]
     if not places.kvm_problem():
         found += [["probe", "--json"],
                   ["selftest", "--json", "--rounds", "2"]]

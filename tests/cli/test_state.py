@@ -54,7 +54,6 @@ def test_prometheus():
     assert 'clockferry_guest_lost{guest="vm-7"} 1\n' in text, text
     assert "rung" not in text, text
     fails(USAGE, "state", "--qmp", "x", "-f", "kubevirt", words=["kubevirt"])
-    fails(USAGE, "state", "--qmp", "x", "-w", "-f", "text", words=["--watch"])
 
 
 def test_fresh():
@@ -378,8 +377,9 @@ def test_no_monitor():
         fails(FAILURE, "state", "--qmp", folder + "/" + "x" * 200,
               words=["too long"])
     fails(USAGE, "state", words=["--qmp"])
-    fails(USAGE, "state", "--qmp", "x", "--watch", "--json",
-          words=["can't be combined"])
+    for wrong in ["-o", "y"], ["-f", "prometheus"]:
+        fails(USAGE, "state", "--qmp", "x", "--watch", *wrong,
+              words=["--watch"])
 
 
 def test_libvirt():

@@ -53,6 +53,11 @@ KNOWN = {
     "clockferry state --qmp=/run/vm-7/qmp": Run(surroundings.state),
     "clockferry state --watch --qmp=/run/vm-7/qmp":
         Run(surroundings.watch),
+    "clockferry state --watch --json --qmp=/run/vm-7/qmp >>vm-7.json":
+        Run(surroundings.recorded, writes={"vm-7.json": "guest"}),
+    "clockferry arrivals vm-7-a.json vm-7-b.json": Run(surroundings.utc),
+    "clockferry arrivals --svg -o vm-7.svg vm-7-a.json vm-7-b.json":
+        Run(writes={"vm-7.svg": None}),
     "clockferry state --json --qmp=/run/vm-7/qmp | "
     "clockferry check - host-b.json":
         Run(surroundings.state, status=(0, 3, 4)),

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections import namedtuple
 
-from harness import binaries, fakehost, places
+from harness import binaries, fakehost, places, wait
 from harness.monitor import Qemu
 from harness.tap import Missing
 
@@ -160,6 +160,25 @@ def watch(place, command):
         guest.wait_up()
         watching = place.start(command.replace("/run/vm-7/qmp", path))
         return watched(watching, guest.qmp.execute, ["stop", "cont", "quit"])
+
+
+def recorded(place, command):
+    """What it records of a guest that ends."""
+    with Qemu("patched") as (guest, path):
+        guest.wait_up()
+        watching = place.start(command.replace("/run/vm-7/qmp", path))
+        wait.until(lambda: os.path.exists(place.path("vm-7.json")) and
+                   os.path.getsize(place.path("vm-7.json")),
+                   "it records nothing")
+        guest.qmp.execute("quit")
+        text, complaint = watching.communicate(timeout=60)
+    assert not complaint, complaint
+    return watching.returncode, text
+
+
+def utc(place, command):
+    """Where it prints the clock here."""
+    return place.shell(command, TZ="UTC")
 
 
 def vmm(place, command):

@@ -4,6 +4,7 @@
  * kind it is, how many hosts are of it, and what spoils it.
  */
 #include <string.h>
+#include "cli/svg.h"
 #include "matrix.h"
 
 /* More kinds than this are drawn in blocks, each as its worst verdict. */
@@ -22,21 +23,6 @@
 #define LEGEND_HEIGHT 44u
 /* Without names the squares fill this, if they are few enough. */
 #define UNNAMED_SIDE 800u
-
-/* A browser may have a dark page around it. */
-#define STYLE \
-    "<style>.b{fill:#fff}.g{stroke:#fff}text{fill:#222}.l{fill:#666}" \
-    ".d{fill:#222}.w{fill:#fff}.n{fill:#7f95b5}" \
-    "@media(prefers-color-scheme:dark){.b{fill:#1b1b1b}.g{stroke:#1b1b1b}" \
-    "text{fill:#eee}.l{fill:#aaa}}</style>\n"
-
-/* Distinct, and of different lightness for people who don't see all colours. */
-static const char *const colours[] = {
-    [CF_VERDICT_GO] = "#3fa7a0",
-    [CF_VERDICT_REPORT] = "#f2d56b",
-    [CF_VERDICT_WARN] = "#e88b4a",
-    [CF_VERDICT_REFUSE] = "#8c2f4d",
-};
 
 #define BLANK "#e0e0e0"
 
@@ -97,7 +83,7 @@ static const char *colour_of(const Pool *pool, const Plan *plan, guint row,
             }
         }
     }
-    return blank ? BLANK : colours[worst];
+    return blank ? BLANK : svg_colours[worst];
 }
 
 /* Equal squares side by side become one rectangle. */
@@ -120,18 +106,6 @@ static void add_row(GString *out, const Pool *pool, const Plan *plan,
             plan->size, colour);
         start = column;
     }
-}
-
-/* Long texts lose their end. */
-static char *shortened(const char *text, glong length)
-{
-    g_autofree char *start = NULL;
-
-    if (g_utf8_strlen(text, -1) <= length) {
-        return g_markup_escape_text(text, -1);
-    }
-    start = g_utf8_substring(text, 0, length - 1);
-    return g_markup_printf_escaped("%s\xe2\x80\xa6", start);
 }
 
 static const char *offset_text(const CfHost *host)
@@ -173,7 +147,7 @@ static void add_row_name(GString *out, const Pool *pool, const Plan *plan,
                          guint kind)
 {
     g_autofree char *whole = matrix_kind_name(pool, kind);
-    g_autofree char *name = shortened(whole, 32);
+    g_autofree char *name = svg_shortened(whole, 32);
     g_autofree char *facts = facts_text(pool, pool_kind(pool, kind));
     const guint x = plan->left - 8;
     const guint y = plan->top + kind * plan->size;
@@ -188,7 +162,7 @@ static void add_column_name(GString *out, const Pool *pool, const Plan *plan,
                             guint kind)
 {
     g_autofree char *whole = matrix_kind_name(pool, kind);
-    g_autofree char *name = shortened(whole, 24);
+    g_autofree char *name = svg_shortened(whole, 24);
 
     g_string_append_printf(
         out, "<text transform=\"translate(%u %u) rotate(-90)\">%s</text>\n",
@@ -229,7 +203,7 @@ static void add_spoilers(GString *out, const Pool *pool, const Plan *plan)
     for (i = 0; i < spoilers->len; i++) {
         const Spoiler *spoiler = &g_array_index(spoilers, Spoiler, i);
         g_autofree char *whole = matrix_spoiler_text(pool, spoiler);
-        g_autofree char *text = shortened(whole, 80);
+        g_autofree char *text = svg_shortened(whole, 80);
         g_autofree char *all = g_markup_escape_text(whole, -1);
 
         g_string_append_printf(
@@ -320,13 +294,13 @@ static void add_legend(GString *out, const Plan *plan)
     const guint y = plan->bottom + 14;
     guint i;
 
-    for (i = 0; i < G_N_ELEMENTS(colours); i++) {
+    for (i = 0; i < G_N_ELEMENTS(svg_colours); i++) {
         const guint x = MARGIN + i * 130;
 
         g_string_append_printf(
             out, "<rect x=\"%u\" y=\"%u\" width=\"12\" height=\"12\" "
             "fill=\"%s\"/>\n<text x=\"%u\" y=\"%u\">%c %s</text>\n", x, y,
-            colours[i], x + 18, y + 11, matrix_sign(i), matrix_meaning(i));
+            svg_colours[i], x + 18, y + 11, matrix_sign(i), matrix_meaning(i));
     }
 }
 
@@ -337,18 +311,14 @@ static guint width_of(const Plan *plan)
 
 char *matrix_to_svg(const Pool *pool)
 {
-    GString *out = g_string_new(NULL);
     const Plan plan = plan_of(pool);
+    GString *out = svg_begin(
+        width_of(&plan), plan.bottom + LEGEND_HEIGHT,
+        "Which host can take whose guests",
+        "A row for the host that a guest is on, a column for the host that it "
+        "goes to.");
     guint row;
 
-    g_string_append_printf(
-        out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" "
-        "height=\"%u\" font-family=\"sans-serif\" font-size=\"12\">\n"
-        "<title>Which host can take whose guests</title>\n"
-        "<desc>A row for the host that a guest is on, a column for the host "
-        "that it goes to.</desc>\n" STYLE
-        "<rect width=\"100%%\" height=\"100%%\" class=\"b\"/>\n",
-        width_of(&plan), plan.bottom + LEGEND_HEIGHT);
     for (row = 0; row < plan.cells; row++) {
         add_row(out, pool, &plan, row);
     }
@@ -359,6 +329,5 @@ char *matrix_to_svg(const Pool *pool)
     }
     add_axes(out, &plan);
     add_legend(out, &plan);
-    g_string_append(out, "</svg>\n");
-    return g_string_free(out, FALSE);
+    return svg_end(out);
 }

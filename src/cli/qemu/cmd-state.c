@@ -3,19 +3,19 @@
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/screen.h"
 #include "guest-clocks.h"
 #include "cli/hosts.h"
 #include "cli/libvirt/libvirt.h"
-
-/* GDateTime ends with that year. */
-#define YEAR_9999_S INT64_C(253370764800)
 
 static gboolean show(const GuestClocks *clocks, const CliOptions *options,
                      GError **error)
 {
     const GuestClocks *const one[] = { clocks, NULL };
     g_autofree char *text =
-        !strcmp(options->format, "json") ? guest_clocks_to_json(clocks)
+        !strcmp(options->format, "json")
+        ? options->watch ? guest_clocks_to_line(clocks)
+                         : guest_clocks_to_json(clocks)
         : !strcmp(options->format, "text")
         ? guest_clocks_to_text(clocks, options->output)
         : guest_clocks_to_prometheus(one);
@@ -26,15 +26,13 @@ static gboolean show(const GuestClocks *clocks, const CliOptions *options,
 /* The time of an event, or of now if the event has none. */
 static char *event_time(const CfJson *event)
 {
-    g_autoptr(GDateTime) time = NULL;
     CfJson *stamp;
     int64_t seconds = g_get_real_time() / G_USEC_PER_SEC;
 
     if (cf_json_get_object(NULL, event, "timestamp", &stamp)) {
-        cf_json_get_int(NULL, stamp, "seconds", 0, YEAR_9999_S, &seconds);
+        cf_json_get_int(NULL, stamp, "seconds", 0, INT64_MAX, &seconds);
     }
-    time = g_date_time_new_from_unix_local(seconds);
-    return g_date_time_format(time, "%Y-%m-%d %H:%M:%S");
+    return screen_time(seconds);
 }
 
 static const char *run_event_text(const char *name)
@@ -99,7 +97,48 @@ static char *event_line(const CfJson *event)
     return text ? g_strdup_printf("%s %s\n", time, text) : NULL;
 }
 
-static int watch(Qmp *qmp)
+static bool is_arrival(const CfJson *event)
+{
+    char name[64] = "";
+
+    cf_json_get_text(NULL, event, "event", name, sizeof(name));
+    return !strcmp(name, "KVM_CLOCK_RESTORED") ||
+           !strcmp(name, "KVM_CLOCK_NOT_CARRIED");
+}
+
+static gboolean ask(Qmp *qmp, const LibvirtGuest *guest,
+                    GuestClocks *ret_clocks, GError **error)
+{
+    GuestClocks clocks;
+
+    if (!guest_clocks_ask(qmp, &guest->host, &clocks, error)) {
+        return FALSE;
+    }
+    cf_domain_tighten(&guest->settings, &clocks.guest);
+    *ret_clocks = clocks;
+    return TRUE;
+}
+
+/* All about the guest as it is now, in a line; NULL for other events. */
+static char *arrival_line(Qmp *qmp, LibvirtGuest *guest, const CfJson *event,
+                          GError **error)
+{
+    GuestClocks clocks;
+
+    if (!is_arrival(event)) {
+        return NULL;
+    }
+    if (guest->host.instant_known) {
+        CfHost now;
+
+        hosts_here(&now);
+        guest->host.instant = now.instant;
+    }
+    return ask(qmp, guest, &clocks, error) ? guest_clocks_to_line(&clocks)
+                                           : NULL;
+}
+
+static int watch(Qmp *qmp, LibvirtGuest *guest, bool as_json)
 {
     g_autoptr(GError) error = NULL;
 
@@ -108,14 +147,15 @@ static int watch(Qmp *qmp)
         g_autofree char *line = NULL;
 
         if (g_error_matches(error, QMP_ERROR, QMP_ERROR_GONE)) {
-            return files_write(NULL, "QEMU is gone\n", NULL)
+            return as_json || files_write(NULL, "QEMU is gone\n", NULL)
                    ? CF_EXIT_FINE : CF_EXIT_FAILURE;
         }
         if (!event) {
             return cli_fail(error);
         }
-        line = event_line(event);
-        if (line && !files_write(NULL, line, &error)) {
+        line = as_json ? arrival_line(qmp, guest, event, &error)
+                       : event_line(event);
+        if (error || (line && !files_write(NULL, line, &error))) {
             return cli_fail(error);
         }
     }
@@ -142,14 +182,11 @@ static int state(CliOptions *options, char **domain)
     g_autoptr(Qmp) qmp = open_monitor(options, domain, &guest, &error);
     GuestClocks clocks;
 
-    if (!qmp || !guest_clocks_ask(qmp, &guest.host, &clocks, &error)) {
+    if (!qmp || !ask(qmp, &guest, &clocks, &error) ||
+        !show(&clocks, options, &error)) {
         return cli_fail(error);
     }
-    cf_domain_tighten(&guest.settings, &clocks.guest);
-    if (!show(&clocks, options, &error)) {
-        return cli_fail(error);
-    }
-    return options->watch ? watch(qmp)
+    return options->watch ? watch(qmp, &guest, !strcmp(options->format, "json"))
            : guest_clocks_exact(&clocks) ? CF_EXIT_FINE : CF_EXIT_INEXACT;
 }
 
@@ -165,10 +202,12 @@ static int check_options(CliOptions *options, char **domain)
         return cli_usage(options->uri ? "name the guest: --connect URI DOMAIN"
                                       : "a DOMAIN needs --connect URI");
     }
-    if (options->watch && (options->json || options->format ||
-                           options->output)) {
-        return cli_usage("--watch can't be combined with --json, --format or "
-                         "--output");
+    if (options->watch && options->output) {
+        return cli_usage("--watch can't be combined with --output");
+    }
+    if (options->watch && !g_strcmp0(options->format, "prometheus")) {
+        return cli_usage("--watch has no format prometheus: clockferry "
+                         "annotate --follow --metrics=FILE keeps one");
     }
     return cli_choose_format(options, formats);
 }

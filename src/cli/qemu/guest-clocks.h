@@ -77,6 +77,11 @@ bool guest_clocks_exact(const GuestClocks *clocks);
 char *guest_clocks_to_text(const GuestClocks *clocks, const char *output);
 char *guest_clocks_to_json(const GuestClocks *clocks);
 
+/* The same JSON in one line; and what either has, read again. */
+char *guest_clocks_to_line(const GuestClocks *clocks);
+gboolean guest_clocks_from_json(const char *text, size_t size,
+                                GuestClocks *ret_clocks, GError **error);
+
 /* Of several guests, up to a NULL. */
 char *guest_clocks_to_prometheus(const GuestClocks *const *guests);
 
