@@ -19,6 +19,9 @@ from harness.monitor import Monitor, clocks
 RULES = "docs/monitoring/clockferry-rules.yml"
 DASHBOARD = "docs/monitoring/clockferry-dashboard.json"
 HOST = "tests/codec/golden/probe-1-full.json"
+# What a node exporter adds where clockferry-annotate.service has its file.
+ANNOTATED = ('node_textfile_mtime_seconds{file="/var/lib/prometheus/'
+             'node-exporter/clockferry-guests.prom"} 1.8e+09\n')
 CONFIG = """
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [/tmp/clockferry-rules.yml]
@@ -43,7 +46,7 @@ ALERTS = {"GuestsCantComeHere", "SmallDifferencesArentScaled", "HostsDiffer",
           "GuestLostItsClocks", "GuestClockMayHaveStepped",
           "GuestTimeMayBeOff", "HostsClocksContradict",
           "GuestTscRunsAtAnotherRate"}
-PENDING = {"HostTimeIsOff"}
+PENDING = {"GuestsArentAnnotated", "HostTimeIsOff"}
 # They need a host that fails, or time to go by.
 OTHERS = {"HostCantBeProbed", "HostIsntProbed", "RungGotWorse"}
 
@@ -136,6 +139,12 @@ class Prometheus:
                 if one["state"] == state}
 
 
+def rules():
+    with open(places.top(RULES), encoding="utf-8") as stream:
+        groups = places.module("yaml", "python3-yaml").safe_load(stream)
+    return [rule for group in groups["groups"] for rule in group["rules"]]
+
+
 def expressions():
     """Of the dashboard, with its variables standing for everything."""
     with open(places.top(DASHBOARD), encoding="utf-8") as stream:
@@ -152,16 +161,73 @@ def test_rules():
         done = run("chroot", debian.root, "promtool", "check", "rules",
                    "--lint=all", "--lint-fatal", "/tmp/rules.yml")
         assert not done.returncode, done
-    with open(places.top(RULES), encoding="utf-8") as stream:
-        names = re.findall(r"- alert: (\w+)", stream.read())
+    names = [rule["alert"] for rule in rules()]
     assert sorted(names) == sorted(ALERTS | PENDING | OTHERS), names
+
+
+def test_advice():
+    """Each alert says where it is, and what to do"""
+    for rule in rules():
+        said = rule["annotations"]
+        assert set(said) == {"summary", "description"}, rule
+        # Others than HostsDiffer are about one host.
+        assert ("$labels.instance" in said["summary"]) == \
+            (rule["alert"] != "HostsDiffer"), rule
+        assert rule["labels"]["severity"] in ("warning", "critical"), rule
+
+
+# What Grafana's documents and its own description of a dashboard's JSON
+# (kinds/dashboard/dashboard_kind.cue in grafana/grafana) say of the classic
+# model, as far as ours uses it.
+PANELS = {"stat", "state-timeline", "timeseries"}
+SCALES = {"linear", "log", "ordinal", "symlog"}
+COLUMNS = 24
+
+
+def cells(panel):
+    """Those of the grid that it takes."""
+    at = panel["gridPos"]
+    assert 0 < at["w"] <= COLUMNS - at["x"] and at["h"] > 0, panel
+    return {(x, y) for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])}
+
+
+def test_dashboard():
+    """The dashboard is one of Grafana's classic model, which it imports"""
+    with open(places.top(DASHBOARD), encoding="utf-8") as stream:
+        dashboard = json.load(stream)
+    assert "id" not in dashboard and 8 <= len(dashboard["uid"]) <= 40
+    assert dashboard["title"] and dashboard["schemaVersion"] >= 36
+    variables = {one["name"]: one for one in dashboard["templating"]["list"]}
+    assert variables.pop("datasource")["type"] == "datasource"
+    # Whoever imports it chooses the Prometheus.
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    for one in variables.values():
+        assert one["type"] == "query" and one["datasource"] == source, one
+    panels, taken = dashboard["panels"], set()
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["type"] in PANELS and panel["title"], panel
+        assert not taken & cells(panel), "%(title)s is over another" % panel
+        taken |= cells(panel)
+        defaults = panel["fieldConfig"]["defaults"]
+        scale = defaults.get("custom", {}).get("scaleDistribution")
+        assert not scale or scale["type"] in SCALES, panel
+        steps = defaults.get("thresholds", {}).get("steps")
+        assert not steps or steps[0]["value"] is None, panel
+        for target in panel["targets"]:
+            assert target["datasource"] == panel["datasource"] == source
+            assert set(re.findall(r"\$(\w+)", target["expr"])) <= \
+                set(variables), target
+        names = [target["refId"] for target in panel["targets"]]
+        assert len(set(names)) == len(names), panel
 
 
 def test_alerts():
     """A good host and guest alert nobody; bad ones do, each by its rule; and
     every panel of the dashboard finds its figures"""
-    good = exporter(host() + guest("vm-1", GOOD))
-    bad = exporter(host(**BAD_HOST) + guest("vm-2", POOR))
+    good = exporter(host() + guest("vm-1", GOOD) + ANNOTATED)
+    bad = exporter(host(**BAD_HOST) + guest("vm-2", POOR) + ANNOTATED)
     lost = exporter(host(tolerance_ppm=250) + guest("vm-3", **LOST))
     with Debian("12", "prometheus") as debian:
         with Prometheus(debian, good) as prometheus:
