@@ -140,8 +140,8 @@ fetch_meson() {
     private_apt meson <<EOF
 deb @KEY@ @SITE@ $codename-backports main
 EOF
-    meson_tmp=$cache/tmp/meson.$$
-    rm -rf "$meson_tmp" && mkdir -p "$meson_tmp/root/bin"
+    meson_tmp=$(new_tmp meson)
+    mkdir -p "$meson_tmp/root/bin"
     meson_modules=usr/lib/python3/dist-packages
     (cd "$meson_tmp" && APT_CONFIG=$cache/apt/meson/apt.conf apt-get download meson >"$cache/log/meson" 2>&1) ||
         die "meson 1.5 or newer is needed, and $codename-backports doesn't give it (see $cache/log/meson)"

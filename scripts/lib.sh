@@ -43,6 +43,13 @@ make_cache() {
     [ -w "$cache/tmp" ] || die "can't write to the cache, $cache (CLOCKFERRY_CACHE names another place)"
 }
 
+# Prints the path of a new folder in the cache, which is there only for a while; $1: a word of its name. Not by process
+# number: suites have their own, in namespaces, and two of them the same.
+new_tmp() {
+    make_cache
+    new_folder=$(mktemp -d "$cache/tmp/$1.XXXXXX") && chmod 755 "$new_folder" && echo "$new_folder"
+}
+
 # Two runs must not fill the same place of the cache at once. $1 names the place. The lock is held until
 # unlock or the end of the process; what this process starts knows that and doesn't ask again. One at a time.
 lock() {

@@ -4,6 +4,7 @@ test guest, and what a Linux guest needs. No root needed."""
 import hashlib
 import os
 import re
+import secrets
 import subprocess
 import time
 
@@ -55,6 +56,12 @@ def _run(*command):
     return done.stdout
 
 
+def _beside(path):
+    """A name that nobody else uses, for what becomes that file. Suites in
+    namespaces may have the same process number."""
+    return "%s.%s" % (path, secrets.token_hex(4))
+
+
 def compiled(name, *flags):
     """The path of a small C program from this folder, built if it must be."""
     source = os.path.join(HERE, name + ".c")
@@ -62,7 +69,7 @@ def compiled(name, *flags):
                if file.endswith(".h")]
     path = os.path.join(cache(), "%s-%s" % (name, digest(source, *headers)))
     if not os.path.exists(path):
-        new = "%s.%d" % (path, os.getpid())
+        new = _beside(path)
         _run(os.environ.get("CC", "cc"), "-O2", "-Wall", "-s", *flags,
              "-o", new, source)
         os.replace(new, path)
@@ -72,7 +79,7 @@ def compiled(name, *flags):
 def stripped(binary):
     path = os.path.join(cache(), "qemu-" + digest(binary))
     if not os.path.exists(path):
-        new = "%s.%d" % (path, os.getpid())
+        new = _beside(path)
         _run("strip", "-o", new, binary)
         os.replace(new, path)
     return path
@@ -126,7 +133,7 @@ def timer_rom(*flags):
                        os.path.join(HERE, "timers.h")))).encode()
         ).hexdigest()[:12])
     if not os.path.exists(path):
-        new = "%s.%d" % (path, os.getpid())
+        new = _beside(path)
         _run(os.environ.get("CC", "cc"), "-m32", "-nostdlib", "-static",
              "-I" + guest, "-Wl,-T," + script, "-Wl,--oformat=binary",
              "-Wl,--build-id=none", *flags, "-o", new, source)
