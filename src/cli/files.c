@@ -140,14 +140,23 @@ static gboolean write_in_place(const char *path, const char *text,
     return code == 0 || fail(error, "write", path, code);
 }
 
-/* Owner and mode of the file that is there. */
+/* Owner and mode of the file that is there. Services mayn't even ask for an
+ * owner that a file has already. */
 static bool look_like(int fd, const char *path)
 {
-    struct stat old;
+    struct stat old, new;
 
-    return lstat(path, &old) < 0 || !S_ISREG(old.st_mode) ||
-           (fchown(fd, old.st_uid, old.st_gid) == 0 &&
-            fchmod(fd, old.st_mode & 0777) == 0);
+    if (lstat(path, &old) < 0 || !S_ISREG(old.st_mode)) {
+        return true;
+    }
+    if (fstat(fd, &new) < 0) {
+        return false;
+    }
+    if ((old.st_uid != new.st_uid || old.st_gid != new.st_gid) &&
+        fchown(fd, old.st_uid, old.st_gid) < 0) {
+        return false;
+    }
+    return fchmod(fd, old.st_mode & 0777) == 0;
 }
 
 static gboolean write_anew(const char *path, const char *text, GError **error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A sandbox that forbids ioctls: a seccomp filter, as services have them."""
+"""A sandbox that forbids calls: a seccomp filter, as services have them."""
 import ctypes
 import errno
 import struct
@@ -33,28 +33,40 @@ IOCTLS = {
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
-SYS_IOCTL = 16
+SYS_IOCTL, CALLS = 16, {"fchown": 93}
 # struct seccomp_data: nr at 0; of args[1], the request, the lower half at 24
 LOAD, IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 
 
-def _program(request, code):
+def _of_ioctls(request, code):
     """Of a 64-bit x86 program's calls only this ioctl fails."""
-    steps = [(LOAD, 0, 0, 0), (IF_EQUAL, 0, 3, SYS_IOCTL),
-             (LOAD, 0, 0, 24), (IF_EQUAL, 0, 1, request),
-             (RETURN, 0, 0, ERRNO | code), (RETURN, 0, 0, ALLOW)]
-    return len(steps), b"".join(struct.pack("<HBBI", *step) for step in steps)
+    return [(LOAD, 0, 0, 0), (IF_EQUAL, 0, 3, SYS_IOCTL),
+            (LOAD, 0, 0, 24), (IF_EQUAL, 0, 1, request),
+            (RETURN, 0, 0, ERRNO | code), (RETURN, 0, 0, ALLOW)]
+
+
+def _of_calls(number, code):
+    """Only this call fails."""
+    return [(LOAD, 0, 0, 0), (IF_EQUAL, 0, 1, number),
+            (RETURN, 0, 0, ERRNO | code), (RETURN, 0, 0, ALLOW)]
 
 
 class _Program(ctypes.Structure):
     _fields_ = [("count", ctypes.c_ushort), ("steps", ctypes.c_char_p)]
 
 
+def _program(name, code):
+    steps = _of_calls(CALLS[name], code) if name in CALLS \
+        else _of_ioctls(IOCTLS[name], code)
+    return _Program(len(steps), b"".join(struct.pack("<HBBI", *step)
+                                         for step in steps))
+
+
 def forbid(name, code=errno.EPERM):
-    """For preexec_fn: that ioctl fails from now on, for good."""
+    """For preexec_fn: that call or ioctl fails from now on, for good."""
     libc = ctypes.CDLL(None, use_errno=True)
-    program = _Program(*_program(IOCTLS[name], code))
+    program = _program(name, code)
 
     def enter():
         if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or \

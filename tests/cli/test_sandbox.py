@@ -2,6 +2,8 @@
 """A KVM that may be used only in part: in a sandbox, or beside a hypervisor"""
 import errno
 import json
+import os
+import tempfile
 
 import sandbox
 from harness import places
@@ -57,6 +59,16 @@ def test_selftest():
             "KVM_SET_USER_MEMORY_REGION", "KVM_SET_IDENTITY_MAP_ADDR",
             "KVM_SET_TSS_ADDR", "KVM_CREATE_IRQCHIP",
             "KVM_GET_VCPU_MMAP_SIZE"} <= named, named
+
+
+def test_written_again():
+    """A service writes its own file anew, without the call that sets owners"""
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):
+            output("probe", "--from", places.top("tests/examples/host-a.json"),
+                   "-f", "prometheus", "-o", folder + "/a.prom",
+                   preexec_fn=sandbox.forbid("fchown"))
+        assert os.listdir(folder) == ["a.prom"]
 
 
 def test_busy():
