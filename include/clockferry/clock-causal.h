@@ -250,9 +250,9 @@ static inline bool cf_limits_rate(const struct cf_channel *channel,
 /**
  * struct cf_channel_says - what a channel's exchanges prove
  * @passed_ticks: how far the source's TSC came; @best is the middle of what
- *                the exchange with the narrowest limits says
+ *                all exchanges leave if the rate is @best, too
  * @rate_ppt: mean of (real ratio of the TSCs' rates) / (nominal ratio) - 1,
- *            over any part of the time, in 10^-12
+ *            over any part of the time, in 10^-12; @best is the middle
  * @round_trip_ticks: the shortest, in ticks of the source
  */
 struct cf_channel_says {
@@ -277,38 +277,60 @@ static inline struct cf_span cf_limits_now(const struct cf_limits *limits,
     return now;
 }
 
+/* All of them together; @best is the middle. */
+static inline struct cf_span cf_limits_meet(const struct cf_channel *channel,
+                                            const struct cf_limits *limits,
+                                            const struct cf_span *rate_ppt)
+{
+    struct cf_span all = { -CF_CAUSAL_NO_LIMIT, CF_CAUSAL_NO_LIMIT, 0 };
+    uint32_t i;
+
+    for (i = 0; i < channel->n; i++) {
+        const struct cf_span now = cf_limits_now(&limits[i], rate_ppt);
+
+        all.least = now.least > all.least ? now.least : all.least;
+        all.greatest = now.greatest < all.greatest ? now.greatest
+                                                   : all.greatest;
+    }
+    all.best = all.least + (all.greatest - all.least) / 2;
+    return all;
+}
+
+/* UINT64_MAX if no message was answered */
+static inline uint64_t cf_channel_trip_ticks(const struct cf_channel *channel)
+{
+    uint64_t least_ticks = UINT64_MAX;
+    uint32_t i;
+
+    for (i = 0; i < channel->n; i++) {
+        const struct cf_exchange *e = &channel->exchanges[i];
+
+        if (e->answered && e->back_ticks - e->sent_ticks < least_ticks) {
+            least_ticks = e->back_ticks - e->sent_ticks;
+        }
+    }
+    return least_ticks;
+}
+
+/*
+ * The estimate takes the rate for the middle of its limits. Then each way's
+ * shortest message counts, though they are seldom one and the same: what waits
+ * behind RAM there comes back at once.
+ */
 static inline bool cf_limits_passed(const struct cf_channel *channel,
                                     const struct cf_limits *limits,
                                     struct cf_channel_says *says)
 {
+    const int64_t best_ppt = says->rate_ppt.best;
+    const struct cf_span rate_ppt = { best_ppt, best_ppt, best_ppt };
     struct cf_span *passed = &says->passed_ticks;
-    int64_t narrowest = CF_CAUSAL_NO_LIMIT;
-    uint32_t i;
 
-    passed->least = -CF_CAUSAL_NO_LIMIT;
-    passed->greatest = CF_CAUSAL_NO_LIMIT;
-    says->round_trip_ticks = UINT64_MAX;
-    for (i = 0; i < channel->n; i++) {
-        const struct cf_exchange *e = &channel->exchanges[i];
-        const struct cf_span now = cf_limits_now(&limits[i], &says->rate_ppt);
-
-        passed->least = now.least > passed->least ? now.least : passed->least;
-        if (!e->answered) {
-            continue;
-        }
-        if (now.greatest < passed->greatest) {
-            passed->greatest = now.greatest;
-        }
-        if (now.greatest - now.least < narrowest) {
-            narrowest = now.greatest - now.least;
-            passed->best = now.least + narrowest / 2;
-        }
-        if (e->back_ticks - e->sent_ticks < says->round_trip_ticks) {
-            says->round_trip_ticks = e->back_ticks - e->sent_ticks;
-        }
-    }
-    passed->best = cf_span_nearest(passed, passed->best);
-    return narrowest < CF_CAUSAL_NO_LIMIT && passed->least <= passed->greatest;
+    *passed = cf_limits_meet(channel, limits, &says->rate_ppt);
+    passed->best = cf_span_nearest(
+        passed, cf_limits_meet(channel, limits, &rate_ppt).best);
+    says->round_trip_ticks = cf_channel_trip_ticks(channel);
+    return says->round_trip_ticks < UINT64_MAX &&
+           passed->least <= passed->greatest;
 }
 
 /* On one TSC, what was read later may be less by so much, in ns. */

@@ -70,6 +70,17 @@ def narrow(got, corners_, longest):
          'proven is %d to %d' % (min(clocks), max(clocks)))
 
 
+def estimate(got, found):
+    """The middle of what is left if the rate is the middle of its limits"""
+    least, greatest, best, slowest, fastest, _ = got
+    rate = Fraction((slowest + fastest) // 2, TERA)
+    middle = (max(low + rate * age for age, low, _ in found) +
+              min(high + rate * age for age, _, high in found
+                  if high is not None)) / 2
+    must(abs(best - min(max(middle, least), greatest)) <= 2,
+         'the estimate is %d' % middle)
+
+
 def channel(a, got):
     src_khz, dst_khz, doubt, wander = a[:4]
     exchanges = [a[i:i + 4] for i in range(6, len(a), 4)]
@@ -87,6 +98,7 @@ def channel(a, got):
         return must(not sure, 'was refused')
     must(got[1] <= got[3] <= got[2], 'the estimate is outside')
     must(got[6] == min(trips), 'another round trip is shortest')
+    estimate(got[1:], wide)
     wide = polygon(wide, doubt)
     must(wide or wander, 'it contradicts itself')
     if sure:

@@ -172,6 +172,25 @@ static void test_rate(void)
     g_assert_cmpuint(says.round_trip_ticks, >=, 100 * 2500);
 }
 
+/* What waits there, behind RAM, comes back at once, and the other way round */
+static void test_each_way(void)
+{
+    static const struct cf_exchange each[] = {
+        { 1000000, 1100000, 9000000, true },
+        { 51000000, 58900000, 59000000, true },
+    };
+    const struct cf_channel channel = {
+        each, 2, 1000000, 1000000, CF_RATE_DOUBT_PPT, CF_RATE_WANDER_PPT,
+    };
+    struct cf_channel_says says;
+
+    /* Both took 8 ms, and the middle of each is 3.9 ms off. */
+    g_assert_true(cf_channel_evaluate(&channel, 60000000, 160000000, &says));
+    g_assert_cmpint(says.round_trip_ticks, ==, 8000000);
+    g_assert_cmpint(says.rate_ppt.best, ==, 0);
+    g_assert_cmpuint(cf_magnitude(says.passed_ticks.best - 100000000), <=, 1);
+}
+
 /* -- What proves nothing -- */
 
 static const struct cf_exchange steady[] = {
@@ -321,6 +340,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-causal/truth", test_truth);
     g_test_add_func("/clock-causal/narrow", test_narrow);
     g_test_add_func("/clock-causal/rate", test_rate);
+    g_test_add_func("/clock-causal/each-way", test_each_way);
     g_test_add_func("/clock-causal/nothing", test_nothing);
     g_test_add_func("/clock-causal/merge", test_merge);
     g_test_add_func("/clock-causal/merge-far", test_merge_far);
