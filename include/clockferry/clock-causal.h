@@ -35,6 +35,12 @@ __extension__ typedef __int128 cf_s128;
  */
 #define CF_RATE_DOUBT_PPT 1000000000LL
 
+/*
+ * And how far it is at most, nearly always: crystals are within 100 ppm. This
+ * proves nothing.
+ */
+#define CF_RATE_USUAL_PPT 200000000LL
+
 /* How much that ratio may change during a migration: 0.2 ppm, by warmth. */
 #define CF_RATE_WANDER_PPT 200000LL
 
@@ -251,12 +257,15 @@ static inline bool cf_limits_rate(const struct cf_channel *channel,
  * struct cf_channel_says - what a channel's exchanges prove
  * @passed_ticks: how far the source's TSC came; @best is the middle of what
  *                all exchanges leave if the rate is @best, too
+ * @usual_ticks: where that is if the TSCs' rates are usual ones; @best is
+ *               unused
  * @rate_ppt: mean of (real ratio of the TSCs' rates) / (nominal ratio) - 1,
  *            over any part of the time, in 10^-12; @best is the middle
  * @round_trip_ticks: the shortest, in ticks of the source
  */
 struct cf_channel_says {
     struct cf_span passed_ticks;
+    struct cf_span usual_ticks;
     struct cf_span rate_ppt;
     uint64_t round_trip_ticks;
 };
@@ -296,6 +305,23 @@ static inline struct cf_span cf_limits_meet(const struct cf_channel *channel,
     return all;
 }
 
+/* All that is proven, where it proves that the rates are unusual ones. */
+static inline struct cf_span cf_limits_usual(const struct cf_channel *channel,
+                                             const struct cf_limits *limits,
+                                             const struct cf_channel_says *says)
+{
+    const struct cf_span most = { -CF_RATE_USUAL_PPT, CF_RATE_USUAL_PPT, 0 };
+    const struct cf_span rate_ppt = {
+        cf_span_nearest(&most, says->rate_ppt.least),
+        cf_span_nearest(&most, says->rate_ppt.greatest), 0,
+    };
+    const struct cf_span usual = cf_limits_meet(channel, limits, &rate_ppt);
+
+    return cf_span_holds(&says->rate_ppt, rate_ppt.least) &&
+           cf_span_holds(&says->rate_ppt, rate_ppt.greatest) &&
+           usual.least <= usual.greatest ? usual : says->passed_ticks;
+}
+
 /* UINT64_MAX if no message was answered */
 static inline uint64_t cf_channel_trip_ticks(const struct cf_channel *channel)
 {
@@ -328,6 +354,7 @@ static inline bool cf_limits_passed(const struct cf_channel *channel,
     *passed = cf_limits_meet(channel, limits, &says->rate_ppt);
     passed->best = cf_span_nearest(
         passed, cf_limits_meet(channel, limits, &rate_ppt).best);
+    says->usual_ticks = cf_limits_usual(channel, limits, says);
     says->round_trip_ticks = cf_channel_trip_ticks(channel);
     return says->round_trip_ticks < UINT64_MAX &&
            passed->least <= passed->greatest;
@@ -443,20 +470,32 @@ struct cf_time {
     uint64_t wrong_ns;
 };
 
+/* By how much these limits rule that value out; 0: not at all */
+static inline uint64_t cf_span_misses(const struct cf_span *span, int64_t value)
+{
+    const int64_t nearest = cf_span_nearest(span, value);
+
+    return value < nearest ? (uint64_t)nearest - (uint64_t)value
+                           : (uint64_t)value - (uint64_t)nearest;
+}
+
 /**
  * cf_time_merge - how much time passed, by the hosts' clocks and the channel
  * @clocks_ns: by the hosts' clocks
  * @clocks_bound_ns: what they believe their error to be, together; UINT64_MAX
  *                   if one doesn't know
  * @channel_ns: limits that the channel proves; NULL if there was none
+ * @usual_ns: and those if the TSCs' rates are usual ones
  *
  * The channel is right, but seldom narrow; clocks that it doesn't contradict
  * are the better estimate, and their limits may narrow its own. A contradicted
- * clock counts for nothing.
+ * clock counts for nothing. Clocks that would be right only if the TSCs had
+ * unusual rates are the less likely ones, but keep their limits.
  */
 static inline struct cf_time cf_time_merge(int64_t clocks_ns,
                                            uint64_t clocks_bound_ns,
-                                           const struct cf_span *channel_ns)
+                                           const struct cf_span *channel_ns,
+                                           const struct cf_span *usual_ns)
 {
     struct cf_time time = {
         CF_TIME_CLOCKS, clocks_ns, clocks_bound_ns, 0,
@@ -481,12 +520,10 @@ static inline struct cf_time cf_time_merge(int64_t clocks_ns,
         span.least = low_ns > span.least ? low_ns : span.least;
         span.greatest = high_ns < span.greatest ? high_ns : span.greatest;
     }
-    if (!cf_span_holds(&span, clocks_ns)) {
+    if (!cf_span_holds(usual_ns, clocks_ns)) {
         time.from = CF_TIME_CHANNEL;
         time.passed_ns = cf_span_nearest(&span, span.best);
-        time.wrong_ns = clocks_ns < channel_ns->least
-                        ? (uint64_t)channel_ns->least - (uint64_t)clocks_ns
-                        : (uint64_t)clocks_ns - (uint64_t)channel_ns->greatest;
+        time.wrong_ns = cf_span_misses(channel_ns, clocks_ns);
     }
     below_ns = (uint64_t)time.passed_ns - (uint64_t)span.least;
     above_ns = (uint64_t)span.greatest - (uint64_t)time.passed_ns;

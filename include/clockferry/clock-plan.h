@@ -64,7 +64,8 @@ static inline bool cf_same_host(bool same_boot, const struct cf_instant *now,
  * @ahead_ns: by so much more than @seen_ns would have passed by real time
  * @frozen: the time in between doesn't count for the guest
  * @channel: what the channel says (clock-causal.h),
- * @channel_ns: limits of the time in between that it proves, and
+ * @channel_ns: limits of the time in between that it proves,
+ * @usual_ns: and those if the TSCs' rates are usual ones, and
  * @round_trip_ns: its shortest round trip; UINT64_MAX: it wasn't asked, or
  *                 proves nothing
  * @time: the time in between, by clocks and channel; for one host only how far
@@ -91,6 +92,7 @@ struct cf_move {
     uint64_t ahead_ns;
     struct cf_channel_says channel;
     struct cf_span channel_ns;
+    struct cf_span usual_ns;
     uint64_t round_trip_ns;
     struct cf_time time;
     int64_t passed_ns;
@@ -193,10 +195,13 @@ static inline bool cf_move_time(struct cf_move *move,
                                  move->now.host_ticks, &move->channel) &&
              cf_span_ticks_to_ns(&move->channel.passed_ticks, move->host_khz,
                                  &move->channel_ns) &&
+             cf_span_ticks_to_ns(&move->channel.usual_ticks, move->host_khz,
+                                 &move->usual_ns) &&
              cf_ticks_to_ns(move->channel.round_trip_ticks, move->host_khz,
                             &move->round_trip_ns);
     move->time = cf_time_merge(clocks_ns, bound_ns,
-                               proven ? &move->channel_ns : NULL);
+                               proven ? &move->channel_ns : NULL,
+                               &move->usual_ns);
     move->passed_ns = move->time.passed_ns;
     return true;
 }
@@ -250,7 +255,7 @@ static inline bool cf_move_passed(struct cf_move *move,
  * @CF_ELAPSED_TSC: the host's TSC, for both are one host
  * @CF_ELAPSED_TAI: the hosts' clocks, in TAI
  * @CF_ELAPSED_UTC: and in UTC, for one of them doesn't know TAI
- * @CF_ELAPSED_CHANNEL: messages, which prove that the hosts' clocks are off
+ * @CF_ELAPSED_CHANNEL: messages, by which the hosts' clocks are off
  */
 enum cf_elapsed_from {
     CF_ELAPSED_UNKNOWN,

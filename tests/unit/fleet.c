@@ -124,7 +124,7 @@ static void migrate(Fleet *fleet, uint32_t i, uint64_t *r, size_t path,
         .doubt_ppt = CF_RATE_DOUBT_PPT, .wander_ppt = CF_RATE_WANDER_PPT,
     };
     struct cf_channel_says says;
-    struct cf_span ns;
+    struct cf_span ns, usual_ns;
     uint64_t bound_ns;
     int64_t clocks_ns;
     struct cf_time time;
@@ -133,10 +133,11 @@ static void migrate(Fleet *fleet, uint32_t i, uint64_t *r, size_t path,
                      clocks[kind].believed_ns, &rate, &clocks_ns, &bound_ns) ||
         !cf_channel_evaluate(&channel, host_ticks(&m.src, m.stop_ns),
                              host_ticks(&m.dst, m.now_ns), &says) ||
-        !cf_span_ticks_to_ns(&says.passed_ticks, m.src.khz, &ns)) {
+        !cf_span_ticks_to_ns(&says.passed_ticks, m.src.khz, &ns) ||
+        !cf_span_ticks_to_ns(&says.usual_ticks, m.src.khz, &usual_ns)) {
         g_error("migration %u says nothing", i);
     }
-    time = cf_time_merge(clocks_ns, bound_ns, &ns);
+    time = cf_time_merge(clocks_ns, bound_ns, &ns, &usual_ns);
     fleet->alone_ns[i] = (uint64_t)llabs(clocks_ns - truth_ns);
     fleet->off_ns[i] = (uint64_t)llabs(time.passed_ns - truth_ns);
     fleet->bound_ns[i] = time.bound_ns;

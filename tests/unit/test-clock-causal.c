@@ -65,6 +65,18 @@ static Migration migration_new(uint64_t *r)
     return m;
 }
 
+/* A host's rate beside its kHz, before it turns */
+static double host_ppm(const Host *host)
+{
+    return ((double)host->rate_mhz / host->khz / 1e6 - 1) * 1e6;
+}
+
+static bool rates_are_usual(const Migration *m)
+{
+    return ABS(host_ppm(&m->src) - host_ppm(&m->dst)) <
+           (CF_RATE_USUAL_PPT - 3 * CF_RATE_WANDER_PPT) / 1e6;
+}
+
 static void check_truth(uint64_t seed)
 {
     uint64_t r = seed;
@@ -84,6 +96,11 @@ static void check_truth(uint64_t seed)
                 says.passed_ticks.least, says.passed_ticks.greatest);
     }
     g_assert_true(cf_span_holds(&says.passed_ticks, says.passed_ticks.best));
+    g_assert_true(cf_span_holds(&says.passed_ticks, says.usual_ticks.least));
+    g_assert_true(cf_span_holds(&says.passed_ticks,
+                                says.usual_ticks.greatest));
+    g_assert_true(!rates_are_usual(&m) ||
+                  cf_span_holds(&says.usual_ticks, truth));
     g_assert_true(cf_span_holds(&says.rate_ppt, says.rate_ppt.best));
 }
 
@@ -191,6 +208,33 @@ static void test_each_way(void)
     g_assert_cmpuint(cf_magnitude(says.passed_ticks.best - 100000000), <=, 1);
 }
 
+/* Rates that are seldom so far off don't make a guess; proven ones do. */
+static void test_usual(void)
+{
+    Migration m = quiet(50 * US, 50 * US);
+    struct cf_channel_says says;
+    int64_t width;
+
+    /* 2 s after two messages, 120 us each; 200 ppm of that to either side */
+    m.n = 2;
+    m.stop_ns = 400 * MS;
+    m.now_ns = 2250 * MS;
+    says = says_of(&m);
+    width = says.usual_ticks.greatest - says.usual_ticks.least;
+    g_assert_cmpint(width, >=, 2500 * 2 * 2 * 200);
+    g_assert_cmpint(width, <=, 2500 * (2 * 2 * 210 + 120));
+    g_assert_cmpint(says.passed_ticks.greatest - says.passed_ticks.least, >=,
+                    2500 * 2 * 600);
+    /* 400 ppm apart */
+    m.dst.rate_mhz = 3001200000000;
+    m.n = 20;
+    m.stop_ns = 4200 * MS;
+    m.now_ns = 6200 * MS;
+    says = says_of(&m);
+    g_assert_cmpint(says.usual_ticks.least, ==, says.passed_ticks.least);
+    g_assert_cmpint(says.usual_ticks.greatest, ==, says.passed_ticks.greatest);
+}
+
 /* -- What proves nothing -- */
 
 static const struct cf_exchange steady[] = {
@@ -251,7 +295,9 @@ static void check_merge(int64_t clocks_ns, uint64_t bound_ns,
                         uint64_t merged_ns, uint64_t wrong_ns)
 {
     const struct cf_span channel = { 900, 1100, 980 };
-    const struct cf_time time = cf_time_merge(clocks_ns, bound_ns, &channel);
+    const struct cf_span usual = { 950, 1100, 0 };
+    const struct cf_time time = cf_time_merge(clocks_ns, bound_ns, &channel,
+                                              &usual);
 
     g_assert_cmpint(time.from, ==, from);
     g_assert_cmpint(time.passed_ns, ==, passed_ns);
@@ -261,7 +307,7 @@ static void check_merge(int64_t clocks_ns, uint64_t bound_ns,
 
 static void test_merge(void)
 {
-    const struct cf_time none = cf_time_merge(-5, UINT64_MAX, NULL);
+    const struct cf_time none = cf_time_merge(-5, UINT64_MAX, NULL, NULL);
 
     g_assert_cmpint(none.from, ==, CF_TIME_CLOCKS);
     g_assert_cmpint(none.passed_ns, ==, -5);
@@ -273,6 +319,10 @@ static void test_merge(void)
     check_merge(1050, 1000, CF_TIME_CLOCKS, 1050, 150, 0);
     check_merge(1050, UINT64_MAX, CF_TIME_CLOCKS, 1050, 150, 0);
     check_merge(1100, 10, CF_TIME_CLOCKS, 1100, 10, 0);
+    /* By unusual rates only: the channel, but nothing proves them wrong */
+    check_merge(949, UINT64_MAX, CF_TIME_CHANNEL, 980, 120, 0);
+    check_merge(949, 40, CF_TIME_CHANNEL, 980, 71, 0);
+    check_merge(949, 10, CF_TIME_CHANNEL, 959, 20, 0);
     /* Wrong, but by no more than they say: what both leave */
     check_merge(1110, 20, CF_TIME_CHANNEL, 1090, 10, 10);
     check_merge(1110, 200, CF_TIME_CHANNEL, 980, 120, 10);
@@ -290,10 +340,10 @@ static void test_merge_far(void)
 {
     const struct cf_span low = { 9 - INT64_MAX, INT64_MAX, 20 - INT64_MAX };
     const struct cf_span high = { -INT64_MAX, INT64_MAX - 9, INT64_MAX - 20 };
-    struct cf_time time = cf_time_merge(-INT64_MAX, 1, &low);
+    struct cf_time time = cf_time_merge(-INT64_MAX, 1, &low, &low);
 
     g_assert_cmpuint(time.bound_ns, ==, 2 * (uint64_t)INT64_MAX - 20);
-    time = cf_time_merge(INT64_MAX, 1, &high);
+    time = cf_time_merge(INT64_MAX, 1, &high, &high);
     g_assert_cmpuint(time.bound_ns, ==, 2 * (uint64_t)INT64_MAX - 20);
 }
 
@@ -341,6 +391,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-causal/narrow", test_narrow);
     g_test_add_func("/clock-causal/rate", test_rate);
     g_test_add_func("/clock-causal/each-way", test_each_way);
+    g_test_add_func("/clock-causal/usual", test_usual);
     g_test_add_func("/clock-causal/nothing", test_nothing);
     g_test_add_func("/clock-causal/merge", test_merge);
     g_test_add_func("/clock-causal/merge-far", test_merge_far);
