@@ -59,6 +59,17 @@ static inline bool cf_busy_again(uint32_t *waited_us)
 #define CF_LOOP_BUDGET_NS 4000000
 #define CF_LOOP_MIN_TRIES 256
 
+/*
+ * So long only 0 ns is near enough, but at least for so many tries: a fast
+ * host meets it nearly always in some tens of microseconds. Then, as long as
+ * this, 1 ns. Both clocks drop a fraction of a nanosecond whenever they are
+ * read, and above 2 GHz an odd tick. So a guest may find up to 2 ns more than
+ * what was read back here.
+ */
+#define CF_LOOP_FOR_0_NS (CF_LOOP_BUDGET_NS / 16)
+#define CF_LOOP_FOR_0_TRIES 8
+#define CF_LOOP_FOR_1_NS (CF_LOOP_BUDGET_NS / 16 * 5)
+
 /**
  * struct cf_loop - state of one closed loop; starts with all bytes 0
  * @tries: how often the clock was set
@@ -90,15 +101,30 @@ static inline int64_t cf_loop_median(const struct cf_loop *loop)
     return sorted[(n - 1) / 2];
 }
 
+/*
+ * How near is near enough, after a try? In the last eighth of the budget what
+ * is as good as the best so far, too: that can't be had back, but its like
+ * comes again.
+ */
+static inline uint64_t cf_loop_enough_ns(const struct cf_loop *loop)
+{
+    if (loop->tries <= CF_LOOP_FOR_0_TRIES ||
+        loop->spent_ns < CF_LOOP_FOR_0_NS) {
+        return 0;
+    }
+    if (loop->spent_ns < CF_LOOP_FOR_1_NS) {
+        return 1;
+    }
+    return loop->spent_ns >= CF_LOOP_BUDGET_NS / 8 * 7 &&
+           loop->best_ns > CF_SETTLED_NS ? loop->best_ns : CF_SETTLED_NS;
+}
+
 /**
  * cf_loop_learn - learn from one try
  * @residual_ns: clock read back - clock intended
  * @took_ns: how long this try took
  *
- * True if the clock may stay: at 0 ns. After some tries at 1 ns, too, and at
- * 2 ns when a quarter of the budget is gone. In the last quarter also if it is
- * as good as the best so far, which can't be had back, but its like comes
- * again. And when the budget is spent.
+ * True if the clock may stay: it is near enough, or the budget is spent.
  */
 static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
                                  uint64_t took_ns)
@@ -106,7 +132,6 @@ static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
     const uint64_t longest_ns = CF_LOOP_BUDGET_NS / CF_LOOP_MIN_TRIES;
     const int64_t limit_ns = 2LL * INT32_MAX;
     const uint64_t size_ns = cf_magnitude(residual_ns);
-    uint64_t enough_ns = CF_SETTLED_NS;
     int64_t median_ns;
 
     loop->spent_ns += took_ns < longest_ns ? took_ns : longest_ns;
@@ -115,15 +140,8 @@ static inline bool cf_loop_learn(struct cf_loop *loop, int64_t residual_ns,
     loop->miss_ns[loop->tries % CF_LOOP_WINDOW] = residual_ns +
                                                   loop->correction_ns;
     loop->tries++;
-    if (loop->tries <= 8) {
-        enough_ns = 0;
-    } else if (loop->spent_ns < CF_LOOP_BUDGET_NS / 4) {
-        enough_ns = 1;
-    } else if (loop->spent_ns >= CF_LOOP_BUDGET_NS / 4 * 3 &&
-               loop->best_ns > enough_ns) {
-        enough_ns = loop->best_ns;
-    }
-    if (size_ns <= enough_ns || loop->spent_ns >= CF_LOOP_BUDGET_NS) {
+    if (size_ns <= cf_loop_enough_ns(loop) ||
+        loop->spent_ns >= CF_LOOP_BUDGET_NS) {
         return true;
     }
     if (loop->tries == 1 || size_ns < loop->best_ns) {

@@ -233,11 +233,11 @@ BUDGET, LONGEST = 4 * MILLION, 4 * MILLION // 256
 
 def enough(tries, spent, best):
     """A miss that ends the loop, in ns"""
-    if tries <= 8:
+    if tries <= 8 or spent < BUDGET // 16:
         return 0
-    if spent < BUDGET // 4:
+    if spent < BUDGET * 5 // 16:
         return 1
-    return max(2, best) if spent >= BUDGET * 3 // 4 else 2
+    return max(2, best) if spent >= BUDGET * 7 // 8 else 2
 
 
 def loop(a, _got):

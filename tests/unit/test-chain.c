@@ -99,7 +99,7 @@ static void test_closed_loop(void)
     farthest_ns = wander_ns(&c, true, CF_RUNG_CLOSED_LOOP);
     g_test_message("closed loop: %" G_GUINT64_FORMAT " ns in %d hops",
                    farthest_ns, HOPS);
-    g_assert_cmpuint(farthest_ns, <=, 3);
+    g_assert_cmpuint(farthest_ns, <=, 2);
 }
 
 /* That it would add up otherwise. */

@@ -108,15 +108,16 @@ static void test_loop_vectors(void)
 
     g_assert_true(cf_loop_learn(&loop, 0, 1));
 
-    /* Eight tries are for 0 ns; then 1 ns will do, and after 1 ms also 2. */
+    /* 0.25 ms are for 0 ns, and no less than eight tries; then 1 ns will do,
+     * and after 1.25 ms also 2. */
     loop = (struct cf_loop){ 0 };
-    for (i = 0; i < 8; i++) {
-        g_assert_false(cf_loop_learn(&loop, i % 2 ? -1 : 1, 1));
+    for (i = 0; i < 24; i++) {
+        g_assert_false(cf_loop_learn(&loop, i % 2 ? -1 : 1, 10000));
     }
-    g_assert_false(cf_loop_learn(&loop, 2, 1));
-    g_assert_true(cf_loop_learn(&loop, -1, 1));
+    g_assert_false(cf_loop_learn(&loop, 2, 10000));
+    g_assert_true(cf_loop_learn(&loop, -1, 10000));
     loop = (struct cf_loop){ 0 };
-    for (i = 0; i < 99; i++) {
+    for (i = 0; i < 124; i++) {
         g_assert_false(cf_loop_learn(&loop, i % 2 ? -2 : 2, 10000));
     }
     g_assert_true(cf_loop_learn(&loop, -2, 10000));
@@ -173,8 +174,8 @@ static void test_loop_budget(void)
     g_assert_cmpint(tries_of(100000000), ==, CF_LOOP_MIN_TRIES);
     g_assert_cmpint(tries_of(UINT64_MAX), ==, CF_LOOP_MIN_TRIES);
 
-    /* In the last quarter the like of the best is good enough. */
-    for (i = 0; i < 299; i++) {
+    /* In the last eighth the like of the best is good enough. */
+    for (i = 0; i < 349; i++) {
         g_assert_false(cf_loop_learn(&loop, i == 5 ? -7 : 7 + i % 2, 10000));
     }
     g_assert_false(cf_loop_learn(&loop, 8, 10000));
