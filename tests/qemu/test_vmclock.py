@@ -203,41 +203,6 @@ def test_reset_stopped():
         assert page.marker > first.marker
 
 
-def test_becomes_unstable():
-    """A TSC that the kernel gives up while the guest runs tells no time."""
-    there = host("given-up", "released")
-    with started(there) as guest:
-        guest.wait_up()
-        assert guest.vmclock_page().status == vmclock.SYNCHRONIZED
-        host("given-up", "released", tsc_offset="rewinds",
-             master_clock="never", clocksource="hpet")
-        page = wait_page(guest, lambda page: page.status !=
-                         vmclock.SYNCHRONIZED, "it is told the time still")
-        assert page.status == vmclock.UNRELIABLE
-        assert not page.flags & vmclock.TIME_MAXERROR_VALID
-
-
-def test_suspended():
-    """A host that doesn't know the time, and whose TSC begins anew while the
-    guest runs: what the guest brought is void, not 225 years later."""
-    there, lost = host("awake", "newest"), {"synchronised": "false"}
-    here = host("suspended", **lost)
-    with started(there) as source:
-        source.wait_up()
-        destination, uri = incoming(fakehost.side(here), extra=DEVICE)
-        with destination:
-            assert go(source, uri)["status"] == "completed"
-            arrive(destination)
-            first = judged("before", destination, here)
-            assert first.status == vmclock.SYNCHRONIZED
-            host("suspended", tsc_start=10 ** 13, **lost)
-            page = wait_page(destination,
-                             lambda page: page.ticks != first.ticks,
-                             "it isn't told again")
-            assert not page.flags & vmclock.TIME_MAXERROR_VALID, page
-            assert page.status == vmclock.FREERUNNING, page
-
-
 def test_wrong_tai():
     """A host that is a second off and has the TAI offset wrong: it isn't a
     leap second, or the bound covers both."""

@@ -98,21 +98,34 @@ def test_alike():
         assert page.marker == first.marker
 
 
-def test_gives_up():
+def gives_up(like):
     """A host's kernel gives its TSC up while the guest runs."""
-    there = host("gives-up", "newest")
+    there = host("gives-up-" + like, like)
     with started(there) as guest:
         guest.wait_up()
         first = guest.vmclock_page()
         assert first.status == vmclock.SYNCHRONIZED
-        turn(guest, there, "newest")
-        wait_page(guest, lambda page: page.status == vmclock.UNRELIABLE,
-                  "it is told the time still")
+        turn(guest, there, like)
+        page = wait_page(guest,
+                         lambda page: page.status != vmclock.SYNCHRONIZED,
+                         "it is told the time still")
+        assert page.status == vmclock.UNRELIABLE
+        assert not page.flags & vmclock.TIME_MAXERROR_VALID
 
 
-def suspended(name, steps):
+def test_gives_up():
+    """Such a TSC tells no time."""
+    gives_up("newest")
+
+
+def test_gives_up_released():
+    """Nor does it by a released kernel."""
+    gives_up("released")
+
+
+def suspended(name, steps, tsc_start=2 * 10 ** 15 - fakehost.KHZ * 1000):
     """A guest that brought the time to a host that doesn't know it; then the
-    host is suspended, and its TSC stands."""
+    host is suspended, and its TSC stands, or begins anew."""
     there = host(name + "-known", "newest")
     lost = {"synchronised": "false", "tsc_start": 2 * 10 ** 15}
     here = host(name, **lost)
@@ -126,15 +139,16 @@ def suspended(name, steps):
             assert page.status == vmclock.SYNCHRONIZED
             # Less than the guest is old, for the model's sake.
             time.sleep(2)
-            lost["tsc_start"] -= fakehost.KHZ * 1000
+            lost["tsc_start"] = tsc_start
             for step in steps:
                 if step == "suspend":
                     host(name, **lost)
                 else:
                     destination.qmp.execute(step)
-            wait_page(destination,
-                      lambda page: page.status == vmclock.FREERUNNING,
-                      "what was brought still counts")
+            page = wait_page(destination,
+                             lambda page: page.status == vmclock.FREERUNNING,
+                             "what was brought still counts")
+            assert not page.flags & vmclock.TIME_MAXERROR_VALID, page
 
 
 def test_suspended():
@@ -145,6 +159,12 @@ def test_suspended():
 def test_suspended_paused():
     """The same while the guest was paused."""
     suspended("suspended-paused", ("stop", "suspend", "cont"))
+
+
+def test_suspended_anew():
+    """A TSC that begins anew: the guest isn't told that it is 225 years
+    later."""
+    suspended("suspended-anew", ("suspend",), 10 ** 13)
 
 
 def test_turned_off():
