@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text from anywhere, made fit for a terminal or a log. */
+#include <string.h>
 #include "printable.h"
 
 bool cf_is_tricky(gunichar character)
@@ -30,4 +31,15 @@ char *cf_printable(const char *text)
                                                                : '?');
     }
     return g_string_free(line, FALSE);
+}
+
+void cf_copy_text(char *ret_text, size_t size, const char *text)
+{
+    size_t fits = MIN(strlen(text), size - 1);
+
+    while (fits && (text[fits] & 0xc0) == 0x80) {
+        fits--;                 /* it is within a character */
+    }
+    memcpy(ret_text, text, fits);
+    ret_text[fits] = '\0';
 }

@@ -15,4 +15,7 @@ bool cf_is_tricky(gunichar character);
  * be freed with g_free(). */
 char *cf_printable(const char *text);
 
+/* Copies as many whole characters of UTF-8 as fit. */
+void cf_copy_text(char *ret_text, size_t size, const char *text);
+
 #endif /* CF_PRINTABLE_H */

@@ -3,6 +3,7 @@
 the end, and the other guests don't suffer."""
 import functools
 import os
+import re
 import socket
 import subprocess
 import tempfile
@@ -11,8 +12,8 @@ import time
 import uuid
 
 import testdriver
-from harness import places
-from harness.command import FAILURE, fails, program
+from harness import places, wait
+from harness.command import FAILURE, fails, program, run
 from harness.wait import LIMIT_S
 from test_annotate import TIMER, Follower
 from testdriver import Driver, domain
@@ -156,3 +157,30 @@ def test_follow_stuck_qemu():
             assert "facts written: vm\n" in lines, lines
             assert any("stuck doesn't answer" in line for line in lines)
             assert systemd.recv(99) == b"WATCHDOG=1"
+
+
+def series(uri, *names):
+    """The guests in the metrics, once each of these was annotated."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = folder + "/guests.prom"
+        with Follower("-c", uri, "--all", "--metrics=" + path,
+                      env=stuck()) as follower:
+            for _ in names:
+                assert "facts written" in follower.line()
+            wait.until(lambda: os.path.exists(path), "there are no metrics")
+        with open(path, encoding="utf-8") as stream:
+            return re.findall(r'^clockferry_guest_carried{guest="(.*)"} ',
+                              stream.read(), re.M)
+
+
+def test_lying_qemu():
+    """A QEMU that says that it is another guest's isn't believed: in metrics,
+    where two of one name are none, nor elsewhere"""
+    names = ["liar-\u202e", "liar-\u200b", "liar--" + "\u00e4" * 128, "vm"]
+    with Driver(*(domain(name, PROMISED + "<uuid>%s</uuid>" % uuid.uuid4())
+                  for name in names)) as uri:
+        names[2] = names[2][:-4]        # whole characters that fit
+        assert series(uri, *names) == sorted(names)
+        done = run("state", "-c", uri, "--format=prometheus", "liar-\u202e",
+                   env=stuck())
+        assert 'carried{guest="liar-?"} 1\n' in done.stdout, done

@@ -199,8 +199,12 @@ static void took_note(Follower *follower, virDomainPtr domain,
                       const char *uuid, AnnotateOutcome outcome,
                       const GuestClocks *clocks)
 {
+    GuestClocks named = *clocks;
+
+    /* Two guests' names may look alike, but no two are the same. */
+    guest_clocks_name(&named, libvirt.virDomainGetName(domain));
     annotate_metrics_set(follower->metrics, uuid,
-                         outcome == ANNOTATE_SKIPPED ? NULL : clocks);
+                         outcome == ANNOTATE_SKIPPED ? NULL : &named);
     if (outcome == ANNOTATE_WRITTEN) {
         print_written(follower, domain);
     }

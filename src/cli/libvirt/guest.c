@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A guest and its host, as libvirt and QEMU know them. */
+#include "text/printable.h"
 #include "monitor.h"
 
 gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
@@ -7,6 +8,7 @@ gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
 {
     const char *name = libvirt.virDomainGetName(domain);
     const int active = libvirt.virDomainIsActive(domain);
+    g_autofree char *shown = cf_printable(name);
     g_autoptr(CfDomain) xml = NULL;
     LibvirtGuest guest = { .host = *host };
 
@@ -19,7 +21,7 @@ gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
     if (!xml) {
         return FALSE;
     }
-    g_strlcpy(guest.name, name, sizeof(guest.name));
+    cf_copy_text(guest.name, sizeof(guest.name), shown);
     cf_domain_get_settings(xml, &guest.settings);
     /* Facts that can't be read are as good as none. */
     cf_domain_get_facts(xml, &guest.facts, &guest.has_facts, NULL);
@@ -56,7 +58,7 @@ static void assume_clocks(const LibvirtGuest *guest, uint32_t wanted_khz,
     if (wanted_khz) {
         settings.tsc_khz = wanted_khz;
     }
-    g_strlcpy(clocks.name, guest->name, sizeof(clocks.name));
+    guest_clocks_name(&clocks, guest->name);
     cf_domain_guest(&settings, &guest->host, &clocks.guest);
     cf_tsc_freq_khz(&clocks.guest.freq, &clocks.guest_khz);
     *ret_clocks = clocks;
@@ -85,6 +87,7 @@ static gboolean ask_qemu(Qmp *qmp, const LibvirtGuest *guest,
     if (!ret_clocks->enabled) {
         assume_clocks(guest, guest_clocks_ask_khz(qmp), ret_clocks);
     }
+    guest_clocks_name(ret_clocks, guest->name);
     /* QEMU doesn't report a promise by tsc-frequency. */
     if (guest->settings.promised) {
         ret_clocks->guest.promised = true;

@@ -12,7 +12,7 @@
 
 /* LibvirtGuest - what libvirt knows about a guest without asking QEMU */
 typedef struct LibvirtGuest {
-    char name[256];  /* the guest's name */
+    char name[256];  /* the guest's name, fit to be printed */
     CfHost host;     /* facts about the host that it is on */
     /* what its XML sets */
     CfDomainSettings settings;

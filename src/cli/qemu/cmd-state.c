@@ -114,6 +114,9 @@ static gboolean ask(Qmp *qmp, const LibvirtGuest *guest,
     if (!guest_clocks_ask(qmp, &guest->host, &clocks, error)) {
         return FALSE;
     }
+    if (*guest->name) {
+        guest_clocks_name(&clocks, guest->name);
+    }
     cf_domain_tighten(&guest->settings, &clocks.guest);
     *ret_clocks = clocks;
     return TRUE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Asks QEMU for a guest's clocks. */
 #include "text/codec.h"
+#include "text/printable.h"
 #include "guest-clocks.h"
 
 static const CfNames blackouts = { "count", "freeze" };
@@ -215,6 +216,11 @@ gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
     derive_freq(&clocks, host->id.frac_bits);
     *ret_clocks = clocks;
     return TRUE;
+}
+
+void guest_clocks_name(GuestClocks *clocks, const char *name)
+{
+    cf_copy_text(clocks->name, sizeof(clocks->name), name);
 }
 
 static bool is_exact(const LastRestore *restore, int required)

@@ -62,6 +62,10 @@ typedef struct GuestClocks {
 gboolean guest_clocks_ask(Qmp *qmp, const CfHost *host,
                           GuestClocks *ret_clocks, GError **error);
 
+/* The name that others know the guest by, whatever its QEMU says: as much of it
+ * as fits. */
+void guest_clocks_name(GuestClocks *clocks, const char *name);
+
 /* What any QEMU reports: the frequency that it wants the guest's TSC to have; 0
  * if it doesn't. */
 uint32_t guest_clocks_ask_khz(Qmp *qmp);
