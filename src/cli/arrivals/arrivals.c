@@ -35,14 +35,15 @@ static bool is_same(const GuestClocks *one, const GuestClocks *other)
 /* Between two arrivals at one host there is one elsewhere. */
 static void forget_repeated(Arrivals *arrivals)
 {
-    guint i;
+    GuestClocks *all = (GuestClocks *)(void *)arrivals->data;
+    guint kept = 0, i;
 
-    for (i = arrivals->len; i-- > 1;) {
-        if (is_same(&g_array_index(arrivals, GuestClocks, i - 1),
-                    &g_array_index(arrivals, GuestClocks, i))) {
-            g_array_remove_index(arrivals, i);
+    for (i = 1; i < arrivals->len; i++) {
+        if (!is_same(&all[i - 1], &all[i])) {
+            all[++kept] = all[i];
         }
     }
+    g_array_set_size(arrivals, kept + 1);
 }
 
 static gboolean check_name(const Arrivals *arrivals, const GuestClocks *next,
