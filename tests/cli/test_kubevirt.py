@@ -3,9 +3,11 @@
 clockferry enable sets, and its node hooks refuse and report. No cluster."""
 import json
 import os
+import pathlib
 import re
 import subprocess
 import tempfile
+import threading
 
 from cel import evaluate
 from harness import binaries, places, wait
@@ -129,14 +131,18 @@ def test_node_conditions():
                 "metadata": {"labels": labels}}) == (labels == LABELS)
 
 
+POD = "0a1b2c3d-0000-4000-8000-00000000000a"
+CGROUP = "0::/kubepods.slice/kubepods-pod%s.slice/cri-containerd-1.scope\n"
+
+
 class Node:
     """The node hook at its socket, on a node with these facts."""
 
     COMMAND = """#!/bin/sh
     case $1 in
     probe) cat "$NODE/host" ;;
-    check) exec %s "$@" ;;
-    *) echo "$@" ;;
+    check) if [ -e "$NODE/broken" ]; then exit 1; fi; exec %s "$@" ;;
+    *) if [ -e "$NODE/hangs" ]; then exec sleep 1000; fi; echo "$@" ;;
     esac
     """
 
@@ -150,9 +156,7 @@ class Node:
                   encoding="utf-8") as stream:
             stream.write(self.COMMAND % program())
         os.chmod(self.folder + "/clockferry", 0o755)
-        os.mkdir(self.folder + "/7")
-        with open(self.folder + "/7/cmdline", "wb") as stream:
-            stream.write(b"qemu-kvm\0-name\0guest=ns_vm,debug-threads=on\0")
+        self.process(7, CGROUP % POD.replace("-", "_"))
         self._server = subprocess.Popen(
             ["/usr/bin/python3", places.top(NODE_HOOK),
              self.folder + "/socket"],
@@ -162,6 +166,15 @@ class Node:
         wait.until(lambda: os.path.exists(self.folder + "/socket"),
                    "it doesn't listen")
 
+    def process(self, number, cgroup):
+        """One that has the words of the guest's QEMU, in this cgroup."""
+        folder = "%s/%d" % (self.folder, number)
+        os.mkdir(folder)
+        with open(folder + "/cmdline", "wb") as stream:
+            stream.write(b"qemu-kvm\0-name\0guest=ns_vm,debug-threads=on\0")
+        with open(folder + "/cgroup", "w", encoding="utf-8") as stream:
+            stream.write(cgroup)
+
     def __enter__(self):
         return self
 
@@ -170,26 +183,39 @@ class Node:
         self._server.communicate()
         self._folder.cleanup()
 
+    def asked(self):
+        """What all its threads have running."""
+        threads = pathlib.Path("/proc/%d/task" % self._server.pid)
+        return [child for thread in threads.glob("*/children")
+                for child in thread.read_text().split()]
+
     def send(self, request):
         """What it prints, and None or (status, its sentence)."""
+        failed = self.call(request)
+        return self._server.stdout.readline(), failed
+
+    def call(self, request):
         with self._grpc.insecure_channel("unix:%s/socket"
                                          % self.folder) as channel:
             call = channel.unary_unary("/kubevirt.hooks.plugins.v1alpha1."
                                        "NodeHookService/ExecuteNodeHook")
             try:
                 assert call(request, timeout=LIMIT_S) == b""
-                failed = None
+                return None
             except self._grpc.RpcError as error:
-                failed = error.code().name, error.details()
-        return self._server.stdout.readline(), failed
+                return error.code().name, error.details()
 
     def ask(self, point, **status):
+        return self.send(self.request(point, **status))
+
+    @staticmethod
+    def request(point, **status):
         vmi = {"metadata": {"namespace": "ns", "name": "vm",
                             "annotations": {"long": "x" * 300}},
-               "status": status}
-        return self.send(field(1, point.encode()) +
-                         field(2, json.dumps(vmi).encode()) +
-                         field(3, field(1, b"node-b")))
+               "status": {"activePods": {POD: "node-b"}, **status}}
+        return (field(1, point.encode()) +
+                field(2, json.dumps(vmi).encode()) +
+                field(3, field(1, b"node-b")))
 
 
 def field(number, value):
@@ -228,18 +254,65 @@ def test_source_and_report():
                                ("PostMigrationTarget", "state")):
             said, failed = node.ask(point)
             assert failed is None, failed
-            assert said == "%s ns_vm: %s --connect %s ns_vm\n" % (
+            assert said == "%s ns_vm: %s --connect %s -- ns_vm\n" % (
                 point, command, uri), said
+
+
+def test_other_pods():
+    """Anybody's process may look like the guest's QEMU: only one in a pod of
+    the VM is"""
+    other = POD.replace("0a1b", "0a1c")
+    with Node() as node:
+        for number, cgroup in enumerate((
+                "0::/\n", CGROUP % other, "0::/user.slice/%s.scope\n" % POD,
+                "0::/kubepods/pod%s-x\n" % POD,
+                CGROUP % (POD + "0"))):
+            node.process(number, cgroup)
+        # The one of them that is found first mustn't decide.
+        assert "/7/root/" in node.ask("PreMigrationSource")[0]
+        os.rename(node.folder + "/7", node.folder + "/seven")
+        assert "no pod of the VM" in node.ask("PreMigrationSource")[1][1]
+        for number, cgroup in enumerate((
+                "12:pids:/kubepods/burstable/pod%s/1f\n1:x:/\n" % POD,
+                "0::/../../kubepods-besteffort-pod%s.slice/crio-1.scope\n"
+                % POD.replace("-", "_"),
+                "3:cpu:/kubepods/pod%s\n" % POD), 10):
+            node.process(number, cgroup)
+            said, failed = node.ask("PreMigrationSource")
+            assert "/%d/root/" % number in said and not failed, (said, failed)
+            os.rename("%s/%d" % (node.folder, number), node.folder + "/gone-%d"
+                      % number)
+
+
+def test_hanging_guests():
+    """Guests whose libvirts don't answer hold no other VM up"""
+    with Node() as node:
+        open(node.folder + "/hangs", "w").close()
+        asking = [threading.Thread(
+            target=node.call, args=[node.request("PostMigrationTarget")])
+            for _ in range(20)]
+        for thread in asking:
+            thread.start()
+        wait.until(lambda: len(node.asked()) == 20, "they don't get through")
+        assert node.call(node.request("PreMigrationTarget",
+                                      **hints(2500000))) is None
+        assert len(node.asked()) == 20, "they didn't hang"
+        for thread in asking:
+            thread.join()
 
 
 def test_trouble():
     """What it can't do KubeVirt hears, and it goes on"""
     with Node() as node:
-        for request in b"", b"\xff" * 11, field(1, b"x"), b"\x0a\xff\x01", \
+        for request in b"", b"\xff" * 1000000, field(1, b"x"), \
+                b"\x0a\xff\x01", \
                 field(1, b"PreVMStart") + field(2, b"{}"), \
                 field(1, b"PreMigrationTarget") + field(2, b"[]"):
             assert node.send(request)[1][0] == "INTERNAL", request
         os.rename(node.folder + "/7", node.folder + "/seven")
-        assert "no QEMU" in node.ask("PreMigrationSource")[1][1]
+        assert "no pod" in node.ask("PreMigrationSource")[1][1]
+        open(node.folder + "/broken", "w").close()
+        assert node.ask("PreMigrationTarget", **hints(2000000))[1][0] == \
+            "INTERNAL"
         os.rename(node.folder + "/host", node.folder + "/nothing")
         assert node.ask("PreMigrationTarget")[1][0] == "FAILED_PRECONDITION"
