@@ -51,15 +51,23 @@ static gboolean get_facts(const CliOptions *options, CfHost *ret_host,
            : cf_host_probe(cf_kvm_ops(), device, ret_host, error);
 }
 
+/* For programs that read it again and again; NULL for others. */
+static char *failure(const char *format)
+{
+    return !strcmp(format, "prometheus") ? probe_to_prometheus(NULL)
+           : !strcmp(format, "nfd") ? probe_to_nfd(NULL) : NULL;
+}
+
 static int probe(CliOptions *options, char **arguments G_GNUC_UNUSED)
 {
     g_autoptr(GError) error = NULL;
     CfHost facts;
 
     if (!get_facts(options, &facts, &error)) {
-        if (!strcmp(options->format, "prometheus")) {
-            /* The figures of better days would hide it. */
-            g_autofree char *text = probe_to_prometheus(NULL);
+        /* What was written on better days would hide it. */
+        g_autofree char *text = failure(options->format);
+
+        if (text) {
             files_write(options->output, text, NULL);
         }
         return cli_fail(error);

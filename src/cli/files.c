@@ -159,9 +159,20 @@ static bool look_like(int fd, const char *path)
     return fchmod(fd, old.st_mode & 0777) == 0;
 }
 
+/* Who reads all of a folder's files leaves out those that begin with a dot. One
+ * may stay behind, if this is killed. */
+static char *temporary_beside(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    g_autofree char *hidden = g_strconcat(".", name, ".XXXXXX", NULL);
+
+    return g_build_filename(folder, hidden, NULL);
+}
+
 static gboolean write_anew(const char *path, const char *text, GError **error)
 {
-    g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
+    g_autofree char *temporary = temporary_beside(path);
     const int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0644);
     int code;
 

@@ -235,9 +235,13 @@ static bool can_take_guests(const CfHost *host)
 
 char *probe_to_nfd(const CfHost *host)
 {
-    g_autofree char *khz = g_strdup_printf("%u", host->host_khz);
+    g_autofree char *khz = host ? g_strdup_printf("%u", host->host_khz) : NULL;
     GString *out = g_string_new(NULL);
 
+    if (!host) {
+        add_feature(out, "takes-guests", true, "false");
+        return g_string_free(out, FALSE);
+    }
     add_feature(out, "tsc-khz", host->host_khz, khz);
     add_feature(out, "tsc-scaling", true, cf_scaling_name(host->scaling));
     add_feature(out, "tsc-offset", host->offset_known,

@@ -27,7 +27,8 @@ size_t probe_checks(const CfHost *host, Check *ret_checks);
  * screen_begin(). Prometheus gets what the textfile collector of its node
  * exporter reads; without a host, that it couldn't be probed. KubeVirt gets the
  * labels of a node, one a line, as "kubectl label node" takes them; nothing if
- * the frequency is unknown. Node Feature Discovery gets a feature file.
+ * the frequency is unknown. Node Feature Discovery gets a feature file; without
+ * a host, one that takes no guests.
  */
 char *probe_to_text(const CfHost *host, const char *output);
 char *probe_to_prometheus(const CfHost *host);

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import resource
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -130,6 +132,32 @@ def test_nfd():
     for line in output("probe", "-f", "nfd", "--from", "-",
                        input=minimal).splitlines():
         assert re.fullmatch(r"clockferry\.[a-z-]+=[a-z0-9-]+", line), line
+
+
+def test_nfd_fails():
+    """A host that can't be probed loses the labels of better days"""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "features")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write("clockferry.takes-guests=true\n")
+        fails(FAILURE, "probe", "-f", "nfd", "--device", "/dev/null",
+              "-o", path)
+        with open(path, encoding="utf-8") as stream:
+            assert stream.read() == "clockferry.takes-guests=false\n"
+
+
+def test_killed():
+    """What stays behind is hidden: NFD reads all files of its folder"""
+    with tempfile.TemporaryDirectory() as folder, \
+            open(places.top("tests/codec/golden/probe-1-full.json"),
+                 encoding="utf-8") as full:
+        limit = (1, resource.RLIM_INFINITY)
+        done = run("probe", "-f", "nfd", "--from", "-", "-o",
+                   folder + "/features", stdin=full, preexec_fn=lambda:
+                   resource.setrlimit(resource.RLIMIT_FSIZE, limit))
+        assert done.returncode == -signal.SIGXFSZ, done
+        left = os.listdir(folder)
+        assert len(left) == 1 and left[0].startswith(".features."), left
 
 
 def test_host():
