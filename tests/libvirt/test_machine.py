@@ -78,3 +78,25 @@ def test_old_emulator():
             assert "must have the Clockferry series" in done.stderr, done
             assert machine(a) == before
             still.assert_still()
+
+
+def test_went_back():
+    """A QEMU without the series takes the place of ours under a guest: it runs
+    on, over a restart of libvirtd, too, and moves to a host that has ours"""
+    for versions in ("12", "13"), ("13", "12"):
+        with scene.hosts(*versions, prepare=patched_everywhere) as (a, b):
+            guest, before = start_by_type(a)
+            a.stop_daemon()
+            os.unlink(a.path(EMULATOR))
+            os.symlink(scene.stock().binary, a.path(EMULATOR))
+            a.start_daemon()
+            assert a.do("domstate", "ferry").strip() == "running"
+            assert machine(a) == before + "-clockferry"
+            view = measure.view(guest)
+            moved = scene.migrate(a, b, "--live", "--persistent")
+            assert moved.status == 0, moved.words
+            scene.arrived(guest, view, b)
+            assert NO_SUCH_TYPE % machine(a) in scene.virsh(
+                a, "start", "ferry").words
+            clockferry(a, "disable", "ferry", "--yes")
+            assert machine(a) == before
