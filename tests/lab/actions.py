@@ -17,6 +17,7 @@ from host import RAM_DISK, RAM_DISK_MB, STREAM_DISK
 PAUSE_S = 0.5
 SNAPSHOT_S = 3.0
 PASSES = 3
+DIRTY_SECONDS = 3
 LONG_MS = 60000
 LEAP_AHEAD_S = 20       # the guest has to be stopped by then, beside any load
 DAY_NS = 86400 * 10 ** 9
@@ -138,7 +139,13 @@ def compared(lab):
 
 
 def dirtied_bytes_s(guest):
-    """How fast a guest writes to pages that it didn't write to lately."""
+    """How fast a guest writes to pages that it didn't write to lately, in the
+    best of some seconds: a busy machine doesn't let it run in each."""
+    return max(_dirtied_bytes_s(guest) for _ in range(DIRTY_SECONDS))
+
+
+def _dirtied_bytes_s(guest):
+    """In one second."""
     guest.qmp.execute("calc-dirty-rate", {"calc-time": 1,
                                           "mode": "dirty-bitmap"})
     deadline = time.monotonic() + LIMIT_S
