@@ -91,6 +91,17 @@ def test_usage():
         assert done.stderr.count("\n") == 1, (wrong, done)
 
 
+def test_strange_contents():
+    """What can't go into a repository, or be found there, is refused"""
+    folder = tempfile.mkdtemp(dir=scratch())
+    for wrong in (["apt", "--sign"], ["a b"], ["apt", "trixie"],
+                  ["apt", "./missing.deb"]):
+        done = run(places.top("debian/repository"), *wrong, cwd=folder)
+        assert done.returncode and done.stderr.count("\n") == 1, (wrong, done)
+        assert not os.listdir(folder), wrong
+    os.rmdir(folder)
+
+
 def test_somebodys_folder():
     """A folder that isn't such a repository is left alone"""
     folder = tempfile.mkdtemp(dir=scratch())
