@@ -8,8 +8,7 @@ import subprocess
 import tempfile
 
 import hosts
-from harness import places
-from harness.debian import VERSIONS, PLAIN, Debian, run
+from harness.debian import VERSIONS, Debian, run
 from harness.wait import until
 
 # As libvirt does it, but for KVM, which this doesn't depend on.
@@ -17,6 +16,10 @@ ORDINARY = ("-nodefaults", "-device", "VGA", "-netdev", "user,id=net",
             "-device", "virtio-net-pci,netdev=net", "-sandbox",
             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
             "resourcecontrol=deny", "-boot", "n")
+# Whoever changes Debian's packages shall say whose they are, and where faults
+# go: Bugs and Original-Maintainer. lintian knows neither, for Debian has none.
+OF_A_DERIVATIVE = ("bugs-field-does-not-refer-to-debian-infrastructure",
+                   "unknown-field")
 
 
 def test_installed():
@@ -117,11 +120,16 @@ def test_lintian():
                              "--display-level '>=warning' /tmp/*.deb || true")
         known = set(re.findall(r"^[EW]: \S+: [a-z0-9-]+", theirs, re.M))
         found, done = lintian(debian, *ours)
-    assert not found - known, (found - known, done)
+    new = {tag for tag in found - known if not tag.endswith(OF_A_DERIVATIVE)}
+    assert not new, (new, done)
 
 
 def test_autopkgtest():
-    """The tests that Debian runs after each upload pass"""
+    """The tests that Debian runs after each upload pass
+
+    QEMU's own migration-test can't run with it, nor with Debian's: Debian's
+    rules remove accel-qtest.
+    """
     for version in VERSIONS:
         debian = hosts.installed(version)
         for script in "test-qemu-img.sh", "test-qemu-system.sh":
@@ -139,17 +147,3 @@ def source_file(name):
     run("tar", "-C", folder, "-xf", os.path.join(pool, archive), name,
         check=True)
     return os.path.join(folder, name)
-
-
-def test_migration_test():
-    """QEMU's own migration tests pass with the installed QEMU"""
-    build = os.path.dirname(os.environ["CLOCKFERRY_QEMU_PATCHED"])
-    assert not run(places.top("qemu-patches/scripts/build"),
-                   os.environ["CLOCKFERRY_QEMU_VERSION"], "patched",
-                   "tests/qtest/migration-test").returncode
-    debian = hosts.installed(hosts.DEBIANS)
-    done = run("./tests/qtest/migration-test", "--tap", "-k", cwd=build,
-               env=dict(PLAIN, QTEST_QEMU_BINARY=hosts.program(debian)))
-    bad = re.findall(r"^not ok .*", done.stdout, re.M)
-    good = re.findall(r"^ok (?!.*# SKIP)", done.stdout, re.M)
-    assert not done.returncode and not bad and len(good) > 10, (bad, done)
