@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The lab's hand inside a host: it is /init there, and does what agent.py asks
- * over a serial port. Above each do_ function stands its request.
+/* The lab's hand inside a host: it is /init there, or a service of tests/hosts'
+ * Debians, and does what agent.py asks over a serial port. Above each do_
+ * function stands its request.
  *
  * A request is a line "verb argument...", and if a number of bytes follows
  * it, "verb argument... +NUMBER". An answer is "ok NUMBER" and as many bytes,
@@ -642,8 +643,10 @@ static void open_port(void)
 
 int main(void)
 {
-    mount_all();
-    allow_huge_pages();
+    if (getpid() == 1) {
+        mount_all();
+        allow_huge_pages();
+    }
     signal(SIGPIPE, SIG_IGN);
     open_port();
     put_all(port, "ready\n", 6);
