@@ -345,15 +345,17 @@ static inline uint64_t cf_channel_trip_ticks(const struct cf_channel *channel)
  */
 static inline bool cf_limits_passed(const struct cf_channel *channel,
                                     const struct cf_limits *limits,
+                                    const struct cf_span *rate_ppt,
                                     struct cf_channel_says *says)
 {
-    const int64_t best_ppt = says->rate_ppt.best;
-    const struct cf_span rate_ppt = { best_ppt, best_ppt, best_ppt };
+    const int64_t best_ppt = rate_ppt->best;
+    const struct cf_span middle_ppt = { best_ppt, best_ppt, best_ppt };
     struct cf_span *passed = &says->passed_ticks;
 
-    *passed = cf_limits_meet(channel, limits, &says->rate_ppt);
+    says->rate_ppt = *rate_ppt;
+    *passed = cf_limits_meet(channel, limits, rate_ppt);
     passed->best = cf_span_nearest(
-        passed, cf_limits_meet(channel, limits, &rate_ppt).best);
+        passed, cf_limits_meet(channel, limits, &middle_ppt).best);
     says->usual_ticks = cf_limits_usual(channel, limits, says);
     says->round_trip_ticks = cf_channel_trip_ticks(channel);
     return says->round_trip_ticks < UINT64_MAX &&
@@ -406,10 +408,11 @@ static inline bool cf_channel_evaluate(const struct cf_channel *channel,
 {
     struct cf_limits limits[CF_EXCHANGES_MAX];
     struct cf_channel_says says;
+    struct cf_span rate_ppt;
 
     if (!cf_channel_limits(channel, from_ticks, dst_ticks, limits) ||
-        !cf_limits_rate(channel, limits, &says.rate_ppt) ||
-        !cf_limits_passed(channel, limits, &says)) {
+        !cf_limits_rate(channel, limits, &rate_ppt) ||
+        !cf_limits_passed(channel, limits, &rate_ppt, &says)) {
         return false;
     }
     *ret = says;
