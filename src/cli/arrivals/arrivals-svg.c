@@ -219,7 +219,7 @@ static void add_sign(GString *out, const Chart *chart, guint i, guint bottom,
 }
 
 static void add_dot(GString *out, const Chart *chart, guint i, guint bottom,
-                     double height)
+                    double height)
 {
     g_string_append_printf(
         out, "<circle cx=\"%u\" cy=\"%.1f\" r=\"%.1f\" class=\"w\" "
@@ -246,7 +246,7 @@ static void add_figures(GString *out, const Chart *chart, const Panel *panel,
             height_of(scale, magnitude(arrival, panel->figure)));
     if (panel->measured && panel->measured(&arrival->restore, &ns)) {
         add_dot(out, chart, i, scale->bottom,
-                 height_of(scale, magnitude(arrival, panel->measured)));
+                height_of(scale, magnitude(arrival, panel->measured)));
     }
 }
 

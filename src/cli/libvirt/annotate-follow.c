@@ -197,14 +197,12 @@ static void print_written(Follower *follower, virDomainPtr domain)
 
 static void took_note(Follower *follower, virDomainPtr domain,
                       const char *uuid, AnnotateOutcome outcome,
-                      const GuestClocks *clocks)
+                      GuestClocks *clocks)
 {
-    GuestClocks named = *clocks;
-
     /* Two guests' names may look alike, but no two are the same. */
-    guest_clocks_name(&named, libvirt.virDomainGetName(domain));
+    guest_clocks_name(clocks, libvirt.virDomainGetName(domain));
     annotate_metrics_set(follower->metrics, uuid,
-                         outcome == ANNOTATE_SKIPPED ? NULL : &named);
+                         outcome == ANNOTATE_SKIPPED ? NULL : clocks);
     if (outcome == ANNOTATE_WRITTEN) {
         print_written(follower, domain);
     }
