@@ -3,15 +3,12 @@
 boots."""
 import subprocess
 import time
-import uuid
 from collections import namedtuple
 
-from agent import AgentError
 from harness import emulator
 from host import Host, HostError
 
 MEMORY_MB = 2560
-BOOT_LIMIT_S = 900      # beside any load
 COMMAND_LIMIT_S = 600
 ENVIRONMENT = {"HOME": "/root", "LC_ALL": "C.UTF-8",
                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
@@ -23,6 +20,8 @@ class Machine(Host):
     """Use as a context manager. `name` is the host's; `volume` a file system
     that it finds on its second disk."""
 
+    BOOT_LIMIT_S = 900      # beside any load
+
     def __init__(self, name, spec, image, folder, link, volume=None,
                  keep=False):
         self.image, self._volume, self._keep = image, volume, keep
@@ -30,47 +29,32 @@ class Machine(Host):
         super().__init__(name, spec, Paths(emulator.built("emulator")), folder,
                          link)
 
+    def _boots(self):
+        return self.image.kernel, self.image.initrd
+
+    def _memory_mb(self):
+        return MEMORY_MB
+
     def _drives(self):
-        yield self.image.disk + ("" if self._keep else ",snapshot=on")
+        disks = [self.image.disk + ("" if self._keep else ",snapshot=on")]
         if self._volume:
-            yield self._volume + ",readonly=on"
+            disks.append(self._volume + ",readonly=on")
+        return [word for one in disks for word in (
+            "-drive", "if=virtio,format=raw,file=" + one)]
 
     def _command_line(self, khz):
         return ("root=/dev/vda rw console=ttyS0 loglevel=4 net.ifnames=0 "
                 "systemd.hostname=%s tsc_early_khz=%d pmtmr=0 tsc=reliable "
                 "no_timer_check %s" % (self.name, khz, self.spec.arguments))
 
-    def _command(self, paths, link, fd):
-        drives = [word for drive in self._drives() for word in (
-            "-drive", "if=virtio,format=raw,file=" + drive)]
-        return [paths.emulator, "-machine", "pc,hpet=off",
-                "-accel", "tcg,thread=multi", "-smp", "1",
-                "-m", str(MEMORY_MB), "-nodefaults", "-display", "none",
-                "-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name)),
-                "-L", "/usr/share/seabios", "-L", "/usr/share/qemu",
-                "-cpu", emulator.cpu(self.khz, self.spec.start, self.spec.cpu),
-                "-kernel", self.image.kernel, "-initrd", self.image.initrd,
-                "-append", self._command_line(self.spec.khz),
-                "-serial", "file:" + self.console,
-                "-chardev", "socket,id=agent,fd=%d" % fd,
-                "-serial", "chardev:agent", *drives,
-                "-netdev", link.argument, "-device",
-                "virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0%d"
-                % (1 if link.server else 2)]
-
-    def wait_up(self):
-        """All of its services have started, and its time is right."""
-        try:
-            self.agent.wait_ready(BOOT_LIMIT_S)
-        except (TimeoutError, AgentError) as error:
-            raise HostError("%s doesn't boot: %s; %s" % (
-                self.name, error, self.last_words())) from error
-        self.run("systemctl is-system-running --wait", BOOT_LIMIT_S)
-        self._set_up()
+    def _set_up(self):
+        """Once all of its services have started."""
+        self.run("systemctl is-system-running --wait", self.BOOT_LIMIT_S)
+        super()._set_up()
 
     def shut_down(self):
         self.agent.spawn("/dev/null", ["/usr/bin/systemctl", "poweroff"])
-        self._proc.wait(BOOT_LIMIT_S)
+        self._proc.wait(self.BOOT_LIMIT_S)
 
     def begin(self, command):
         """Starts a shell's command line: (pid, file of its output)."""

@@ -71,7 +71,10 @@ def _die_with_parent():
 
 
 class Host:
-    """Use as a context manager."""
+    """Use as a context manager. tests/hosts has others, which boot something
+    else."""
+
+    BOOT_LIMIT_S = LIMIT_S
 
     def __init__(self, name, spec, paths, folder, link):
         self.name, self.spec = name, spec
@@ -129,7 +132,10 @@ class Host:
         for path in self._boots():
             yield path, ",readonly=on"
 
-    def _reboots(self):
+    def _memory_mb(self):
+        return MEMORY_MB + KEXEC_MB * self.spec.disks
+
+    def _drives(self):
         """What a host has that can be booted anew, and the others haven't."""
         if not self.spec.disks:
             return ["-no-reboot"]
@@ -138,13 +144,12 @@ class Host:
 
     def _command(self, paths, link, fd):
         spec = self.spec
-        memory = MEMORY_MB + KEXEC_MB * spec.disks
         return [paths.emulator,
                 "-machine", "pc,hpet=%s" % ("on" if spec.hpet else "off"),
                 "-accel", "tcg,thread=multi", "-smp", "1",
-                "-m", str(memory), "-nodefaults", "-display", "none",
+                "-m", str(self._memory_mb()), "-nodefaults", "-display", "none",
                 "-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, self.name)),
-                *self._reboots(), "-L", "/usr/share/seabios",
+                *self._drives(), "-L", "/usr/share/seabios",
                 "-L", "/usr/share/qemu",
                 "-cpu", emulator.cpu(self.khz, spec.start, spec.cpu),
                 "-kernel", self._boots()[0], "-initrd", self._boots()[1],
@@ -159,7 +164,7 @@ class Host:
     def wait_up(self):
         """Boot, network, right time."""
         try:
-            self.agent.wait_ready(LIMIT_S)
+            self.agent.wait_ready(self.BOOT_LIMIT_S)
         except (TimeoutError, AgentError) as error:
             raise HostError("host %s doesn't boot: %s; %s" % (
                 self.name, error, self.last_words())) from error
