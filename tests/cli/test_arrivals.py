@@ -151,8 +151,7 @@ def test_migration():
     with Qemu("patched", incoming="defer") as (destination, path), \
             Qemu("patched") as (source, _):
         source.wait_up()
-        uri = "unix:" + destination.path("migration")
-        destination.qmp.execute("migrate-incoming", {"uri": uri})
+        uri = migrate.listen(destination)
         watching = subprocess.Popen([program(), "state", "--watch", "--json",
                                      "--qmp", path], text=True,
                                     stdout=subprocess.PIPE)

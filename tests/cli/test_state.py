@@ -74,8 +74,7 @@ def test_arrived():
     with Qemu("patched", incoming="defer") as (destination, path), \
             Qemu("patched") as (source, _):
         source.wait_up()
-        uri = "unix:" + destination.path("migration")
-        destination.qmp.execute("migrate-incoming", {"uri": uri})
+        uri = migrate.listen(destination)
         assert migrate.go(source, uri)["status"] == "completed"
         migrate.arrive(destination)
         truth = destination.qmp.execute("query-kvm-clock")["restore"]
@@ -267,8 +266,7 @@ def test_watch():
     with Qemu("patched", incoming="defer") as (destination, path), \
             Qemu("patched") as (source, source_path):
         source.wait_up()
-        uri = "unix:" + destination.path("migration")
-        destination.qmp.execute("migrate-incoming", {"uri": uri})
+        uri = migrate.listen(destination)
         with Watch(path) as there, Watch(source_path) as here:
             there.until("^Last restore")
             here.until("^Last restore")

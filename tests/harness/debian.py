@@ -13,7 +13,8 @@ import tempfile
 from harness import places, wait
 from harness.tap import Missing, once
 
-VERSIONS = ("12", "13")
+SUITES = {"12": "bookworm", "13": "trixie"}
+VERSIONS = tuple(SUITES)
 RUNTIME = ("clockferry", "clockferry-libvirt", "libclockferry0")
 NAMES = RUNTIME + ("libclockferry-dev",)
 # It is empty, and needs a QEMU of ours, which most tests do without.
@@ -103,14 +104,19 @@ def field(file, name):
     return run("dpkg-deb", "--field", file, name, check=True).stdout.strip()
 
 
+def depends(file):
+    """The names of what a package depends on, of alternatives the first."""
+    return {re.match(r"[\w.+-]+", one)[0]
+            for one in field(file, "Depends").split(", ") if one}
+
+
 def wanted(names):
     """What must be there for these packages, by name: as few root folders as
     can be, so all of ours that run, or all."""
     devel = "libclockferry-dev" in names
     found = set()
     for name in NAMES if devel else RUNTIME:
-        for one in field(packages()[name], "Depends").split(", "):
-            found.add(re.match(r"[\w.+-]+", one)[0])
+        found |= depends(packages()[name])
     return sorted(found - set(NAMES)) + list(COMPILER if devel else ())
 
 
@@ -183,8 +189,7 @@ class Debian:
     def add_repository(self, folder):
         """As the documents say: one file of it, and apt looks there."""
         self.share(folder)
-        suite = {"12": "bookworm", "13": "trixie"}[self.version]
-        self.must("cp", "%s/%s.sources" % (folder, suite),
+        self.must("cp", "%s/%s.sources" % (folder, SUITES[self.version]),
                   "/etc/apt/sources.list.d/clockferry.sources")
         self.must("apt-get", "-q", "update")
 

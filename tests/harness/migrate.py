@@ -57,13 +57,18 @@ def wait_over(guest):
           "the migration doesn't tidy up")
 
 
+def listen(guest):
+    """A destination listens from now on; its URI."""
+    uri = "unix:" + guest.path("migration")
+    guest.qmp.execute("migrate-incoming", {"uri": uri})
+    return uri
+
+
 def incoming(side, vcpus=1, capabilities=(), **options):
     """A destination that listens; its URI."""
     guest = start(side, vcpus=vcpus, incoming="defer", **options)
-    uri = "unix:" + guest.path("migration")
     set_capabilities(guest, *capabilities)
-    guest.qmp.execute("migrate-incoming", {"uri": uri})
-    return guest, uri
+    return guest, listen(guest)
 
 
 def load(side, uri, vcpus=1, **options):

@@ -5,7 +5,6 @@ Nothing is added to Debian but the lab's agent, which is a service there, and
 nothing taken away but the archive, which these hosts can't reach."""
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 from collections import namedtuple
@@ -45,12 +44,6 @@ FILES = {
 Image = namedtuple("Image", "disk kernel initrd")
 
 
-def _first_words(text):
-    """The names in a field like Depends, of alternatives the first."""
-    return {re.match(r"[\w.+-]+", one.strip())[0]
-            for one in text.split(",") if one.strip()}
-
-
 def depends(folder):
     """What the packages in a repository's folder want from Debian."""
     names, wanted = set(), set()
@@ -59,8 +52,7 @@ def depends(folder):
         if file.endswith(".deb"):
             names.add(name)
             if name in OURS:
-                wanted |= _first_words(debian.field(os.path.join(folder, file),
-                                                    "Depends"))
+                wanted |= debian.depends(os.path.join(folder, file))
     return sorted(wanted - names)
 
 

@@ -14,7 +14,6 @@ from host import Link, Spec
 from image import depends, image, volume
 from machine import Machine
 
-SUITES = {"12": "bookworm", "13": "trixie"}
 VERSIONS = {"host-a": "12", "host-b": "13"}
 SPECS = {"host-a": Spec("debian", 2500000, 0, claim_us=1000),
          "host-b": Spec("debian", 3100000, 10 ** 15, claim_us=1000)}
@@ -45,7 +44,7 @@ def images():
     """{host: Image}"""
     pool = os.path.join(packages(), "apt/pool")
     return {name: image(version, tuple(depends(os.path.join(
-        pool, SUITES[version]))), boot_once)
+        pool, debian.SUITES[version]))), boot_once)
             for name, version in VERSIONS.items()}
 
 

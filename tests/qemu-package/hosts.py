@@ -2,6 +2,7 @@
 """Hosts that got their QEMU by apt, and programs of theirs that run here."""
 import atexit
 import os
+import re
 import tempfile
 
 from harness import places
@@ -67,6 +68,11 @@ def program(debian, path=QEMU):
 
 def side(debian, **kvmclock):
     return Side("Debian %s's" % debian.version, program(debian), kvmclock)
+
+
+def following(theirs):
+    """The version of Debian's next security upload."""
+    return re.sub(r"\d+$", lambda last: str(int(last[0]) + 1), theirs)
 
 
 def version(debian, package="qemu-system-x86"):

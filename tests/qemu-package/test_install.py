@@ -40,8 +40,7 @@ def test_versions():
     """
     ours = [hosts.version(hosts.installed(version)) for version in VERSIONS]
     theirs = hosts.version(hosts.stock())
-    following = re.sub(r"\d+$", lambda last: str(int(last[0]) + 1), theirs)
-    order = [theirs, *ours, following]
+    order = [theirs, *ours, hosts.following(theirs)]
     for older, newer in zip(order, order[1:]):
         run("dpkg", "--compare-versions", older, "lt", newer, check=True)
 

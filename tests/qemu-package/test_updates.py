@@ -5,12 +5,11 @@ import os
 import re
 
 import hosts
-from harness import places
+from harness import guide
 from harness.debian import VERSIONS, Debian
 
 QEMU = "qemu-system-x86"
 WHOLE = {"clockferry-host", "clockferry", "clockferry-libvirt", QEMU}
-PAGE = "docs/operating.rst"
 
 
 def ready(version):
@@ -38,12 +37,12 @@ def packages_here(debian):
 def upload(debian):
     """Debian's next security upload, as an index: apt only looks at it."""
     theirs = hosts.version(hosts.stock())
-    following = re.sub(r"\d+$", lambda last: str(int(last[0]) + 1), theirs)
     shown = [debian.must("apt-cache", "show", "%s=%s" % (name, theirs))
              for name in packages_here(debian)]
     os.mkdir(debian.path("/next"))
     with open(debian.path("/next/Packages"), "w", encoding="utf-8") as stream:
-        stream.write("\n".join(shown).replace(theirs, following))
+        stream.write("\n".join(shown).replace(theirs,
+                                              hosts.following(theirs)))
     with open(debian.path("/etc/apt/sources.list.d/next.list"), "w",
               encoding="utf-8") as stream:
         stream.write("deb [trusted=yes] file:/next ./\n")
@@ -52,9 +51,8 @@ def upload(debian):
 
 def preferences():
     """What the documents have one write for apt."""
-    with open(places.top(PAGE), encoding="utf-8") as stream:
-        page = stream.read()
-    indented = re.search(r"^    Package: src:qemu\n(    .+\n)+", page, re.M)[0]
+    indented = re.search(r"^    Package: src:qemu\n(    .+\n)+",
+                         guide.text(guide.PAGE), re.M)[0]
     return re.sub("^    ", "", indented, flags=re.M)
 
 
