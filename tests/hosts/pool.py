@@ -10,13 +10,20 @@ import tempfile
 import guests
 import initramfs
 from harness import binaries, debian, emulator, places
-from host import Link, Spec
+from host import HostError, Link, Spec
 from image import depends, image, volume
-from machine import Machine
+from machine import COMMAND_LIMIT_S, Machine
 
 VERSIONS = {"host-a": "12", "host-b": "13"}
 SPECS = {"host-a": Spec("debian", 2500000, 0, claim_us=1000),
          "host-b": Spec("debian", 3100000, 10 ** 15, claim_us=1000)}
+DOING = """hostname; ps axww -o pid,ppid,stat,wchan:24,etimes,args --forest |
+    grep -v '\\[.*\\]$'
+    timeout 60 virsh list --all; for one in vm-7 vm-8; do
+        timeout 60 virsh domjobinfo $one
+        timeout 60 virsh qemu-monitor-command --hmp $one 'info migrate'
+    done; journalctl --no-pager -n 30"""
+DOING_LIMIT_S = 300
 # Where the machines find it; the page leaves that to its reader.
 REPOSITORY = "/srv/clockferry"
 
@@ -105,15 +112,24 @@ class Pool:
         for name in self:
             self[name].write("/root/.ssh/authorized_keys", keys)
 
-    def run(self, name, command):
-        return self[name].run(command)
+    def run(self, name, command, limit_s=COMMAND_LIMIT_S):
+        return self[name].run(command, limit_s)
 
     def must(self, name, command, good=(0,)):
-        done = self.run(name, command)
+        try:
+            done = self.run(name, command)
+        except HostError as error:
+            raise HostError("%s: %s\n%s" % (error, command,
+                                            self._doing())) from None
         assert done.returncode in good, (name, command, done.returncode,
                                          done.stdout[-2000:],
                                          done.stderr[-2000:])
         return done.stdout
+
+    def _doing(self):
+        """What both are at, when one of them doesn't come to an end."""
+        return "\n".join(self.run(name, DOING, DOING_LIMIT_S).stdout
+                         for name in self)
 
     def where(self, guest):
         """The host on which it runs: never two, never none."""

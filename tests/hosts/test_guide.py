@@ -334,15 +334,16 @@ def service_says(name):
 
 
 def events(there, command):
-    """One comes with the guest, to who listens before it arrives: it moves
-    until it did."""
+    """One comes with the guest, to who listens before it arrives."""
     name = there.where("vm-8")
-    pid, out = there[name].begin("timeout 60 " + command.replace("--loop ", ""))
-    while there[name].agent.wait(pid) is None:
-        there.must(name, hops.MOVE % ("vm-8", OTHER[name]))
-        there.must(OTHER[name], hops.MOVE % ("vm-8", name))
+    pid, out = there[name].begin("exec " + command)
+    there.must(name, hops.MOVE % ("vm-8", OTHER[name]))
+    there.must(OTHER[name], hops.MOVE % ("vm-8", name))
+    wait_alive(name, "vm-8")
+    there.must(name, "kill -INT %d" % pid)
+    there[name].finish(pid)
     told = there[name].read(out)
-    assert "event KVM_CLOCK_RESTORED" in told and "vm-8" in told, told
+    assert re.search("event KVM_CLOCK_RESTORED at .*'vm-8'", told), told
 
 
 def test_read():
@@ -353,6 +354,11 @@ def test_read():
     })
 
 
+# To guests of these tests, whose refusals are wanted, and hosts' clocks are not
+# always set.
+HOOK_SAYS = "guest 'vm-8' (can't|may) come to host"
+
+
 def test_quiet():
     """Neither AppArmor nor the journal has anything to say about us"""
     for name in hosts():
@@ -360,7 +366,9 @@ def test_quiet():
         assert not denied, denied
         said = hosts().must(name, "journalctl -b -p warning | grep -i "
                             "clockferry | grep -v kernel:", (0, 1))
-        assert not said, said
+        left = [line for line in said.splitlines()
+                if not re.search(HOOK_SAYS, line)]
+        assert not left, left
         active = hosts().must(name, "systemctl is-active "
                               "clockferry-annotate.service", (0, 3))
         assert active == "active\n", active
