@@ -330,7 +330,8 @@ static inline uint64_t cf_catch_up_ticks(const struct cf_record *record,
  *
  * If so, @meant is to be carried on: each arrival is off by up to 2 ns, and a
  * hundred of them must not add up. False if KVM or anybody has changed it
- * since, or it is but a line through a clock that was read in parts.
+ * since, or it is but a line through a clock that was read in parts; nothing
+ * is written then.
  */
 static inline bool cf_fn_as_meant(const struct cf_clock_fn *captured,
                                   const struct cf_clock_fn *meant,
@@ -406,18 +407,21 @@ static inline bool cf_clock_at(const struct cf_clock_fn *fn,
  * cf_target_plan - write which function kvmclock is to follow
  * @fn: the source's; NULL if it is unknown
  * @anchor: the source's
- * @ahead_ns: how far the guest's clock was ahead of @fn; see cf_fn_as_meant()
+ * @ahead_ns: how far the guest's clock was ahead of @fn, if that is what was
+ *            meant, see cf_fn_as_meant(); NULL if it is what was captured
  * @src: the boot vCPU's TSC there
  * @outcome: what became of the TSCs
  * @target: @boot and @host_khz are given
  *
  * The source's own, if the TSC that it is a function of arrived. Else it
  * would make kvmclock jump along with the TSC; so the clock goes on from the
- * source's time, at the rate of this TSC. False if it can't be computed.
+ * source's time, at the rate of this TSC. What was meant is known to within how
+ * far the guest's clock was off it, and that is rounded. False if it can't be
+ * computed.
  */
 static inline bool cf_target_plan(const struct cf_move *move,
                                   const struct cf_clock_fn *fn,
-                                  int64_t ahead_ns,
+                                  const int64_t *ahead_ns,
                                   const struct cf_anchor *anchor,
                                   const struct cf_tsc *src,
                                   enum cf_tsc_outcome outcome,
@@ -430,7 +434,9 @@ static inline bool cf_target_plan(const struct cf_move *move,
     if (fn && cf_tsc_arrived(outcome)) {
         target->fn = *fn;
         target->carried = cf_target_ns(target, move->now.host_ticks, &ns);
-        target->slack_ns = cf_magnitude(ahead_ns);
+        if (ahead_ns) {
+            target->slack_ns = cf_magnitude(*ahead_ns) + CF_ROUNDING_NS;
+        }
         /* A line through an anchor is worth as much as that. */
         if (fn->system_ns == anchor->clock_ns) {
             target->slack_ns += anchor->slack_ns;

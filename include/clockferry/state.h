@@ -90,7 +90,8 @@ typedef struct cf_anchor CfAnchor;
  * @unstable: the source's TSC was, so @fn is a guess
  * @fn_origin: if not CF_FN_NONE, @fn is valid
  * @fn: kvmclock as a function of the boot vCPU's TSC
- * @fn_ahead_ns: how far kvmclock was ahead of that, see cf_state_as_meant()
+ * @fn_meant: @fn is what kvmclock was meant to be, see cf_state_as_meant()
+ * @fn_ahead_ns: how far kvmclock was ahead of that; 0 unless @fn_meant
  * @n_vcpus: 1 to CF_STATE_MAX_VCPUS
  * @vcpus: array, the boot vCPU first; owned by the state
  * @exchanges: what the source noted of its messages to the destination; empty
@@ -106,6 +107,7 @@ typedef struct CfState {
     bool unstable;
     CfFnOrigin fn_origin;
     struct cf_clock_fn fn;
+    bool fn_meant;
     int64_t fn_ahead_ns;
     uint32_t n_vcpus;
     CfVcpuState *vcpus;

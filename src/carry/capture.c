@@ -115,12 +115,13 @@ bool cf_state_as_meant(CfState *state, const CfReport *report)
     const struct cf_tsc boot = cf_tsc_of(&state->vcpus[0]);
 
     if (state->fn_origin == CF_FN_NONE || state->unstable ||
-        state->fn_ahead_ns || !report->function_carried ||
+        state->fn_meant || !report->function_carried ||
         !cf_fn_as_meant(&state->fn, &report->meant, &boot, &state->anchor,
                         &state->fn_ahead_ns)) {
         return false;
     }
     state->fn = report->meant;
+    state->fn_meant = true;
     return true;
 }
 

@@ -55,9 +55,9 @@ static gboolean plan_target(Restore *restore, CfTscOutcome tsc, GError **error)
 
     target->boot = restore->vcpus[0].dst;
     target->host_khz = restore->vm->host->host_khz;
-    if (!cf_target_plan(&restore->move, cf_fn_of(state), state->fn_ahead_ns,
-                        &state->anchor,
-                        &restore->vcpus[0].src, tsc, target)) {
+    if (!cf_target_plan(&restore->move, cf_fn_of(state),
+                        state->fn_meant ? &state->fn_ahead_ns : NULL,
+                        &state->anchor, &restore->vcpus[0].src, tsc, target)) {
         g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
                             "kvmclock can't be computed: the TSC is unknown "
                             "or the clock would leave its range");

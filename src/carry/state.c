@@ -67,7 +67,8 @@ static gboolean check_clocks(const CfState *state, GError **error)
 
     if (state->fn_origin < CF_FN_NONE || state->fn_origin > CF_FN_BUILT) {
         fault = "origin of the clock function";
-    } else if (cf_magnitude(state->fn_ahead_ns) > CF_FN_APART_NS) {
+    } else if (cf_magnitude(state->fn_ahead_ns) >
+               (state->fn_meant ? CF_FN_APART_NS : 0)) {
         fault = "how far kvmclock was ahead of its function";
     } else if (!cf_host_rate_valid(&state->rate)) {
         fault = "rate of the TSC";

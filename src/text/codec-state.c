@@ -46,8 +46,8 @@ static const CfMember fn_members[] = {
     { "mul", CF_MEMBER_INT, AT(fn.mul), .needed = true, .max = UINT32_MAX },
     { "shift", CF_MEMBER_INT, AT(fn.shift),
       .needed = true, .min = INT32_MIN, .max = INT32_MAX },
-    { "ahead_ns", CF_MEMBER_INT, AT(fn_ahead_ns),
-      .optional = true, .min = -CF_FN_APART_NS, .max = CF_FN_APART_NS },
+    { "ahead_ns", CF_MEMBER_INT, AT(fn_ahead_ns), CF_KNOWN(CfState, fn_meant),
+      .min = -CF_FN_APART_NS, .max = CF_FN_APART_NS },
     { 0 },
 };
 

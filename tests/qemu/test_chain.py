@@ -13,6 +13,7 @@ RATE = b"kvmclock/guest_clock/rate"
 AHEAD = b"kvmclock/guest_clock/ahead"
 RATE_BYTES = 4 + 16                 # a version and two numbers
 APART_NS = 4
+ROUNDING_NS = 2
 
 
 def saved(guest, name="stream"):
@@ -53,15 +54,17 @@ def started(source, data):
 
 
 def test_believed():
-    """It goes into the bound. More than a rounding is corrupt."""
+    """It goes into the bound, and is rounded itself. Much more than a rounding
+    is corrupt."""
     with start(fakehost.side("newest")) as source:
         source.wait_up()
         data = saved(source)
         assert AHEAD not in data
         bound_ns = started(source, data)[0]["bound-ns"]
-        for ahead_ns in 1, APART_NS, -APART_NS:
+        for ahead_ns in 0, 1, APART_NS, -APART_NS:
             report, _ = started(source, with_ahead(data, ahead_ns))
-            assert report["bound-ns"] == bound_ns + abs(ahead_ns), report
+            assert report["bound-ns"] == bound_ns + abs(ahead_ns) + \
+                ROUNDING_NS, report
         for ahead_ns in APART_NS + 1, -APART_NS - 1, 2 ** 63 - 1, -2 ** 63:
             report, words = started(source, with_ahead(data, ahead_ns))
             assert not report, report
@@ -81,7 +84,7 @@ def test_passed_on():
     with start(fakehost.side("newest")) as source:
         source.wait_up()
         data = saved(source)
-        for ahead_ns in 3, -3:
+        for ahead_ns in 3, 0, -3:
             changed = with_ahead(data, ahead_ns)
             with loaded(source, changed) as guest:
                 again = saved(guest)

@@ -29,11 +29,14 @@ static void turn_round(Crossing *c)
 /* One hop; the report is that of the former one. */
 static void hop(Crossing *c, bool as_meant)
 {
+    struct cf_clock_fn was;
+    uint64_t bound_ns;
     GError *error = NULL;
 
     fake_enter(c->from->host);
     cf_capture(&c->source, &c->state, &error);
     g_assert_no_error(error);
+    was = c->state->fn;
     if (as_meant) {
         (void)cf_state_as_meant(c->state, &c->report);
     }
@@ -42,6 +45,8 @@ static void hop(Crossing *c, bool as_meant)
     cf_restore(&c->destination, c->state, NULL, &c->report, &error);
     g_assert_no_error(error);
     fake_run(c->to);
+    g_assert_true(cf_report_bound(&c->destination, &c->report, &bound_ns));
+    assert_within(ahead_ns(c, &was), (int64_t)bound_ns);
     fake_wait(CF_NS_PER_SEC);
 }
 

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <clockferry/clock-fn.h>
 
+#include "clock-cases.h"
 #include "two-hosts.h"
 
 static struct cf_clock_fn line(uint64_t tsc_ticks, uint64_t system_ns)
@@ -118,8 +119,9 @@ static void test_anchor_fault(void)
     anchor_fails(wrong);
 }
 
-static struct cf_target target_after(enum cf_tsc_outcome outcome,
+static struct cf_target target_meant(enum cf_tsc_outcome outcome,
                                      const struct cf_clock_fn *fn,
+                                     const int64_t *ahead_ns,
                                      uint64_t slack_ns)
 {
     const struct cf_tsc src = tsc(7, 0);
@@ -131,8 +133,16 @@ static struct cf_target target_after(enum cf_tsc_outcome outcome,
 
     anchor.slack_ns = slack_ns;
     g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
-    g_assert_true(cf_target_plan(&move, fn, 0, &anchor, &src, outcome, &target));
+    g_assert_true(cf_target_plan(&move, fn, ahead_ns, &anchor, &src, outcome,
+                                 &target));
     return target;
+}
+
+static struct cf_target target_after(enum cf_tsc_outcome outcome,
+                                     const struct cf_clock_fn *fn,
+                                     uint64_t slack_ns)
+{
+    return target_meant(outcome, fn, NULL, slack_ns);
 }
 
 static int64_t now_ns(const struct cf_target *target)
@@ -171,6 +181,82 @@ static void test_target(void)
     g_assert_cmpint(now_ns(&target), ==, 3610 * SECOND);
 }
 
+/* What was meant counts, and how far the guest's clock was from it, rounded. */
+static void test_target_meant(void)
+{
+    const struct cf_clock_fn fn = line(99 * SECOND_TICKS + 7,
+                                       3599 * CF_NS_PER_SEC + 5000);
+    const int64_t ahead_ns[] = { -3, 0, 4 };
+    struct cf_target target;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(ahead_ns); i++) {
+        target = target_meant(CF_TSC_COMPUTED, &fn, &ahead_ns[i], 99);
+        g_assert_true(target.carried);
+        g_assert_cmpuint(target.fn.system_ns, ==, fn.system_ns);
+        g_assert_cmpuint(target.slack_ns, ==,
+                         cf_magnitude(ahead_ns[i]) + CF_ROUNDING_NS);
+        target = target_meant(CF_TSC_NOT_SET, &fn, &ahead_ns[i], 99);
+        g_assert_cmpuint(target.slack_ns, ==, 0);
+    }
+}
+
+static int64_t clock_at(const struct cf_clock_fn *fn, uint64_t ticks)
+{
+    int64_t ns = 0;
+
+    g_assert_true(cf_clock_fn_eval(fn, ticks, &ns));
+    return ns;
+}
+
+/* A clock that was set to @meant at some time and is a little off it */
+static struct cf_clock_fn nearly(uint64_t *r, const struct cf_clock_fn *meant)
+{
+    struct cf_clock_fn fn = *meant;
+
+    fn.tsc_ticks += cases_below(r, SECOND_TICKS);
+    fn.system_ns = (uint64_t)clock_at(meant, fn.tsc_ticks) + cases_near(r);
+    return fn;
+}
+
+/* What was read at one time holds at another one but for roundings: how much
+ * more does the guest see than was read when it left and when it arrived? */
+static uint64_t unread_ns(uint64_t *r)
+{
+    struct cf_clock_fn meant = { SECOND_TICKS, CF_NS_PER_SEC, 0, 0 }, was, is;
+    uint64_t left_ticks, arrived_ticks, seen_ticks, read_ns, seen_ns;
+
+    g_assert_true(cf_clock_fn_set_hz(&meant, 1000 *
+                                     (1000000 + cases_below(r, 3000000))));
+    was = nearly(r, &meant);
+    is = nearly(r, &meant);
+    left_ticks = 2 * SECOND_TICKS + cases_below(r, SECOND_TICKS);
+    arrived_ticks = left_ticks + cases_below(r, SECOND_TICKS);
+    seen_ticks = arrived_ticks + cases_below(r, SECOND_TICKS);
+    read_ns = cf_magnitude(clock_at(&was, left_ticks) -
+                           clock_at(&meant, left_ticks)) +
+              cf_magnitude(clock_at(&is, arrived_ticks) -
+                           clock_at(&meant, arrived_ticks));
+    seen_ns = cf_magnitude(clock_at(&is, seen_ticks) -
+                           clock_at(&was, seen_ticks));
+    return seen_ns > read_ns ? seen_ns - read_ns : 0;
+}
+
+/* One rounding for each of the two readings: no less, and no more. */
+static void test_meant_bound(void)
+{
+    uint64_t r = cases_seed(), most_ns = 0, ns;
+    int i;
+
+    g_test_message("CLOCKFERRY_SEED=%" G_GUINT64_FORMAT, r);
+    for (i = 0; i < 1000000; i++) {
+        ns = unread_ns(&r);
+        most_ns = MAX(most_ns, ns);
+    }
+    g_assert_cmpuint(most_ns, >, CF_ROUNDING_NS);
+    g_assert_cmpuint(most_ns, <=, 2 * CF_ROUNDING_NS);
+}
+
 static void test_target_fails(void)
 {
     struct cf_move move = other_host();
@@ -180,12 +266,12 @@ static void test_target_fails(void)
 
     g_assert_true(cf_move_plan(&move, NULL, false, INT64_MAX));
     anchor.clock_ns = INT64_MAX - 9 * CF_NS_PER_SEC;
-    g_assert_false(cf_target_plan(&move, NULL, 0, &anchor, &src, CF_TSC_COMPUTED,
-                                  &target));
+    g_assert_false(cf_target_plan(&move, NULL, NULL, &anchor, &src,
+                                  CF_TSC_COMPUTED, &target));
     anchor = hour();
     target.boot.known = false;
-    g_assert_false(cf_target_plan(&move, NULL, 0, &anchor, &src, CF_TSC_COMPUTED,
-                                  &target));
+    g_assert_false(cf_target_plan(&move, NULL, NULL, &anchor, &src,
+                                  CF_TSC_COMPUTED, &target));
 }
 
 /* A record of the future has nothing to be caught up with. */
@@ -331,6 +417,8 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-fn/fn-fault", test_fn_fault);
     g_test_add_func("/clock-fn/anchor-fault", test_anchor_fault);
     g_test_add_func("/clock-fn/target", test_target);
+    g_test_add_func("/clock-fn/target-meant", test_target_meant);
+    g_test_add_func("/clock-fn/meant-bound", test_meant_bound);
     g_test_add_func("/clock-fn/target-fails", test_target_fails);
     g_test_add_func("/clock-fn/catch-up", test_catch_up);
     g_test_add_func("/clock-fn/no-catch-up", test_no_catch_up);

@@ -149,6 +149,7 @@ void kvmclock_carry_as_meant(KVMClockCarried *c, const KVMClockReport *arrival)
         cf_fn_as_meant(&c->fn, &arrival->meant, &boot, &c->anchor,
                        &c->ahead_ns)) {
         c->fn = arrival->meant;
+        c->meant = true;
         trace_kvmclock_as_meant(c->ahead_ns);
     }
 }

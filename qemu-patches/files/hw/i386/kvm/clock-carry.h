@@ -38,7 +38,9 @@ typedef struct KVMClockCarried {
     struct cf_exchange exchanges[MIG_EXCHANGES];
     /* not sent: the guest stopped after this by get_clock(); 0: unknown */
     int64_t later_than_ns;
-    int64_t ahead_ns;           /* so far was kvmclock ahead of @fn; so, too */
+    /* so, too: @fn is what was meant, and kvmclock was so far ahead of it */
+    bool meant;
+    int64_t ahead_ns;
     int64_t at_ns;              /* not sent: get_clock() at the anchor */
     struct cf_utc utc;          /* at the anchor, if the guest is told */
 } KVMClockCarried;

@@ -224,8 +224,8 @@ static bool kvmclock_plan_target(KVMClockRestoring *r, Error **errp)
     target->host_khz = kvmclock_this_host()->tsc_khz;
     if (!cf_target_plan(&r->report->move,
                         src->flags & KVMCLOCK_STATE_FN ? &src->fn : NULL,
-                        src->ahead_ns, &src->anchor, &r->boot.src,
-                        r->report->result.tsc, target)) {
+                        src->meant ? &src->ahead_ns : NULL, &src->anchor,
+                        &r->boot.src, r->report->result.tsc, target)) {
         error_setg(errp, "kvmclock: the guest's clock can't be carried on "
                    "from the captured values");
         return false;

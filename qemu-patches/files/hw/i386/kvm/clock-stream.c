@@ -246,6 +246,7 @@ static int kvmclock_carried_pre_save(void *opaque)
         /* Older QEMUs take what was, for they don't know what was meant. */
         c->carried.fn.system_ns += c->carried.ahead_ns;
         c->carried.ahead_ns = 0;
+        c->carried.meant = false;
     }
     return kvmclock_may_send(c) ? 0 : -EIO;
 }
@@ -266,6 +267,7 @@ static int kvmclock_carried_pre_load(void *opaque)
     c->carried.n_exchanges = 0;
     c->carried.rate = (struct cf_host_rate) { 0 };
     c->carried.ahead_ns = 0;
+    c->carried.meant = false;
     c->carried.utc.error_ns = UINT64_MAX;
     return 0;
 }
@@ -330,7 +332,15 @@ static const VMStateDescription kvmclock_rate_vmsd = {
 
 static bool kvmclock_ahead_needed(void *opaque)
 {
-    return ((KVMClockCarrier *)opaque)->carried.ahead_ns != 0;
+    return ((KVMClockCarrier *)opaque)->carried.meant;
+}
+
+static int kvmclock_ahead_post_load(void *opaque, int version_id)
+{
+    KVMClockCarrier *c = opaque;
+
+    c->carried.meant = true;
+    return 0;
 }
 
 static const VMStateDescription kvmclock_ahead_vmsd = {
@@ -338,6 +348,7 @@ static const VMStateDescription kvmclock_ahead_vmsd = {
     .version_id = 1,
     .minimum_version_id = 1,
     .needed = kvmclock_ahead_needed,
+    .post_load = kvmclock_ahead_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_INT64(carried.ahead_ns, KVMClockCarrier),
         VMSTATE_END_OF_LIST()
