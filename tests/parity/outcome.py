@@ -19,7 +19,7 @@ ROUNDING_NS = 2     # of any bound
 EXACT_PPT = 1000    # a rate error that counts as none
 KVM_PPT = 10 ** 6   # KVM knows frequencies to the kHz
 UNKNOWN_WAIT_NS = 5 * 10 ** 7    # as long as nothing tells of the first run
-LIVE_NS = 10 ** 9               # no live move takes longer
+LIE_NS = 10 ** 9    # what a clock that lies is off by, or more
 MESSAGES_HALVES = 10            # of a millisecond: what messages leave open
 READING_NS = 100    # RDTSC takes longer on a fake host, on any machine
 # A TSC that wasn't carried has jumped by more, and one that was carried is off
@@ -68,7 +68,7 @@ def arrived(verdict, reason, function, report, there, here):
         "rate error": report.get("rate-error-ppt", "unknown"),
         "TSC": report["tsc"],
         "skew": report.get("skew-ticks", "unknown"),
-        "time bound": time_bound(report),
+        "time bound": time_bound(report, truth.away_ns()),
         "elapsed from": report["elapsed-from"],
         "messages": "round-trip-ns" in report,
         "clocks wrong": round(report.get("clocks-wrong-ns", 0) / 10 ** 8),
@@ -135,13 +135,15 @@ def bound(report, wait_ns):
         "%d ns and not %d" % (rest_ns, pending_ns)
 
 
-def time_bound(report):
+def time_bound(report, away_ns=0):
     """In half milliseconds: what an anchor is off that isn't read at once is
     less, and another time in each run. So are the limits of messages, which
     grow by a millisecond with each second since. What a TSC's rate may be off,
     half a millisecond in each second away, is left out. The library doesn't see
-    when a guest comes in that took its real time from clocks that lie."""
-    if "time-bound-ns" not in report or report.get("passed-ns", 0) > LIVE_NS:
+    when a guest comes in that took its real time from clocks that lie, so that
+    it seems to have been away for longer than it was."""
+    if "time-bound-ns" not in report or \
+            report.get("passed-ns", 0) > away_ns + LIE_NS:
         return "unknown"
     steady_ns = max(report["time-bound-ns"] - report["elapsed-ns"] // 2000,
                     min(report["time-bound-ns"], 1))
@@ -161,6 +163,10 @@ class Truth:
         self._here = [fakehost.clocks(here, vcpu, which=0)
                       for vcpu in range(len(vcpus))]
         self._log = here
+
+    def away_ns(self):
+        """From its last run there to its first one here, or longer."""
+        return self._here[0].run.true_ns - self._there[0].run.true_ns
 
     def carried(self):
         """Is kvmclock still the source's function of the guest TSC?"""
