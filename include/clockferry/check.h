@@ -173,7 +173,8 @@ CF_API void cf_guest_from_state(const CfState *state, CfGuest *ret_guest);
  * cf_guest_to_json - a guest as text
  * @guest: the guest
  *
- * In the format clockferry-guest of docs/wire-format.rst.
+ * In the format clockferry-guest of docs/wire-format.rst, without what is
+ * unknown. So is a frequency that isn't one on a host of @guest's @host_khz.
  *
  * Return: the text, to be freed with g_free().
  */

@@ -189,12 +189,19 @@ bool cf_members_get(CfJsonReader *reader, const CfJson *object,
     return !reader->problem;
 }
 
+/* Its ratio is one to the host's frequency, and only that one is written. */
+static bool has_freq(const CfGuest *guest)
+{
+    return cf_tsc_freq_valid(&guest->freq) &&
+           guest->freq.host_khz == guest->host_khz;
+}
+
 CfJson *cf_guest_to_object(const CfGuest *guest)
 {
     CfJson *object = cf_json_new_format(CF_GUEST_FORMAT, CF_GUEST_VERSION, 1);
 
     cf_members_add(object, cf_guest_host_members, guest);
-    if (cf_tsc_freq_valid(&guest->freq)) {
+    if (has_freq(guest)) {
         cf_members_add(object, cf_freq_members, &guest->freq);
     }
     cf_members_add(object, cf_guest_wish_members, guest);

@@ -633,6 +633,27 @@ static void test_state(void)
     g_assert_false(cf_tsc_freq_valid(&guest.freq));
 }
 
+/* A ratio is one to the frequency of the guest's host, in JSON. */
+static void test_other_khz(void)
+{
+    const CfHost host = good_host();
+    CfGuest guest, read;
+    int i;
+
+    cf_guest_from_host(&host, 0, &guest);
+    for (i = 0; i < 2; i++) {
+        g_autofree char *json = NULL;
+        g_autoptr(GError) error = NULL;
+
+        guest.host_khz = i ? 0 : 2400000;
+        json = cf_guest_to_json(&guest);
+        cf_guest_from_json(json, strlen(json), &read, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(read.host_khz, ==, guest.host_khz);
+        g_assert_false(cf_tsc_freq_valid(&read.freq));
+    }
+}
+
 /* Nothing but the extremes of each number: no answer crashes or overflows. */
 static void test_extremes(void)
 {
@@ -672,6 +693,7 @@ int main(int argc, char **argv)
     g_test_add_func("/check/kvmclock-figures", test_kvmclock_figures);
     g_test_add_func("/check/tsc-frequency", test_tsc_frequency);
     g_test_add_func("/check/state", test_state);
+    g_test_add_func("/check/other-khz", test_other_khz);
     g_test_add_func("/check/extremes", test_extremes);
     return g_test_run();
 }
