@@ -32,7 +32,7 @@ void cf_machine_reset(CfDomain *domain)
     xmlNode *type = find_type(domain);
     g_autofree char *machine = cf_xml_attribute(type, MACHINE);
 
-    if (machine && g_str_has_suffix(machine, WITH_GUEST_CLOCK)) {
+    while (machine && g_str_has_suffix(machine, WITH_GUEST_CLOCK)) {
         machine[strlen(machine) - strlen(WITH_GUEST_CLOCK)] = 0;
         set_machine(type, machine);
     }

@@ -146,6 +146,8 @@ def test_machine():
     assert "on=1 policy=strict" in ask(changed, "settings")
     assert "on=0" in ask(domain(settings=["guest-clock=off"]).replace(
         "q35-10.0", "q35-10.0-clockferry"), "settings")
+    twice = domain().replace("q35-10.0", "q35-10.0-clockferry-clockferry")
+    assert ask(twice, "disable") == domain()
 
 
 def test_no_machine():
