@@ -17,6 +17,7 @@ packages_for() {
     clang) echo clang ;;
     analyzers) echo cppcheck ;;
     asan) echo clang libclang-rt-dev llvm ;;
+    fuzz) echo clang libclang-rt-dev libgmp-dev llvm ;;
     repository) echo apt-utils gnupg xz-utils ;;
     chroot) echo debootstrap debian-archive-keyring util-linux ;;
     kernel) echo gcc libc6-dev make bc flex bison libelf-dev ccache patch xz-utils debian-archive-keyring ;;
