@@ -17,6 +17,24 @@ EXCHANGES_MAX = 32
 SETTINGS = [(), ("guest-clock=on",), ("guest-clock=off", "policy=strict"),
             ("guest-clock=on", "policy=lax", "require=closed-loop")]
 
+# What a QEMU with the series says, in the order that it is asked.
+GREETING = {"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 10},
+                                "package": ""}, "capabilities": ["oob"]}}
+RESTORE = {"rung": "closed-loop", "tries": 3, "residual-ns": -1, "bound-ns": 3,
+           "tsc": "computed", "rate-error-ppt": 0, "skew-ticks": 0,
+           "time-bound-ns": 20400, "elapsed-from": "channel",
+           "round-trip-ns": 40100, "clocks-wrong-ns": 12, "same-host": False,
+           "kexec-ppt": 0, "frozen": False, "elapsed-ns": 31000000,
+           "duration-ns": 812000}
+CLOCKS = {"enabled": True, "policy": "auto", "require": "plain",
+          "blackout": "count", "blackout-limit": 600, "host-tsc-khz": 2500000,
+          "guest-tsc-khz": 2400000, "restore": RESTORE}
+LOST = {"enabled": True, "blackout": "freeze",
+        "not-carried": "the source didn't know them"}
+EVENTS = [{"event": "KVM_CLOCK_RESTORED", "data": RESTORE,
+           "timestamp": {"seconds": 1800000000, "microseconds": 5}},
+          {"event": "KVM_CLOCK_NOT_CARRIED", "data": {"reason": "no anchor"}},
+          {"event": "STOP"}, {"event": "RESUME"}]
 
 
 def _golden(*starts):
@@ -73,6 +91,26 @@ def arrivals():
     return [b"\0".join((xml.encode(), host, b"vm-7", bytes([number & 1])))
             for number, (xml, host) in enumerate(zip(_xmls(),
                                                      itertools.cycle(hosts)))]
+
+
+def _conversation(clocks):
+    answers = [{}, clocks, {"name": "vm-7"},
+               {"status": "running", "running": True},
+               [{"qom-path": "/machine/unattached/device[0]"}], True]
+    said = [GREETING] + [{"return": answer, "id": str(number + 1)}
+                         for number, answer in enumerate(answers)]
+    refused = {"id": "2", "error": {"class": "CommandNotFound", "desc": "x"}}
+    yield said + EVENTS
+    yield said[:2] + EVENTS[2:] + [refused]
+
+
+def monitors():
+    """Conversations, for each thing that can be asked for; in a few pieces."""
+    talks = [b"".join(json.dumps(message).encode() + b"\n" for message in talk)
+             for clocks in (CLOCKS, LOST, {"enabled": False})
+             for talk in _conversation(clocks)]
+    return [talk + b"\0" + bytes([how, 255, 1, 90, 3])
+            for talk, how in itertools.product(talks, (0, 5, 8, 19, 22))]
 
 
 def none():

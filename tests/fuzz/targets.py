@@ -19,6 +19,7 @@ TARGETS = {
     "check": Target(100000, 8192, seeds.checks),
     "domain": Target(60000, 8192, seeds.domains),
     "hook": Target(80000, 8192, seeds.arrivals),
+    "qmp": Target(40000, 8192, seeds.monitors),
     "policy": Target(2000000, 64, seeds.none),
     "plan": Target(1000000, 256, seeds.none),
     "clocks": Target(2000000, 96, seeds.none),

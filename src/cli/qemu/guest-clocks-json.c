@@ -78,7 +78,10 @@ gboolean guest_clocks_from_json(const char *text, size_t size,
                                           CF_GUEST_VERSION);
     GuestClocks clocks = { 0 };
 
-    if (!json || !cf_members_get(&reader, json, "it", state_members, &clocks)) {
+    if (json && cf_members_get(&reader, json, "it", state_members, &clocks)) {
+        guest_clocks_get_blackout(&reader, json, &clocks);
+    }
+    if (reader.problem) {
         return cf_fail_json(error, "a guest's clocks", &reader);
     }
     if (!cf_guest_from_json(text, size, &clocks.guest, error)) {

@@ -73,20 +73,27 @@ bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
     return true;
 }
 
+void guest_clocks_get_blackout(CfJsonReader *reader, const CfJson *object,
+                               GuestClocks *clocks)
+{
+    int blackout;
+
+    if (cf_json_get_name(reader, object, "blackout", &blackouts, &blackout)) {
+        clocks->freeze = blackout == 1;
+    }
+}
+
 static void get_info(CfJsonReader *reader, const CfJson *reply,
                      GuestClocks *clocks)
 {
     CfJson *json;
-    int blackout;
 
     if (!cf_json_get_object(reader, reply, "return", &json)) {
         cf_json_fail(reader, "enabled is missing");
         return;
     }
     cf_members_get(reader, json, "it", info_members, clocks);
-    if (cf_json_get_name(reader, json, "blackout", &blackouts, &blackout)) {
-        clocks->freeze = blackout == 1;
-    }
+    guest_clocks_get_blackout(reader, json, clocks);
 }
 
 static gboolean ask_clocks(Qmp *qmp, GuestClocks *clocks, GError **error)

@@ -73,6 +73,11 @@ uint32_t guest_clocks_ask_khz(Qmp *qmp);
 /* Reads the event KVM_CLOCK_RESTORED; false if it is nonsense. */
 bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore);
 
+/* Reads the member "blackout", which QEMU and our JSON both have, if it is
+ * there. */
+void guest_clocks_get_blackout(CfJsonReader *reader, const CfJson *object,
+                               GuestClocks *clocks);
+
 /* Are the clocks carried, and did they arrive as they were, and as required? */
 bool guest_clocks_exact(const GuestClocks *clocks);
 
