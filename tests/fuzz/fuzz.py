@@ -88,7 +88,7 @@ def replay(name, files):
 
 
 def merge(name, folder):
-    """The fewest cases that reach all that is reached by what is known."""
+    """A few cases that reach all that is reached by what is known."""
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     fuzzer.merge(name, places.cache("fuzz", name), folder)
@@ -107,8 +107,8 @@ def parse(arguments):
     parser.add_argument("--replay", nargs="+", default=[], metavar="FILE",
                         help="run only these inputs")
     parser.add_argument("--merge", metavar="FOLDER",
-                        help="write the fewest inputs that reach as much as "
-                        "all in the cache")
+                        help="write a few inputs that reach as much of the "
+                        "code as all in the cache: for tests/fuzz/corpus")
     options = parser.parse_args(arguments)
     seconds = 60
     if options.targets and options.targets[-1].isdigit():

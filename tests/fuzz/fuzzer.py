@@ -105,11 +105,12 @@ def run(name, folder, *options, watch=None):
 
 
 def merge(name, folder, target):
-    """Writes the fewest cases to a folder that reach as much as all known."""
+    """Writes cases to a folder that reach as much of the code as all known."""
     program_path, *rest = command(name, folder)
     corpora = [part for part in rest if not part.startswith("-")]
     subprocess.run([program_path, "-max_len=%d" % TARGETS[name].max_len,
-                    "-merge=1", target, *corpora], check=True,
+                    "-set_cover_merge=1", "-use_counters=0", target,
+                    *corpora], check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
