@@ -148,6 +148,31 @@ static inline void cf_tsc_merge(struct cf_tsc *tsc, const struct cf_tsc *boot,
     }
 }
 
+/* Farther apart no guest has the TSCs of its vCPUs by itself. */
+#define CF_TSC_APART_NS CF_NS_PER_SEC
+
+/**
+ * cf_tsc_apart - are two vCPUs' TSCs so far apart that it has to be told?
+ * @host_ticks: when
+ * @ret_ns: how far, if so
+ *
+ * A guest may have them so, so they are carried.
+ */
+static inline bool cf_tsc_apart(const struct cf_tsc *tsc,
+                                const struct cf_tsc *boot,
+                                uint64_t host_ticks, uint64_t *ret_ns)
+{
+    uint64_t ticks, boot_ticks;
+    uint32_t khz;
+
+    return cf_tsc_at(tsc, host_ticks, &ticks) &&
+           cf_tsc_at(boot, host_ticks, &boot_ticks) &&
+           cf_tsc_freq_khz(&boot->freq, &khz) &&
+           cf_ticks_to_ns(cf_magnitude((int64_t)(ticks - boot_ticks)), khz,
+                          ret_ns) &&
+           *ret_ns > CF_TSC_APART_NS;
+}
+
 /*
  * cf_freq_is_near - do two frequencies differ by no more than two roundings
  * of a ratio make of one?

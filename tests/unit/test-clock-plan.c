@@ -353,6 +353,26 @@ static void test_rate(void)
     g_assert_false(cf_tsc_wants_khz(&vcpus[1], true, &khz));
 }
 
+/* More than a second, either way, and across the TSC's wrap. */
+static void test_apart(void)
+{
+    const uint64_t second = KHZ * 1000ULL, start = -second / 2;
+    const struct cf_tsc boot = tsc(start, 0);
+    struct cf_tsc other = tsc(start + second, 0);
+    uint64_t ns;
+
+    g_assert_false(cf_tsc_apart(&other, &boot, 5, &ns));
+    other.offset_ticks += 3;
+    g_assert_true(cf_tsc_apart(&other, &boot, 5, &ns));
+    g_assert_cmpuint(ns, ==, 1000000001);
+    g_assert_true(cf_tsc_apart(&boot, &other, 5, &ns));
+    other.known = false;
+    g_assert_false(cf_tsc_apart(&other, &boot, 5, &ns));
+    other = tsc(start ^ 1ULL << 63, 0);
+    g_assert_true(cf_tsc_apart(&other, &boot, 5, &ns));
+    g_assert_cmpuint(ns / CF_NS_PER_SEC, ==, (1ULL << 63) / second);
+}
+
 static uint64_t merged(struct cf_tsc other, struct cf_tsc boot)
 {
     cf_tsc_merge(&other, &boot, CF_OFFSET_STICKS);
@@ -435,6 +455,7 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-plan/thaw", test_thaw);
     g_test_add_func("/clock-plan/skew", test_skew);
     g_test_add_func("/clock-plan/rate", test_rate);
+    g_test_add_func("/clock-plan/apart", test_apart);
     g_test_add_func("/clock-plan/merge", test_merge);
     g_test_add_func("/clock-plan/merge-unstable", test_merge_unstable);
     g_test_add_func("/clock-plan/behaviour", test_behaviour);

@@ -118,6 +118,27 @@ static void kvmclock_warn_of_clocks(const struct cf_move *move)
     }
 }
 
+/* A guest may have them so, but a stream that lies would, too. */
+static void kvmclock_warn_of_apart(const KVMClockRestoring *r)
+{
+    const struct cf_tsc boot = kvmclock_carried_tsc(r->src, first_cpu);
+    CPUState *cpu;
+    uint64_t ns;
+
+    CPU_FOREACH(cpu) {
+        const struct cf_tsc tsc = kvmclock_carried_tsc(r->src, cpu);
+
+        if (!r->here && cf_tsc_apart(&tsc, &boot,
+                                     r->src->anchor.instant.host_ticks,
+                                     &ns)) {
+            warn_report("kvmclock: the TSC of vCPU %d is %.3f s from the "
+                        "first vCPU's, as it was on the source",
+                        cpu->cpu_index, ns / 1e9);
+            return;
+        }
+    }
+}
+
 static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
 {
     struct cf_move *move = &r->report->move;
@@ -269,6 +290,7 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
     trace_kvmclock_blackout(move->passed_ns, move->elapsed_ns,
                             move->same_host, move->frozen);
     kvmclock_warn_of_limit(r);
+    kvmclock_warn_of_apart(r);
     kvmclock_bound_time(r);
     if (!kvmclock_plan_target(r, errp)) {
         return false;
