@@ -257,18 +257,39 @@ static bool kvmclock_stream_good(const char *fault)
 }
 
 /*
+ * From the offer to the stop one host's TSC and real time went on together,
+ * unless one was set.  Without a function of kvmclock nothing else would tell.
+ */
+static void kvmclock_warn_of_step(const KVMClockCarried *c,
+                                  const KVMClockCarried *offered)
+{
+    if (offered->anchor.instant.realtime_ns &&
+        !(c->flags & KVMCLOCK_STATE_UNSTABLE) &&
+        !cf_tsc_continuous(&c->anchor.instant, &offered->anchor.instant,
+                           c->host_khz)) {
+        warn_report("kvmclock: between the offer of the guest and its stop "
+                    "its source's TSC and real time went on by different "
+                    "times: one of them was set, and the guest's clocks may "
+                    "be off by as much");
+    }
+}
+
+/*
  * With the vCPUs' TSCs, those that are loaded before, and what was @offered.
  * vCPUs that were plugged in come later.
  */
 bool kvmclock_carried_fits(const KVMClockCarried *c,
-                           const struct cf_tsc_freq *offered)
+                           const KVMClockOffer *offered)
 {
     const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
     const char *fault = kvmclock_carried_fault(c);
 
-    if (!fault && boot.known && cf_tsc_freq_valid(offered) &&
-        !cf_freq_is_near(&boot.freq, offered)) {
+    if (!fault && boot.known && cf_tsc_freq_valid(&offered->freq) &&
+        !cf_freq_is_near(&boot.freq, &offered->freq)) {
         fault = "a TSC's frequency isn't the one that was announced";
+    }
+    if (!fault) {
+        kvmclock_warn_of_step(c, &offered->from);
     }
     return kvmclock_stream_good(fault);
 }

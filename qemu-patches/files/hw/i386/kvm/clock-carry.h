@@ -89,7 +89,7 @@ struct cf_tsc kvmclock_carried_tsc(const KVMClockCarried *c, CPUState *cpu);
 const char *kvmclock_carried_fault(const KVMClockCarried *c);
 bool kvmclock_offer_good(const KVMClockCarried *c);
 bool kvmclock_carried_fits(const KVMClockCarried *c,
-                           const struct cf_tsc_freq *offered);
+                           const KVMClockOffer *offered);
 bool kvmclock_read_page(hwaddr page, KVMPvclockRecord *record);
 bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp);
 void kvmclock_carry_as_meant(KVMClockCarried *carried,

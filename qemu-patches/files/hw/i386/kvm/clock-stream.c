@@ -280,7 +280,7 @@ static int kvmclock_carried_post_load(void *opaque, int version_id)
         kvmclock_carrier_drop(c);
         return migration_from_storage() ? 0 : -EINVAL;
     }
-    if (!kvmclock_carried_fits(&c->carried, &c->offer.freq)) {
+    if (!kvmclock_carried_fits(&c->carried, &c->offer)) {
         return kvmclock_cannot_carry(c, -EINVAL, "the stream's are corrupt");
     }
     c->carried_from = CARRIED_LOADED;
