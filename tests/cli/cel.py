@@ -96,8 +96,24 @@ class Parser:
         self._take(")")
         return lambda scope: value(scope).endswith(end(scope))
 
+    def _has(self):
+        """Of a field: the last one may be missing, and no other."""
+        self._take("(")
+        names = [self._take()]
+        while not self._took(")"):
+            self._take(".")
+            names.append(self._take())
+
+        def found(scope):
+            for name in names[:-1]:
+                scope = scope[name]
+            return names[-1] in scope
+        return found
+
     def _primary(self):
         word = self._take()
+        if word == "has":
+            return self._has()
         if word == "(":
             value = self.choice()
             self._take(")")
