@@ -116,7 +116,8 @@ def sample(things):
 
 # -- What happened there --
 
-def _call(line):
+def parse(line):
+    """A line of a log."""
     true_ns, where, name, _, result, *values = line.split()
     name, _, number = name.partition("#")
     values = dict(pair.split("=") for pair in values)
@@ -129,7 +130,7 @@ def log(name, pid):
     """The modelled calls of a program, and first of all the host itself."""
     path = os.path.join(folder(), "%s.%d.log" % (name, pid))
     with open(path, encoding="utf-8") as lines:
-        return [_call(line) for line in lines]
+        return [parse(line) for line in lines]
 
 
 class Clocks:

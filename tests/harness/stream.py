@@ -7,7 +7,8 @@ VMDESCRIPTION = 0x06
 SUBSECTION = 0x05
 FOOTER = 0x7e
 # type, id, length of the name, instance, version; footer: type, id
-SECTION_BYTES = 1 + 4 + 1 + 4 + 4 + 1 + 4
+FOOTER_BYTES = 1 + 4
+SECTION_BYTES = 1 + 4 + 1 + 4 + 4 + FOOTER_BYTES
 
 
 class NoDescription(Exception):
@@ -81,6 +82,22 @@ def fields(data):
     return found
 
 
+def parts(data):
+    """Where sections, subsections and the numbers in them stand: [(kind, path,
+    start, end)], kind being "section", "subsection" or "number". Unlike
+    fields(), these are the members of structs one by one."""
+    found = []
+    at = 0
+    for device in describe(data)["devices"]:
+        name = device["name"]
+        body = _after_header(data, at, name, device["instance_id"])
+        path = ("%s.%d" % (name, device["instance_id"]),)
+        at = _parts(data, body, path, device, found) + FOOTER_BYTES
+        start = body + FOOTER_BYTES - SECTION_BYTES - len(name)
+        found.append(("section", path, start, at))
+    return found
+
+
 def devices_size(data):
     """Bytes of all devices' sections, with their headers and footers."""
     size = at = 0
@@ -110,6 +127,26 @@ def _walk(data, at, path, vmsd, found):
             raise NoDescription("no subsection %s" % name.decode())
         at = _walk(data, at + 2 + len(name) + 4, path + (name.decode(),),
                    subsection, found)
+    return at
+
+
+def _parts(data, at, path, vmsd, found):
+    for field in _all_fields(vmsd):
+        inside = path + (field["name"],)
+        if "struct" in field:
+            at = _parts(data, at, inside, field["struct"], found)
+        else:
+            found.append(("number", inside, at, at + field["size"]))
+            at += field["size"]
+    for subsection in vmsd.get("subsections", []):
+        name = subsection["vmsd_name"]
+        if data[at] != SUBSECTION or \
+                data[at + 2:at + 2 + len(name)] != name.encode():
+            raise NoDescription("no subsection %s" % name)
+        end = _parts(data, at + 2 + len(name) + 4, path + (name,), subsection,
+                     found)
+        found.append(("subsection", path + (name,), at, end))
+        at = end
     return at
 
 

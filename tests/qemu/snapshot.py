@@ -5,14 +5,18 @@ import time
 DISK = "disk"
 
 
+def path(guest):
+    return guest.path("disk.qcow2")
+
+
 def add_disk(guest):
     """A small qcow2 image, made by QEMU itself, for a guest without one."""
     nodes = guest.qmp.execute("query-named-block-nodes")
     if any(node.get("node-name") == DISK for node in nodes):
         return
-    path = guest.path("disk.qcow2")
-    _create(guest, {"driver": "file", "filename": path, "size": 0})
-    guest.qmp.execute("blockdev-add", {"driver": "file", "filename": path,
+    _create(guest, {"driver": "file", "filename": path(guest), "size": 0})
+    guest.qmp.execute("blockdev-add", {"driver": "file",
+                                       "filename": path(guest),
                                        "node-name": "file"})
     _create(guest, {"driver": "qcow2", "file": "file", "size": 1 << 20})
     guest.qmp.execute("blockdev-add", {"driver": "qcow2", "file": "file",
@@ -22,7 +26,7 @@ def add_disk(guest):
 def disk_of(guest):
     """That image for another guest, once this one has ended."""
     return {"driver": "qcow2", "node-name": DISK, "file": {
-        "driver": "file", "filename": guest.path("disk.qcow2")}}
+        "driver": "file", "filename": path(guest)}}
 
 
 def _create(guest, options):
