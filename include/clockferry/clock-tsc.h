@@ -148,7 +148,7 @@ static inline void cf_tsc_merge(struct cf_tsc *tsc, const struct cf_tsc *boot,
     }
 }
 
-/* Farther apart no guest has the TSCs of its vCPUs by itself. */
+/* Farther apart hardly a guest has the TSCs of its vCPUs by itself. */
 #define CF_TSC_APART_NS CF_NS_PER_SEC
 
 /**
