@@ -36,6 +36,8 @@ static const CfMember restore_members[] = {
 #define AT(member) CF_AT(GuestClocks, member)
 
 static const CfMember state_members[] = {
+    { "blackout", CF_MEMBER_WORD, AT(blackout),
+      .names = &guest_blackout_names },
     { "name", CF_MEMBER_TEXT, AT(name) },
     { "status", CF_MEMBER_TEXT, AT(status) },
     { "enabled", CF_MEMBER_BOOL, AT(enabled), .needed = true },
@@ -51,7 +53,6 @@ static CfJson *to_json(const GuestClocks *clocks)
 {
     CfJson *json = cf_guest_to_object(&clocks->guest);
 
-    cf_json_add_text(json, "blackout", clocks->freeze ? "freeze" : "count");
     cf_members_add(json, state_members, clocks);
     return json;
 }
@@ -78,10 +79,7 @@ gboolean guest_clocks_from_json(const char *text, size_t size,
                                           CF_GUEST_VERSION);
     GuestClocks clocks = { 0 };
 
-    if (json && cf_members_get(&reader, json, "it", state_members, &clocks)) {
-        guest_clocks_get_blackout(&reader, json, &clocks);
-    }
-    if (reader.problem) {
+    if (!json || !cf_members_get(&reader, json, "it", state_members, &clocks)) {
         return cf_fail_json(error, "a guest's clocks", &reader);
     }
     if (!cf_guest_from_json(text, size, &clocks.guest, error)) {

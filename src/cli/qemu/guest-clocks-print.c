@@ -79,7 +79,7 @@ static void add_wishes(Screen *screen, const GuestClocks *clocks)
     }
     screen_fact(screen, "Clocks", "carried, policy %s, require %s",
                 cf_policy_name(guest->policy), cf_rung_name(guest->require));
-    if (clocks->freeze) {
+    if (clocks->blackout == GUEST_BLACKOUT_FREEZE) {
         screen_fact(screen, "Blackouts", "freeze the clocks");
     } else {
         screen_fact(screen, "Blackouts", "count, up to %u s",

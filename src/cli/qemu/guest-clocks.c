@@ -4,7 +4,10 @@
 #include "text/printable.h"
 #include "guest-clocks.h"
 
-static const CfNames blackouts = { "count", "freeze" };
+const CfNames guest_blackout_names = {
+    [GUEST_BLACKOUT_COUNT] = "count",
+    [GUEST_BLACKOUT_FREEZE] = "freeze",
+};
 
 #define AT(member) CF_AT(LastRestore, member)
 #define KNOWN(member) CF_KNOWN(LastRestore, member)
@@ -46,6 +49,8 @@ static const CfMember info_members[] = {
       .names = &cf_policy_names },
     { "require", CF_MEMBER_WORD, CF_AT(GuestClocks, guest.require),
       .names = &cf_rung_names },
+    { "blackout", CF_MEMBER_WORD, CF_AT(GuestClocks, blackout),
+      .names = &guest_blackout_names },
     { "blackout-limit", CF_MEMBER_INT, CF_AT(GuestClocks, blackout_limit_s),
       .max = UINT32_MAX },
     { "host-tsc-khz", CF_MEMBER_INT, CF_AT(GuestClocks, host_khz),
@@ -73,16 +78,6 @@ bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore)
     return true;
 }
 
-void guest_clocks_get_blackout(CfJsonReader *reader, const CfJson *object,
-                               GuestClocks *clocks)
-{
-    int blackout;
-
-    if (cf_json_get_name(reader, object, "blackout", &blackouts, &blackout)) {
-        clocks->freeze = blackout == 1;
-    }
-}
-
 static void get_info(CfJsonReader *reader, const CfJson *reply,
                      GuestClocks *clocks)
 {
@@ -93,7 +88,6 @@ static void get_info(CfJsonReader *reader, const CfJson *reply,
         return;
     }
     cf_members_get(reader, json, "it", info_members, clocks);
-    guest_clocks_get_blackout(reader, json, clocks);
 }
 
 static gboolean ask_clocks(Qmp *qmp, GuestClocks *clocks, GError **error)

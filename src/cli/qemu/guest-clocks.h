@@ -40,12 +40,21 @@ typedef struct LastRestore {
     int64_t duration_ns;
 } LastRestore;
 
+/* enum guest_blackout - does the time of a blackout count? */
+enum guest_blackout {
+    GUEST_BLACKOUT_COUNT,
+    GUEST_BLACKOUT_FREEZE,
+};
+
+/* Their names, for QEMU and for our JSON. */
+extern const CfNames guest_blackout_names;
+
 /* GuestClocks - all that QEMU reports */
 typedef struct GuestClocks {
     char name[256];       /* the guest's name, empty if it has none */
     char status[32];      /* its run state, such as "running" */
     bool enabled;         /* its clocks are carried over migrations */
-    bool freeze;          /* blackouts don't count */
+    enum guest_blackout blackout;
     /* from this many seconds on a blackout doesn't count anyway */
     uint32_t blackout_limit_s;
     uint32_t host_khz;    /* frequency of the host's TSC, 0 when unknown */
@@ -72,11 +81,6 @@ uint32_t guest_clocks_ask_khz(Qmp *qmp);
 
 /* Reads the event KVM_CLOCK_RESTORED; false if it is nonsense. */
 bool guest_clocks_read_event(const CfJson *event, LastRestore *ret_restore);
-
-/* Reads the member "blackout", which QEMU and our JSON both have, if it is
- * there. */
-void guest_clocks_get_blackout(CfJsonReader *reader, const CfJson *object,
-                               GuestClocks *clocks);
 
 /* Are the clocks carried, and did they arrive as they were, and as required? */
 bool guest_clocks_exact(const GuestClocks *clocks);
