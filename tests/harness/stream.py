@@ -15,6 +15,12 @@ class NoDescription(Exception):
     """The file isn't a whole migration stream."""
 
 
+def make_subsection(name, content):
+    """A subsection of version 1, as it stands in a stream."""
+    return bytes([SUBSECTION, len(name)]) + name.encode() + \
+        (1).to_bytes(4, "big") + content
+
+
 def description_start(data):
     """Where the description's section begins; it fills the rest."""
     at = data.rfind(bytes([VMDESCRIPTION]))
@@ -79,7 +85,8 @@ def fields(data):
         if data[at] != FOOTER:
             raise NoDescription("%s doesn't end where it should"
                                 % device["name"])
-    return found
+    return [(path, start, end - start) for kind, path, start, end in found
+            if kind == "number"]
 
 
 def parts(data):
@@ -92,7 +99,7 @@ def parts(data):
         name = device["name"]
         body = _after_header(data, at, name, device["instance_id"])
         path = ("%s.%d" % (name, device["instance_id"]),)
-        at = _parts(data, body, path, device, found) + FOOTER_BYTES
+        at = _walk(data, body, path, device, found, True) + FOOTER_BYTES
         start = body + FOOTER_BYTES - SECTION_BYTES - len(name)
         found.append(("section", path, start, at))
     return found
@@ -117,24 +124,12 @@ def _after_header(data, at, name, instance):
     return at + len(mark) + 4
 
 
-def _walk(data, at, path, vmsd, found):
-    for field in _all_fields(vmsd):
-        found.append((path + (field["name"],), at, field["size"]))
-        at += field["size"]
-    for subsection in vmsd.get("subsections", []):
-        name = subsection["vmsd_name"].encode()
-        if data[at] != SUBSECTION or data[at + 2:at + 2 + len(name)] != name:
-            raise NoDescription("no subsection %s" % name.decode())
-        at = _walk(data, at + 2 + len(name) + 4, path + (name.decode(),),
-                   subsection, found)
-    return at
-
-
-def _parts(data, at, path, vmsd, found):
+def _walk(data, at, path, vmsd, found, into_structs=False):
+    """As parts(); structs count as numbers, or it goes into them."""
     for field in _all_fields(vmsd):
         inside = path + (field["name"],)
-        if "struct" in field:
-            at = _parts(data, at, inside, field["struct"], found)
+        if into_structs and "struct" in field:
+            at = _walk(data, at, inside, field["struct"], found, True)
         else:
             found.append(("number", inside, at, at + field["size"]))
             at += field["size"]
@@ -143,8 +138,8 @@ def _parts(data, at, path, vmsd, found):
         if data[at] != SUBSECTION or \
                 data[at + 2:at + 2 + len(name)] != name.encode():
             raise NoDescription("no subsection %s" % name)
-        end = _parts(data, at + 2 + len(name) + 4, path + (name,), subsection,
-                     found)
+        end = _walk(data, at + 2 + len(name) + 4, path + (name,), subsection,
+                    found, into_structs)
         found.append(("subsection", path + (name,), at, end))
         at = end
     return at

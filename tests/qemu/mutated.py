@@ -37,7 +37,8 @@ AT_LEAST_NS = 50 * 10 ** 6      # and this much, for a good one needs very littl
 # errors_ns: (kvmclock, TSC) of each vCPU against the truth; passed_ns: since
 # the guest stopped, by the truth.
 Outcome = namedtuple("Outcome", "how words told not_carried errors_ns "
-                                "passed_ns cpu_ns rss_kb")
+                                "passed_ns cpu_ns rss_kb",
+                     defaults=(None, False, (), 0, 0, 0))
 
 
 def side_of(host):
@@ -249,8 +250,7 @@ class Loader:
         words = said.replace("\r", "") + self._new_words()
         used = cpu_ns(pid) - began
         if refused:
-            return Outcome("refused", words, None, False, [], 0, used,
-                           rss_kb(pid))
+            return Outcome("refused", words, cpu_ns=used, rss_kb=rss_kb(pid))
         return self._ran(words, truth, used)
 
     def _ran(self, words, truth, used):
@@ -265,7 +265,7 @@ class Loader:
     def _ended(self, how, why):
         if how == "crashed":
             why += "exit status %s" % self.guest.wait_exit()
-        return Outcome(how, why + self._new_words(), None, False, [], 0, 0, 0)
+        return Outcome(how, why + self._new_words())
 
     def _new_words(self):
         said = self.guest.stderr()
@@ -297,7 +297,7 @@ class Arrivals:
                 how, why = "dead", str(error)
                 if guest.wait_exit(1) is not None:
                     how = "crashed"
-            return Outcome(how, why + guest.stderr(), None, False, [], 0, 0, 0)
+            return Outcome(how, why + guest.stderr())
 
     def _load(self, guest, data, truth):
         path = guest.path("migration")
@@ -312,8 +312,7 @@ class Arrivals:
             if not wait_loaded(guest):
                 status = guest.wait_exit()
                 return Outcome("crashed" if crashed(status) or status != 1
-                               else "refused", guest.stderr(), None, False, [],
-                               0, 0, 0)
+                               else "refused", guest.stderr())
         guest.wait_beating()
         answer = guest.qmp.execute("query-kvm-clock")
         errors, passed = look(guest, self.host and Log(self.host, guest.pid),

@@ -31,11 +31,6 @@ Changed = namedtuple("Changed", "name data")
 Part = namedtuple("Part", "name start end")
 
 
-def _subsection(name, data):
-    return bytes([stream.SUBSECTION, len(name)]) + name.encode() + \
-        struct.pack(">I", 1) + data
-
-
 def _fields(*sizes):
     return [{"name": name, "size": size} for name, size in sizes]
 
@@ -86,7 +81,7 @@ def _with(data, name, fields, content):
     vmsd.setdefault("subsections", []).append(
         {"vmsd_name": name, "version": 1, "fields": fields})
     text = json.dumps(description).encode()
-    return data[:end] + _subsection(name, content) + \
+    return data[:end] + stream.make_subsection(name, content) + \
         data[end:stream.description_start(data)] + \
         bytes([stream.VMDESCRIPTION]) + struct.pack(">I", len(text)) + text
 

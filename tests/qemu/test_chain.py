@@ -10,7 +10,7 @@ from harness.migrate import arrive, cross, go, load, wait_loaded
 from test_hostile import SYSTEM_NS_AT
 
 RATE = b"kvmclock/guest_clock/rate"
-AHEAD = b"kvmclock/guest_clock/ahead"
+AHEAD = "kvmclock/guest_clock/ahead"
 RATE_BYTES = 4 + 16                 # a version and two numbers
 APART_NS = 4
 ROUNDING_NS = 2
@@ -24,14 +24,13 @@ def saved(guest, name="stream"):
 
 
 def section(ahead_ns):
-    return AHEAD + struct.pack(">Iq", 1, ahead_ns)
+    return stream.make_subsection(AHEAD, struct.pack(">q", ahead_ns))
 
 
 def with_ahead(data, ahead_ns):
     """The stream with this section, too, behind the one of the rate."""
     at = data.index(RATE) + len(RATE) + RATE_BYTES
-    return data[:at] + bytes([stream.SUBSECTION, len(AHEAD)]) + \
-        section(ahead_ns) + data[at:]
+    return data[:at] + section(ahead_ns) + data[at:]
 
 
 @contextlib.contextmanager
@@ -59,7 +58,7 @@ def test_believed():
     with start(fakehost.side("newest")) as source:
         source.wait_up()
         data = saved(source)
-        assert AHEAD not in data
+        assert AHEAD.encode() not in data
         bound_ns = started(source, data)[0]["bound-ns"]
         for ahead_ns in 0, 1, APART_NS, -APART_NS:
             report, _ = started(source, with_ahead(data, ahead_ns))
@@ -92,7 +91,7 @@ def test_passed_on():
                 assert system_ns(again) == system_ns(data)
             with loaded(source, changed, **{"x-exchange": "off"}) as guest:
                 again = saved(guest)
-                assert AHEAD not in again
+                assert AHEAD.encode() not in again
                 assert system_ns(again) == system_ns(data) + ahead_ns
 
 
