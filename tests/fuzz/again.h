@@ -8,8 +8,9 @@
 #include <json-c/json.h>
 #include "fuzz.h"
 
-/* Reads a text and writes what it understood; NULL if it refuses it. */
-typedef char *Again(const char *text, size_t size, GError **error);
+/* The target's part: reads a text and writes what it understood; NULL if it
+ * refuses it. */
+static char *again(const char *text, size_t size, GError **error);
 
 /* No member is something else than it was; versions are the writer's. */
 static inline void must_agree(json_object *was, json_object *is)
@@ -83,8 +84,7 @@ static inline void must_be_clean(const char *json)
     }
 }
 
-static inline int must_read_again(Again *again, const uint8_t *data,
-                                  size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *once = again((const char *)data, size, &error);

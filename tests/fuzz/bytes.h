@@ -4,7 +4,7 @@
 #ifndef TESTS_FUZZ_BYTES_H
 #define TESTS_FUZZ_BYTES_H
 
-#include <clockferry/clock-math.h>
+#include <clockferry/clock-rate.h>
 #include "fuzz.h"
 
 /* Bytes - what is left of the input */
@@ -76,6 +76,12 @@ static inline uint32_t take_khz(Bytes *bytes)
                     : 100000 + (uint32_t)take_raw(bytes, 3) % 9900000;
 }
 
+/* One that TSCs have. */
+static inline uint32_t take_usual_khz(Bytes *bytes)
+{
+    return 200000 + (uint32_t)take_raw(bytes, 3) % 9800000;
+}
+
 static inline struct cf_tsc_freq take_freq(Bytes *bytes)
 {
     static const uint32_t frac_bits[] = { 0, 32, 48 };
@@ -93,6 +99,16 @@ static inline struct cf_tsc_freq take_freq(Bytes *bytes)
         freq.ratio += (uint64_t)take_i64(bytes) % (freq.ratio / 2 + 1);
     }
     return freq;
+}
+
+static inline struct cf_host_rate take_rate(Bytes *bytes)
+{
+    const struct cf_host_rate rate = {
+        take_between(bytes, -CF_TSC_DOUBT_PPT, CF_TSC_DOUBT_PPT),
+        take_between(bytes, 0, 2 * CF_TSC_DOUBT_PPT),
+    };
+
+    return rate;
 }
 
 static inline struct cf_instant take_instant(Bytes *bytes)

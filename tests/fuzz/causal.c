@@ -31,7 +31,7 @@ static cf_s128 ticks_at(const Tsc *tsc, int64_t at_ns)
 /* Within @doubt_ppt of the frequency that its kernel tells. */
 static Tsc take_tsc(Bytes *bytes, int64_t doubt_ppt)
 {
-    Tsc tsc = { .khz = 200000 + (uint32_t)take_raw(bytes, 3) % 9800000 };
+    Tsc tsc = { .khz = take_usual_khz(bytes) };
     const cf_s128 nominal = (cf_s128)tsc.khz * 1000000000;
 
     tsc.start_ticks = take_u64(bytes);

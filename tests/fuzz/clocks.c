@@ -41,16 +41,6 @@ static struct cf_anchor take_anchor(Bytes *bytes)
     return anchor;
 }
 
-static struct cf_host_rate take_rate(Bytes *bytes)
-{
-    const struct cf_host_rate rate = {
-        take_between(bytes, -CF_TSC_DOUBT_PPT, CF_TSC_DOUBT_PPT),
-        take_between(bytes, 0, 2 * CF_TSC_DOUBT_PPT),
-    };
-
-    return rate;
-}
-
 /* How far the function is from the anchor's clock; false: it has no time. */
 static bool apart(const struct cf_clock_fn *fn, const struct cf_tsc *boot,
                   const struct cf_anchor *anchor, uint64_t *ret_ns,
@@ -176,7 +166,7 @@ static void check_measured(Bytes *bytes)
 {
     const int64_t rate_ppt = take_between(bytes, -CF_TSC_DOUBT_PPT,
                                           CF_TSC_DOUBT_PPT);
-    const uint32_t khz = 200000 + (uint32_t)take_raw(bytes, 3) % 9800000;
+    const uint32_t khz = take_usual_khz(bytes);
     const int64_t passed_ns = (int64_t)(take_u64(bytes) >> 12);
     const int64_t then_off_ns = (int64_t)(int16_t)take_raw(bytes, 2) * 1000;
     const int64_t now_off_ns = (int64_t)(int16_t)take_raw(bytes, 2) * 1000;

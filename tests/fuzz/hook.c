@@ -4,11 +4,11 @@
  * facts about this host (or why there are none), and the guest's name, with
  * zero bytes in between; one more byte says whether it was saved.
  */
-#include <libxml/xmlerror.h>
 #include "../../libvirt-hooks/arrival.h"
 #include "../../libvirt-hooks/probe-apart.h"
 #include "domain/domain.h"
 #include "fuzz.h"
+#include "silence.h"
 
 /* What the probe of this host will say. */
 static Part answer;
@@ -88,11 +88,6 @@ static void check_again(const Arrival *first, const char *name,
     }
 }
 
-static void be_silent(void *context G_GNUC_UNUSED,
-                      const char *format G_GNUC_UNUSED, ...)
-{
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const Part xml = take_part(&data, &size);
@@ -102,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_auto(Arrival) arrival = { 0 };
     g_autoptr(GError) error = NULL;
 
-    xmlSetGenericErrorFunc(NULL, be_silent);
+    silence_libxml();
     answer = host;
     arrival_begin(&arrival, name, size && data[0] & 1);
     if (!arrival_judge(&arrival, xml.text, xml.size, &error)) {

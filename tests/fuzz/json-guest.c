@@ -11,8 +11,3 @@ static char *again(const char *text, size_t size, GError **error)
     return cf_guest_from_json(text, size, &guest, error)
            ? cf_guest_to_json(&guest) : NULL;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    return must_read_again(again, data, size);
-}

@@ -11,8 +11,3 @@ static char *again(const char *text, size_t size, GError **error)
     return cf_host_from_json(text, size, &host, error)
            ? cf_host_to_json(&host) : NULL;
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    return must_read_again(again, data, size);
-}

@@ -20,8 +20,3 @@ static char *again(const char *text, size_t size, GError **error)
          "the guest of a state isn't one:\n%s", guest_text);
     return cf_state_to_json(state);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    return must_read_again(again, data, size);
-}

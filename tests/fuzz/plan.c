@@ -22,16 +22,6 @@ typedef struct Case {
     bool has_fn;
 } Case;
 
-static struct cf_host_rate take_rate(Bytes *bytes)
-{
-    const struct cf_host_rate rate = {
-        take_between(bytes, -CF_TSC_DOUBT_PPT, CF_TSC_DOUBT_PPT),
-        take_between(bytes, 0, 2 * CF_TSC_DOUBT_PPT),
-    };
-
-    return rate;
-}
-
 /* A destination's, at that frequency of its host; a source's likewise. */
 static struct cf_tsc take_tsc(Bytes *bytes, uint32_t host_khz)
 {
