@@ -184,3 +184,21 @@ use_meson() {
     # QEMU's configure wants to import the modules.
     export PATH PYTHONPATH="$cache/meson/usr/lib/python3/dist-packages${PYTHONPATH:+:$PYTHONPATH}"
 }
+
+# Builds this tree, anew if what is there can't go on. $1: what, a word for messages, log and lock; $2: in which folder;
+# $3: ninja's target; then options of meson setup. The lock is held on.
+build_with_meson() {
+    built_what=$1 built_in=$2 built_target=$3 built_name=$1-$(printf %s "$top" | key)
+    shift 3
+    use_meson
+    lock "$built_name"
+    built_log=$cache/log/$built_name
+    if [ -f "$built_in/build.ninja" ] && ninja -C "$built_in" "$built_target" >"$built_log" 2>&1 </dev/null; then
+        return 0
+    fi
+    rm -rf "$built_in"
+    mkdir -p "$(dirname "$built_in")"
+    logged "$built_what: configure" "$built_log" meson setup -Dwerror=true "$@" "$built_in" "$top" ||
+        die "meson setup failed"
+    logged "$built_what" "$built_log" ninja -C "$built_in" "$built_target" || die "building clockferry failed"
+}
