@@ -192,8 +192,10 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
                     state->n_vcpus, vm->n_vcpus);
         return FALSE;
     }
-    restore.vcpus = vcpus = g_new0(struct cf_vcpu, vm->n_vcpus);
-    restore.before_khz = before_khz = g_new0(uint32_t, vm->n_vcpus);
+    vcpus = g_new0(struct cf_vcpu, vm->n_vcpus);
+    before_khz = g_new0(uint32_t, vm->n_vcpus);
+    restore.vcpus = vcpus;
+    restore.before_khz = before_khz;
     if (options) {
         restore.options = *options;
     }

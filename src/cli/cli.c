@@ -39,7 +39,7 @@ static int check_count(const CliSyntax *syntax, char **arguments)
 {
     const int n = arguments ? (int)g_strv_length(arguments) : 0;
 
-    if (n > syntax->max) {
+    if (arguments && n > syntax->max) {
         return cli_usage("unexpected argument '%s'", arguments[syntax->max]);
     }
     if (n < syntax->min) {

@@ -46,7 +46,7 @@ char *files_identity(const char *path)
 {
     struct stat info;
 
-    return strcmp(path, "-") && stat(path, &info) == 0
+    return strcmp(path, "-") != 0 && stat(path, &info) == 0
            ? g_strdup_printf("%" PRIu64 ":%" PRIu64, (uint64_t)info.st_dev,
                              (uint64_t)info.st_ino)
            : g_strdup(path);

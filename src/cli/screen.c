@@ -30,7 +30,8 @@ static bool wants_colour(void)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 
-    return (!no_colour || !*no_colour) && (!term || strcmp(term, "dumb"));
+    return (!no_colour || !*no_colour) &&
+           (!term || strcmp(term, "dumb") != 0);
 }
 
 Screen screen_begin(const char *output)

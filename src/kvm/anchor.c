@@ -60,10 +60,13 @@ static void activate_master_clock(const CfVm *vm, const CfAnchor *now)
 
 CfHostTime cf_time_of(const CfVm *vm)
 {
-    CfHostTime time = { 0 };
+    const CfHostTime unknown = { 0 };
+    CfHostTime time = unknown;
 
-    return vm->time ? *vm->time
-           : vm->ops->get_host_time(&time) < 0 ? (CfHostTime) { 0 } : time;
+    if (vm->time) {
+        return *vm->time;
+    }
+    return vm->ops->get_host_time(&time) < 0 ? unknown : time;
 }
 
 gboolean cf_take_anchor(const CfVm *vm, bool activate, CfAnchor *ret_anchor,

@@ -185,7 +185,7 @@ bool cf_json_check_format(CfJsonReader *reader, const CfJson *object,
                           const char *format, int version)
 {
     const char *is = cf_json_get_format(object);
-    int64_t written, needed;
+    int64_t written = 0, needed = 0;
 
     if (!is || strcmp(is, format) != 0) {
         return cf_json_fail(reader, "its format isn't %s", format);
@@ -307,7 +307,7 @@ static bool fail_number(CfJsonReader *reader, const char *name)
 bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
                      const char *name, uint64_t *ret_value)
 {
-    const char *text = NULL;
+    const char *text = "";
     guint64 value;
 
     if (!get_string(reader, object, name, &text)) {
@@ -324,7 +324,7 @@ bool cf_json_get_u64(CfJsonReader *reader, const CfJson *object,
 bool cf_json_get_s64(CfJsonReader *reader, const CfJson *object,
                      const char *name, int64_t *ret_value)
 {
-    const char *text = NULL;
+    const char *text = "";
     gint64 value;
 
     if (!get_string(reader, object, name, &text)) {
@@ -342,7 +342,7 @@ bool cf_json_get_s64(CfJsonReader *reader, const CfJson *object,
 bool cf_json_get_name(CfJsonReader *reader, const CfJson *object,
                       const char *name, const CfNames *names, int *ret_value)
 {
-    const char *text = NULL;
+    const char *text = "";
     int value;
 
     if (!get_string(reader, object, name, &text)) {
@@ -369,7 +369,7 @@ static bool has_tricks(const char *text)
 bool cf_json_get_text(CfJsonReader *reader, const CfJson *object,
                       const char *name, char *ret_text, size_t size)
 {
-    const char *text = NULL;
+    const char *text = "";
 
     if (!get_string(reader, object, name, &text)) {
         return false;

@@ -51,7 +51,7 @@ static gboolean check_name(const Arrivals *arrivals, const GuestClocks *next,
 {
     const GuestClocks *first = &g_array_index(arrivals, GuestClocks, 0);
 
-    if (arrivals->len && strcmp(first->name, next->name)) {
+    if (arrivals->len && strcmp(first->name, next->name) != 0) {
         g_set_error(error, CF_ERROR, CF_ERROR_INVALID,
                     "it is about guest '%s', what came before is about '%s': "
                     "one guest at a time", next->name, first->name);

@@ -358,7 +358,7 @@ static void wait_for_next(Follower *follower, guint seconds,
 
     cli_fail(error);
     follower->told_of_break = true;
-    g_usleep(seconds * G_USEC_PER_SEC);
+    g_usleep((gulong)seconds * G_USEC_PER_SEC);
 }
 
 static void follow(Follower *follower, const char *uri)

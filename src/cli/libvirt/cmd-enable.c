@@ -142,7 +142,7 @@ static gboolean check_unchanged(const Change *change, virDomainPtr domain,
         libvirt_set_error(error, "can't get the XML of %s", change->name);
         return FALSE;
     }
-    if (strcmp(now, change->definition)) {
+    if (strcmp(now, change->definition) != 0) {
         g_set_error(error, LIBVIRT_ERROR, VIR_ERR_OPERATION_INVALID,
                     "somebody else has just changed the definition of %s, so "
                     "it was left alone; try again", change->name);

@@ -102,7 +102,7 @@ DeadlineOutcome deadline_run(const char *about, unsigned int limit_s,
         free_job(job);
         return outcome;
     }
-    job = g_async_queue_timeout_pop(done, limit_s * G_USEC_PER_SEC);
+    job = g_async_queue_timeout_pop(done, (guint64)limit_s * G_USEC_PER_SEC);
     if (!job) {
         return DEADLINE_LATE;
     }

@@ -88,7 +88,7 @@ static gboolean receive(Far *far, int limit_s, CfHost *ret_host,
                         uint64_t *ret_ticks, GError **error)
 {
     const gint64 deadline_us = g_get_monotonic_time() +
-                               limit_s * G_USEC_PER_SEC;
+                               (gint64)limit_s * G_USEC_PER_SEC;
     const char *end;
     gsize size;
 

@@ -20,7 +20,7 @@
 
 #define MAX_CPUID_ENTRIES 256
 #define POLL_US 50
-#define RUN_LIMIT_US (20 * G_USEC_PER_SEC)
+#define RUN_LIMIT_US (INT64_C(20) * G_USEC_PER_SEC)
 #define KICK_SIGNAL SIGUSR1
 
 typedef struct TestVcpu {
@@ -245,12 +245,17 @@ static gboolean start_threads(TestVm *vm, GError **error)
     return TRUE;
 }
 
-static uint64_t heartbeat(const TestVm *vm, uint32_t slot)
+/* What a vCPU publishes. */
+static unsigned char *slot(const TestVm *vm, uint32_t vcpu)
 {
-    return __atomic_load_n((uint64_t *)(void *)(vm->ram + CF_SLOTS +
-                                                slot * CF_SLOT_SIZE +
-                                                CF_SLOT_HEARTBEAT),
-                           __ATOMIC_ACQUIRE);
+    return vm->ram + CF_SLOTS + (size_t)vcpu * CF_SLOT_SIZE;
+}
+
+static uint64_t heartbeat(const TestVm *vm, uint32_t vcpu)
+{
+    void *counter = slot(vm, vcpu) + CF_SLOT_HEARTBEAT;
+
+    return __atomic_load_n((uint64_t *)counter, __ATOMIC_ACQUIRE);
 }
 
 /* Two heartbeats: the first one may belong to values that were read before. */
@@ -286,7 +291,7 @@ static gboolean fail_run(TestVm *vm, GError **error)
 gboolean test_vm_run(TestVm *vm, GError **error)
 {
     const struct sigaction action = { .sa_handler = ignore_signal };
-    uint64_t before[TEST_VM_MAX_VCPUS];
+    uint64_t before[TEST_VM_MAX_VCPUS] = { 0 };
     gint64 limit_us;
     bool published;
     uint32_t i;
@@ -350,8 +355,7 @@ uint64_t test_vm_published_ticks(TestVm *vm)
     for (i = 0; i < vm->n_vcpus; i++) {
         uint64_t ticks;
 
-        memcpy(&ticks, vm->ram + CF_SLOTS + i * CF_SLOT_SIZE + CF_SLOT_TSC,
-               sizeof(ticks));
+        memcpy(&ticks, slot(vm, i) + CF_SLOT_TSC, sizeof(ticks));
         latest_ticks = MAX(latest_ticks, ticks);
     }
     return latest_ticks;
