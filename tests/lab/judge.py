@@ -64,10 +64,15 @@ def _stayed(scenario, line):
                     for name in zero if line[name]]
 
 
+def step_name(bounds):
+    """What is judged: the step of a hop, or how far a chain has wandered."""
+    return "from_first_ns" if bounds.chain else "kvmclock_step_ns"
+
+
 def _arrived(bounds, line):
     wrong = []
     limit = step_limit(bounds, line)
-    step = line["from_first_ns" if bounds.chain else "kvmclock_step_ns"]
+    step = line[step_name(bounds)]
     if step is None:
         wrong.append("kvmclock has another slope than before the first hop")
     elif limit is not None and abs(step) > limit:
@@ -234,7 +239,7 @@ def row(scenario, line, wrong):
     sent = line.get("sent_bytes")
     return ("%-28s %-9s %-12s %10s %11s %11s %9s %6s %9s %9s %s" % (
         scenario.name, line.get("result", "?"), report.get("rung", ""),
-        ns("kvmclock_step_ns"), ns("tsc_error_ns"), ns("realtime_error_ns"),
+        ns(step_name(scenario.bounds)), ns("tsc_error_ns"), ns("realtime_error_ns"),
         "" if rate is None else "%.3g" % rate,
         line.get("vcpu_skew_ticks", ""), ns("blackout_ns"),
         "" if sent is None else human_bytes(sent),
