@@ -15,7 +15,7 @@ packages_for() {
             libpixman-1-dev libfdt-dev libslirp-dev zlib1g-dev seabios ipxe-qemu qemu-system-data
         ;;
     clang) echo clang ;;
-    analyzers) echo cppcheck ;;
+    analyzers) echo gcc clang-tidy cppcheck git shellcheck valgrind ;;
     asan) echo clang libclang-rt-dev llvm ;;
     fuzz) echo clang libclang-rt-dev libgmp-dev llvm ;;
     repository) echo apt-utils gnupg xz-utils ;;

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Has an analyzer read each C file that users get, as the build compiles it.
+
+What it said of a file is kept in the cache, by the preprocessed text, so that
+only what has changed is read again."""
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+
+from harness import places
+from harness.tap import Missing, note, once
+
+OURS = "src/", "libvirt-hooks/"
+# What a compiler is told to write.
+OUTPUTS = {"-o": 2, "-MD": 1, "-MQ": 2, "-MF": 2, "-c": 1}
+
+Source = namedtuple("Source", "path folder compiler words")
+Exception_ = namedtuple("Exception_", "check path why")
+
+
+def _source(entry):
+    words = shlex.split(entry["command"])
+    for option, count in OUTPUTS.items():
+        if option in words:
+            at = words.index(option)
+            del words[at:at + count]
+    path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+    return Source(os.path.relpath(path, places.TOP), entry["directory"],
+                  words[0], words[1:])
+
+
+@once
+def sources():
+    """Each file once; the first of its commands counts."""
+    with open(places.build("compile_commands.json")) as file:
+        every = [_source(entry) for entry in json.load(file)]
+    found = {}
+    for source in every:
+        if source.path.startswith(OURS):
+            found.setdefault(source.path, source)
+    assert found, "the build compiles none of our files"
+    return list(found.values())
+
+
+def program(name):
+    if not shutil.which(name):
+        raise Missing(name, "%s isn't installed" % name)
+    return name
+
+
+def said(command, folder):
+    """All that it prints; it must not fail to start."""
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True,
+                          errors="replace")
+    return done.stdout
+
+
+def _text(source):
+    """Preprocessed, without where it stands in this machine's folders."""
+    done = subprocess.run([source.compiler, *source.words, "-E", "-P"],
+                          cwd=source.folder, capture_output=True, check=True)
+    return done.stdout
+
+
+class Analyzer:
+    """One tool. command(source) is run in the source's folder; found is a
+    pattern of one finding: path, line, what and check."""
+
+    def __init__(self, tool, command, found, exceptions=(), settings=""):
+        self._tool = program(tool)
+        self._command = command
+        self._found = re.compile(found, re.M)
+        self._exceptions = exceptions
+        self._version = said([tool, "--version"], places.TOP) + settings
+
+    def _key(self, source):
+        sums = hashlib.sha256()
+        for part in self._version, repr(self._command(source)):
+            sums.update(part.replace(places.TOP, "").encode() + b"\0")
+        sums.update(_text(source))
+        return sums.hexdigest()[:24]
+
+    def _findings(self, source):
+        """[(path, check, what)] of one file."""
+        kept = os.path.join(places.cache("analysis", self._tool),
+                            self._key(source))
+        if not os.path.exists(kept):
+            text = said(self._command(source), source.folder)
+            self._keep(kept, text.replace(places.TOP + os.sep, ""))
+        with open(kept, errors="replace") as file:
+            return [(os.path.relpath(os.path.join(places.TOP, match["path"]),
+                                     places.TOP),
+                     match["check"], match[0])
+                    for match in self._found.finditer(file.read())]
+
+    @staticmethod
+    def _keep(path, text):
+        """At once, should somebody else read it."""
+        new = "%s.%d" % (path, os.getpid())
+        with open(new, "w") as file:
+            file.write(text)
+        os.replace(new, path)
+
+    def check(self):
+        """Nothing is found but what is excepted. What isn't found any more is
+        no fault: other versions of a tool find other things."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            every = set().union(*pool.map(
+                lambda source: set(self._findings(source)), sources()))
+        unused = list(self._exceptions)
+        wrong = []
+        for path, check, what in sorted(every):
+            fits = [e for e in self._exceptions
+                    if check == e.check and path.endswith(e.path)]
+            unused = [e for e in unused if e not in fits]
+            if not fits:
+                wrong.append(what)
+        for e in unused:
+            note("%s: this version doesn't find %s" % (e.path, e.check))
+        assert not wrong, "\n".join(wrong)
