@@ -128,7 +128,8 @@ def main(arguments):
         list_targets()
         return 0
     try:
-        fuzzer.build()
+        for name in names:
+            fuzzer.program(name)
     except Missing as missing:
         print("./run fuzz: %s" % missing.reason, file=sys.stderr)
         return 77

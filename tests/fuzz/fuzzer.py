@@ -22,21 +22,27 @@ Outcome = collections.namedtuple(
 STATUS = re.compile(r"#(\d+)\t.*cov: (\d+) ft: (\d+)")
 
 
+# What is missing, by how the build ends.
+MISSING = {77: "fuzz", 78: "qemu"}
+
+
 @once
-def build():
-    """The folder with the programs."""
-    done = subprocess.run([places.top("tests/fuzz/build")],
+def build(*what):
+    """The folder with the programs; what: ones that are built by themselves."""
+    done = subprocess.run([places.top("tests/fuzz/build"), *what],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, check=False)
-    if done.returncode == 77:
-        raise Missing("fuzz", done.stderr.strip().split("\n")[-1]
+    if done.returncode in MISSING:
+        raise Missing(MISSING[done.returncode],
+                      done.stderr.strip().split("\n")[-1]
                       .replace("clockferry: ", ""))
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def program(name):
-    return os.path.join(build(), "fuzz-" + name)
+    alone = [name] if TARGETS[name].alone else []
+    return os.path.join(build(*alone), "fuzz-" + name)
 
 
 def _environment():
@@ -71,7 +77,8 @@ def command(name, folder, *options):
     return [program(name), "-max_len=%d" % TARGETS[name].max_len,
             "-timeout=%d" % CASE_LIMIT_S,
             "-rss_limit_mb=%d" % MEMORY_LIMIT_MIB, "-detect_leaks=1",
-            "-print_final_stats=1", "-artifact_prefix=%s/" % folder,
+            "-print_final_stats=1", "-print_funcs=0",
+            "-artifact_prefix=%s/" % folder,
             *_dictionary(folder), *options, *corpora]
 
 

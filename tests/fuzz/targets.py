@@ -8,8 +8,9 @@ from harness import places
 import seeds
 
 # runs: how many executions ./run check asks for, some seven seconds' worth;
-# max_len: of an input, in bytes
-Target = collections.namedtuple("Target", "runs max_len seeds")
+# max_len: of an input, in bytes; alone: it is built by itself, with QEMU
+Target = collections.namedtuple("Target", "runs max_len seeds alone",
+                                defaults=(False,))
 
 TARGETS = {
     "json-host": Target(200000, 4096, seeds.texts("probe-")),
@@ -26,6 +27,7 @@ TARGETS = {
     "ladder": Target(250000, 512, seeds.none),
     "math": Target(3000000, 48, seeds.none),
     "causal": Target(600000, 768, seeds.none),
+    "sections": Target(10000, 512, seeds.none, alone=True),
 }
 
 
