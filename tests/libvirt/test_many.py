@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One guest that goes back and forth, with hooks and followers on both hosts.
 """
-import os
-import re
-
 import follower
-from harness import check, measure, wait
+from harness import check, measure, process, wait
 from harness.libvirt import facts, scene
 from harness.tap import note
 
@@ -22,11 +19,10 @@ class Watched:
         self._folder = host.process(pid)
 
     def fds(self):
-        return len(os.listdir(self._folder + "/fd"))
+        return process.fds(self._folder)
 
     def rss_kb(self):
-        with open(self._folder + "/status") as status:
-            return int(re.search(r"VmRSS:\s+(\d+)", status.read()).group(1))
+        return process.rss_kb(self._folder)
 
 
 class BackAndForth:
@@ -67,12 +63,12 @@ def test_hops():
                     for host in (a, b)]
         journey = BackAndForth(a, b)
         journey.go(half)
-        before = [(process.fds(), process.rss_kb()) for process in watched]
+        before = [(one.fds(), one.rss_kb()) for one in watched]
         journey.go(half)
-        for process, (fds, rss_kb) in zip(watched, before):
-            more_kb = process.rss_kb() - rss_kb
+        for one, (fds, rss_kb) in zip(watched, before):
+            more_kb = one.rss_kb() - rss_kb
             note("%s: %d fds, %d KB, %d KB more after %d hops" % (
-                process.what, process.fds(), rss_kb, more_kb, half))
-            wait.until(lambda: process.fds() <= fds,
-                       "%s: %d fds became more" % (process.what, fds))
-            assert more_kb <= LEAK_KB_PER_HOP * half, process.what
+                one.what, one.fds(), rss_kb, more_kb, half))
+            wait.until(lambda: one.fds() <= fds,
+                       "%s: %d fds became more" % (one.what, fds))
+            assert more_kb <= LEAK_KB_PER_HOP * half, one.what

@@ -18,6 +18,7 @@ from harness.binaries import start
 from harness.check import crashed, patched
 from harness.guest import GuestError
 from harness.migrate import go, wait_loaded
+from harness.process import folder, rss_kb
 from harness.pvclock import signed64
 from harness.qmp import QmpClosed, QmpError
 
@@ -51,11 +52,6 @@ def cpu_ns(pid):
     """What its main thread, which loads streams, has used."""
     with open("/proc/%d/schedstat" % pid, encoding="ascii") as file:
         return int(file.read().split()[0])
-
-
-def rss_kb(pid):
-    with open("/proc/%d/statm" % pid, encoding="ascii") as file:
-        return int(file.read().split()[1]) * 4
 
 
 class Log:
@@ -250,7 +246,7 @@ class Loader:
         words = said.replace("\r", "") + self._new_words()
         used = cpu_ns(pid) - began
         if refused:
-            return Outcome("refused", words, cpu_ns=used, rss_kb=rss_kb(pid))
+            return Outcome("refused", words, cpu_ns=used, rss_kb=rss_kb(folder(pid)))
         return self._ran(words, truth, used)
 
     def _ran(self, words, truth, used):
@@ -260,7 +256,7 @@ class Loader:
         self.guest.qmp.execute("stop")      # or it takes the CPU meanwhile
         return Outcome("runs", words, events.get("KVM_CLOCK_RESTORED"),
                        "KVM_CLOCK_NOT_CARRIED" in events, errors, passed,
-                       used, rss_kb(self.guest.pid))
+                       used, rss_kb(folder(self.guest.pid)))
 
     def _ended(self, how, why):
         if how == "crashed":
@@ -319,7 +315,7 @@ class Arrivals:
                               truth)
         return Outcome("runs", guest.stderr(), answer.get("restore"),
                        "not-carried" in answer, errors, passed,
-                       cpu_ns(guest.pid), rss_kb(guest.pid))
+                       cpu_ns(guest.pid), rss_kb(folder(guest.pid)))
 
 
 def look(guest, log, truth):
