@@ -30,12 +30,12 @@ class Qmp:
         self._receive(time.monotonic() + LIMIT_S)       # the greeting
         self.execute("qmp_capabilities")
 
-    def execute(self, command, arguments=None, fds=()):
+    def execute(self, command, arguments=None, fds=(), limit_s=LIMIT_S):
         """The command's return value; QmpError if it failed.
 
         `fds` go with it, for getfd."""
         number = self.post(command, arguments, fds)
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + limit_s
         while True:
             message = self._receive(deadline)
             if message.get("id") != number:

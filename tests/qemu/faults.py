@@ -6,17 +6,19 @@ A plan says where in the stream what happens, in the same words for every QEMU,
 so that it can be done again with another."""
 import contextlib
 import os
+import random
 import signal
 import threading
 import time
+import weakref
 from collections import namedtuple
 
 from harness import measure
 from harness.binaries import start
-from harness.check import assert_unharmed
+from harness.check import WORST_NS, assert_unharmed
 from harness.guest import GuestError
-from harness.migrate import (DONE, incoming, set_capabilities, set_parameters,
-                             status)
+from harness.migrate import (DONE, incoming, set_capabilities,
+                             set_parameters)
 from harness.qmp import QmpClosed, QmpError
 from relay import Relay
 
@@ -26,8 +28,11 @@ from relay import Relay
 Plan = namedtuple("Plan", "vcpus ballast capabilities postcopy bandwidth "
                           "place share act bytes seconds")
 
-# What went wrong, words to print, and whether the place was reached.
-Result = namedtuple("Result", "wrongs words hit")
+# What went wrong, words to print, whether the place was reached, and where the
+# guest is: it "moved", "stayed", or "ended" with a QEMU that we ended; or what
+# went wrong with that.
+Result = namedtuple("Result", "wrongs words hit outcome")
+TWO, NONE, CLOCKS = "two run", "none runs", "clocks are off"
 
 # Places, and how many bytes they have, about. What the destination says at
 # set-up are one or two PONGs; its last word is SHUT. A plan has to lie within
@@ -42,28 +47,43 @@ MARKS = {"devices": b"\x0acpu_common", "last word": b"\0\1\0\4"}
 PLACES = ["setup", "ram", "devices", "devices", "sent", "sent", "answer",
           "last word"]
 
-CAPABILITIES = [(), (), (), ("return-path",), ("multifd",), ("postcopy-ram",)]
+CAPABILITIES = [(), (), (), ("return-path",), ("multifd",), ("postcopy-ram",),
+                ("multifd", "return-path"), ("auto-converge", "xbzrle"),
+                ("postcopy-ram", "postcopy-preempt")]
 WAY_BACK = {"return-path", "postcopy-ram"}
 # What happens in the line, and what happens at its ends.
 LINE = ["cut", "cut behind", "half cut", "half cut back", "stall", "freeze",
-        "drop"]
+        "drop", "garbage", "garbage back", "delay", "delay back"]
 ENDS = ["cancel", "cancel", "yank", "kill destination", "kill source",
         "quit destination", "stop destination", "stop source"]
+# After these the guest's memory may not be what it was.
+DAMAGE = {"drop", "garbage"}
 
 # An operator who sees that nothing moves cancels.
 PATIENCE_S = 2
 SETTLES_S = 20
+STUCK_S = 5         # a postcopy without its other half stays as it is
+DEAF_S = 30         # without an answer a QEMU is stuck
+DELAY_S = .1        # at most, for each piece of up to 64 KB
 
 
 def plan(chance):
     capabilities = chance.choice(CAPABILITIES)
-    return Plan(chance.choice((1, 1, 2)), chance.choice((0, 0, 1, 4)),
+    return Plan(chance.choice((1, 1, 2, 4)), chance.choice((0, 0, 1, 4)),
                 capabilities,
                 "postcopy-ram" in capabilities and chance.random() < .5,
                 chance.choice((0, 0, 4 << 20)), chance.choice(PLACES),
                 chance.random(), chance.choice(LINE + ENDS),
                 chance.choice((1, 2, 8, 30, 1000)),
                 chance.choice((.01, .1, .5)))
+
+
+DEAF = weakref.WeakSet()
+
+
+def numbered(seed, number):
+    """One plan of those that a seed makes."""
+    return plan(random.Random("%s.%d" % (seed, number)))
 
 
 def pongs(side, plan):
@@ -88,6 +108,7 @@ class Trigger:
         self._last = b""
         self.hit, self.go_on = threading.Event(), threading.Event()
         self.drop = 0       # bytes to swallow from here
+        self.delay_s = [0, 0]       # for each piece, there and back
 
     def _first_place(self, answers):
         """In bytes; None where the stream itself has to tell."""
@@ -114,6 +135,7 @@ class Trigger:
 
     def watch(self, back, data):
         """What a relay asks: yields what is to be delivered."""
+        time.sleep(self.delay_s[back])
         if back != self._back or self.hit.is_set():
             yield self._swallow(data) if back == self._back else data
             return
@@ -147,6 +169,9 @@ class Trial:
         self.relay, self.trigger = relay, trigger
         self.ended_by_us = set()
         self.killed_the_guest = False
+        self.acted = False      # the place was reached
+        self.kept = False       # the destination outlives the trial
+        self.here = None        # where the guest runs, once that is known
 
     # -- what may happen --
 
@@ -176,6 +201,23 @@ class Trial:
 
     def _drop(self):
         self.trigger.drop = self.plan.bytes
+
+    def _garbage(self):
+        self._babble(back=False)
+
+    def _garbage_back(self):
+        self._babble(back=True)
+
+    def _babble(self, back):
+        """The same each time."""
+        self.relay.say(back, random.Random(str(self.plan)).randbytes(
+            self.plan.bytes))
+
+    def _delay(self):
+        self.trigger.delay_s[False] = min(self.plan.seconds, DELAY_S)
+
+    def _delay_back(self):
+        self.trigger.delay_s[True] = min(self.plan.seconds, DELAY_S)
 
     def _cancel(self):
         ask(self.source, "migrate_cancel")
@@ -217,110 +259,122 @@ class Trial:
         if self.plan.postcopy:
             ask(self.source, "migrate-start-postcopy")
         began = time.monotonic()
-        acted = False
-        while not self._source_done() or self._hit_late(acted):
-            if not acted and self._reached():
-                acted = True
+        while not self._source_done() or self._hit_late():
+            if not self.acted and self._reached():
+                self.acted = True
                 self.act()
                 began = time.monotonic()
-            if time.monotonic() > began + PATIENCE_S:
+            if time.monotonic() > began + (PATIENCE_S if self.acted
+                                           else SETTLES_S):
                 ask(self.source, "migrate_cancel")
                 break
             time.sleep(0.001)
         self.trigger.go_on.set()
         self._settle()
-        return acted
 
     def _reached(self):
         if self.plan.place == "sent":
             return self.relay.whole.is_set()
         return self.trigger.hit.is_set()
 
-    def _hit_late(self, acted):
+    def _hit_late(self):
         """A source that is done with it may have sent more than arrived."""
-        return not acted and self._reached()
+        return not self.acted and self._reached()
 
     def _source_done(self):
-        try:
-            return status(self.source).get("status") in DONE + (
-                "postcopy-paused",)
-        except QmpClosed:
-            return True
+        return migration(self.source) in DONE + (
+            "postcopy-paused", "none", "deaf")
 
     def _settle(self):
         """Until neither of them is on its way to something else."""
-        deadline = time.monotonic() + SETTLES_S
-        while time.monotonic() < deadline:
-            if self._source_done() \
-                    and state(self.source) != "finish-migrate" \
-                    and state(self.destination) not in ("inmigrate",
-                                                        "restore-vm"):
+        patience_s = STUCK_S if self.plan.postcopy else SETTLES_S
+        before, since = None, 0
+        while not before or time.monotonic() < since + patience_s:
+            now = state(self.source), state(self.destination), \
+                migration(self.source)
+            if self._source_done() and now[0] != "finish-migrate" \
+                    and now[1] not in ("inmigrate", "restore-vm"):
                 return
+            if now != before:
+                before, since = now, time.monotonic()
             time.sleep(0.005)
 
     # -- what became of it --
 
-    def wrongs(self):
-        ends = ("source", self.source), ("destination", self.destination)
-        states = {name: state(guest) for name, guest in ends}
-        runs = [guest for name, guest in ends
+    def judge(self):
+        """(what went wrong, words to print, where the guest is)"""
+        ends = {"source": self.source, "destination": self.destination}
+        states = {name: state(guest) for name, guest in ends.items()}
+        runs = [guest for name, guest in ends.items()
                 if states[name] == "running" and beats(guest)]
-        wrongs = set()
-        if len(runs) > 1:
-            wrongs.add("two run")
-        if not runs and not self.killed_the_guest \
-                and not self._killed_after_the_move():
-            wrongs.add("none runs")
-        for name, guest in ends:
+        self.here = runs[0] if len(runs) == 1 else None
+        outcome = self._outcome(runs)
+        wrongs = {outcome} & {TWO, NONE}
+        for name, guest in ends.items():
             if states[name] == "deaf":
                 wrongs.add(name + " is deaf")
             if states[name] == "killed" and guest not in self.ended_by_us:
                 wrongs.add(name + " crashed")
-        if runs and not wrongs and self.side.kvmclock \
-                and self.plan.act != "drop":
-            wrongs |= self._clock_wrongs(runs[0])
-        return wrongs, "%s; %s" % (
-            ", ".join("%s %s" % item for item in states.items()),
-            migration(self.source))
+        words = ["%s %s" % item for item in states.items()] + [
+            "migration " + migration(self.source)]
+        return wrongs, "; ".join(words), outcome
+
+    def _outcome(self, runs):
+        if len(runs) > 1:
+            return TWO
+        if runs:
+            return "moved" if self.destination in runs else "stayed"
+        return "ended" if self.killed_the_guest or \
+            self._killed_after_the_move() else NONE
 
     def _killed_after_the_move(self):
         """We ended the QEMU to which the guest had gone, and the guest."""
         return self.destination in self.ended_by_us \
             and state(self.source) == "postmigrate"
 
-    def remember_clocks(self):
-        self._before = measure.view(self.source)
-
-    def _clock_wrongs(self, guest):
+    def clock_wrong(self, before):
         """Where it runs now: no clock stepped, whatever happened."""
-        bound_ns = measure.own_report(guest).get("bound-ns", 0)
-        result = measure.compare(self._before, measure.view(guest))
+        if self.here is None or not self.side.kvmclock \
+                or self.plan.act in DAMAGE:
+            return None
+        bound_ns = measure.own_report(self.here).get("bound-ns", 0)
+        result = measure.compare(before, measure.view(self.here))
         try:
-            assert_unharmed(result, worst_ns=max(5, bound_ns))
+            assert_unharmed(result, worst_ns=max(WORST_NS, bound_ns))
         except AssertionError as error:
-            return {str(error)}
-        return set()
+            return str(error)
+        return None
 
 
 def ask(guest, command, arguments=None):
     """Whatever comes of it."""
-    with contextlib.suppress(QmpError, QmpClosed):
-        guest.qmp.execute(command, arguments)
+    with contextlib.suppress(QmpError, QmpClosed, TimeoutError):
+        guest.qmp.execute(command, arguments, limit_s=DEAF_S)
+
+
+def answer(guest, command):
+    """What a QEMU says, or "deaf"; a deaf one isn't asked again."""
+    if guest in DEAF:
+        return "deaf"
+    try:
+        return guest.qmp.execute(command, limit_s=DEAF_S)["status"]
+    except TimeoutError:
+        DEAF.add(guest)
+        return "deaf"
 
 
 def migration(guest):
+    """Its migration's status, if there is one."""
     try:
-        return "migration %s" % status(guest).get("status")
-    except (QmpClosed, TimeoutError):
-        return "no source to ask"
+        return answer(guest, "query-migrate")
+    except (QmpClosed, KeyError):
+        return "none"
 
 
 def state(guest):
     """Its run state, or what its QEMU came to."""
     try:
-        return guest.qmp.execute("query-status")["status"]
-    except TimeoutError:
-        return "deaf"
+        return answer(guest, "query-status")
     except QmpClosed:
         ended = guest.wait_exit()
         return "killed" if ended is not None and ended < 0 else "gone"
@@ -335,18 +389,38 @@ def beats(guest):
     return True
 
 
-def try_plan(side, plan):
-    """The plan, once, with a new guest on this QEMU."""
+@contextlib.contextmanager
+def tried(side, plan, source, **options):
+    """The plan with a guest that runs: a Trial that is over. Who keeps its
+    destination says so (kept)."""
     trigger = Trigger(plan, pongs(side, plan))
-    with start(side, vcpus=plan.vcpus) as source:
-        source.wait_up()
-        source.write(0x100000, os.urandom(plan.ballast << 20))
-        destination, uri = incoming(side, plan.vcpus, plan.capabilities)
-        with destination, Relay(uri, trigger.watch) as relay:
+    destination, uri = incoming(side, plan.vcpus, plan.capabilities, **options)
+    trial = None
+    try:
+        with Relay(uri, trigger.watch) as relay:
             set_capabilities(source, *plan.capabilities)
             set_parameters(source, **{"max-bandwidth": plan.bandwidth})
             trial = Trial(side, plan, source, destination, relay, trigger)
-            trial.remember_clocks()
-            hit = trial.run()
-            wrongs, words = trial.wrongs()
-    return Result(wrongs, words, hit)
+            trial.run()
+            yield trial
+    finally:
+        if not (trial and trial.kept):
+            destination.close()
+
+
+def try_plan(side, plan):
+    """The plan, once, with a new guest on this QEMU."""
+    with start(side, vcpus=plan.vcpus) as source:
+        source.wait_up()
+        if plan.vcpus > 1:
+            source.calm()           # or they only wait for each other
+        source.write(0x100000, os.urandom(plan.ballast << 20))
+        before = measure.view(source)
+        with tried(side, plan, source) as trial:
+            wrongs, words, outcome = trial.judge()
+            if wrongs:
+                return Result(wrongs, words, trial.acted, outcome)
+            off = trial.clock_wrong(before)
+            return Result({CLOCKS} if off else set(),
+                          "; ".join([words] + [off] * bool(off)),
+                          trial.acted, outcome)

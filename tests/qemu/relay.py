@@ -36,6 +36,7 @@ class Relay:
         self._watch = watch
         self._tail = b""
         self._sources, self._destinations = [], []
+        self._ways = None       # there and back, of the first connection
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._path)
         self._listener.listen()
@@ -54,6 +55,11 @@ class Relay:
             except OSError:
                 pass
 
+    def say(self, back, data):
+        """Something that nobody sent, on the first connection: before what is
+        held, behind what was delivered."""
+        self._ways[back].put(data)
+
     def _begin(self, function, *arguments):
         threading.Thread(target=function, daemon=True, args=arguments).start()
 
@@ -71,13 +77,14 @@ class Relay:
             except OSError:
                 _shut(source)
                 continue
-            first = len(self._sources) == 1
-            self._begin(self._take, source, destination, False, first)
-            self._begin(self._take, destination, source, True, first)
+            ways = queue.SimpleQueue(), queue.SimpleQueue()
+            self._ways = self._ways or ways
+            self._begin(self._take, source, destination, False, ways[0])
+            self._begin(self._take, destination, source, True, ways[1])
 
-    def _take(self, from_, to, back, first):
+    def _take(self, from_, to, back, waiting):
         """Until one end closes; the other is told, after what was sent."""
-        waiting = queue.SimpleQueue()
+        first = waiting in self._ways
         self._begin(self._deliver, waiting, from_, to)
         try:
             while data := from_.recv(1 << 16):

@@ -1,61 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Random kills, cuts, stalls, cancels and lost bytes at every stage.
+"""`./run faults`, a few of them, and that it sees what goes wrong."""
+import json
 
-By name only, for what happens at one time may end differently each time, and
-it takes minutes: CLOCKFERRY_FAULTS=500 tries so many, CLOCKFERRY_FAULT=17 only
-that one of a CLOCKFERRY_SEED. Things may go wrong only where they do on stock
-QEMU, too, by the same plan."""
-import collections
-import os
-import random
-
-from faults import plan, try_plan
-from harness.check import patched, stock
-from harness.places import Missing, seed
+from faults import CLOCKS, NONE, TWO, Plan, Result, try_plan
+from harness import places
+from harness.check import patched, stock, tries
 from harness.tap import note
+from trials import AGAIN_STOCK, as_dict, campaign, complaint, table
 
-# How often what went wrong is tried again. Stock more often: what happens there
-# in one of ten tries is still missed in one run of 500.
-AGAIN = 6
-AGAIN_STOCK = 60
-
-
-def numbers():
-    only = os.environ.get("CLOCKFERRY_FAULT")
-    if only:
-        return [int(only)]
-    wanted = os.environ.get("CLOCKFERRY_FAULTS")
-    if not wanted:
-        raise Missing("faults", "CLOCKFERRY_FAULTS=100 tries a hundred")
-    return range(int(wanted))
-
-
-def is_ours(wrong, found):
-    """Whether this goes wrong again, and never on stock QEMU.
-
-    Most plans end in one way. Where two things happen at the same time stock
-    may end as badly, but not each time."""
-    for _ in range(AGAIN_STOCK):
-        if wrong in try_plan(stock(), found).wrongs:
-            return False
-    return any(wrong in try_plan(patched(), found).wrongs
-               for _ in range(AGAIN))
+FAULTS = 6
 
 
 def test_random():
     """Never two guests, never none, no crash, unless stock QEMU does so."""
-    told, failures = collections.Counter(), []
-    for number in numbers():
-        found = plan(random.Random("%s.%d" % (seed(), number)))
-        result = try_plan(patched(), found)
-        told["reached their place" if result.hit else "came too late"] += 1
-        for wrong in result.wrongs:
-            ours = is_ours(wrong, found)
-            told["%s, %s" % (wrong, "NOT on stock" if ours
-                             else "on stock as well")] += 1
-            if ours:
-                failures.append("CLOCKFERRY_FAULT=%d: %s (%s): %s" % (
-                    number, wrong, result.words, found))
-    note("%d faults: %s" % (len(numbers()), "; ".join(
-        "%d %s" % (times, what) for what, times in sorted(told.items()))))
-    assert not failures, "\n".join(failures)
+    cases = campaign(places.seed(), range(tries(FAULTS)), note)
+    note(table(cases))
+    assert not any(case.ours for case in cases)
+    assert len(cases) == tries(FAULTS)
+
+
+# The destination's last word is lost, as it may be where there is a way back.
+SPLIT = Plan(1, 0, ("return-path",), False, 0, "last word", 0, "cut", 1, .1)
+
+
+def test_two():
+    """Two guests, which stock QEMU leaves where the last word of a return path
+    is lost, are seen; the patched one, which needs none, leaves one."""
+    result = try_plan(stock(), SPLIT)
+    assert result.hit and result.wrongs == {TWO}, result
+    result = try_plan(patched(), SPLIT._replace(capabilities=()))
+    assert not result.wrongs and result.outcome == "moved", result
+
+
+class Told:
+    """A QEMU with which things end as was said before."""
+
+    def __init__(self, patched_, stock_):
+        self._wrongs = {"patched": patched_, "stock": stock_}
+        self.tried = []
+
+    def __call__(self, name, _):
+        self.tried.append(name)
+        wrongs = self._wrongs[name](self.tried.count(name))
+        return Result(wrongs, "words", True, "moved")
+
+
+def test_ours():
+    """What stock QEMU does, too, even once in many tries, isn't ours; what
+    only the patched one does is, if it happens again; a clock that steps is."""
+    def always(*wrongs):
+        return lambda number: set(wrongs)
+
+    def once(wrong, when):
+        return lambda number: {wrong} if number == when else set()
+
+    for told, ours in ((Told(always(TWO), always()), [TWO]),
+                       (Told(always(TWO), always(TWO)), []),
+                       (Told(always(NONE), once(NONE, AGAIN_STOCK)), []),
+                       (Told(once(NONE, 1), always()), []),
+                       (Told(once(CLOCKS, 1), always()), [CLOCKS])):
+        said = []
+        case, = campaign("7", [3], said.append, told)
+        assert case.ours == ours, case
+        assert any("./run" in words for words in said) == bool(ours), said
+        if ours:
+            assert "./run faults 1 --seed 7 --from 3" in complaint("7", case)
+            assert complaint("7", case) in said
+        assert json.loads(json.dumps(as_dict(case)))["ours"] == ours
