@@ -2,6 +2,7 @@
 """The pvclock record as a function of guest TSC, in exact integers."""
 import struct
 from collections import namedtuple
+from fractions import Fraction
 
 MASK64 = (1 << 64) - 1
 _FORMAT = "<IIQQIbBBB"
@@ -36,6 +37,12 @@ class Record(namedtuple("Record", "version tsc_timestamp system_time mul "
             delta = (delta << self.shift) & MASK64
         return (self.system_time + (delta * self.mul >> 32)) & MASK64
 
+    def exactly_at(self, tsc):
+        """The same without rounding, as a fraction, from its TSC on."""
+        ticks = (tsc - self.tsc_timestamp) & MASK64
+        return self.system_time + \
+            ticks * self.mul * Fraction(2) ** (self.shift - 32)
+
     def ticks_to_ns(self, ticks):
         """A length of time; the sign is kept."""
         shifted = ticks * 2.0 ** self.shift
@@ -54,6 +61,12 @@ def signed64(value):
 def step_ns(source, destination, tsc):
     """Destination's clock minus source's at the same guest TSC."""
     return signed64(destination.at(tsc) - source.at(tsc))
+
+
+def exact_step_ns(source, destination):
+    """The same without rounding, from where on the later one counts."""
+    tsc = max(source.tsc_timestamp, destination.tsc_timestamp)
+    return destination.exactly_at(tsc) - source.exactly_at(tsc)
 
 
 def spread_ns(records):

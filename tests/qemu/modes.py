@@ -146,6 +146,7 @@ def savevm(source, _side, **_):
     snapshot.monitor(source, "savevm here")
     before = measure.view(source)
     snapshot.monitor(source, "loadvm here")
+    snapshot.monitor(source, "delvm here")
     wait_running(source)
     source.wait_beating()
     return before, source

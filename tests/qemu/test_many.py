@@ -2,7 +2,6 @@
 """Hundreds of migrations: how large the steps are, and whether they add up."""
 import statistics
 import tempfile
-from collections import Counter
 
 from harness import fakehost, measure
 from harness.binaries import start
@@ -10,6 +9,7 @@ from harness.check import WORST_NS, assert_unharmed, patched, tries
 from harness.migrate import arrive, cross, go, incoming
 from harness.pvclock import step_ns
 from harness.tap import note
+from journey import distribution
 from modes import MODES, memory
 
 EACH = 12           # times 18 modes: over 200
@@ -38,12 +38,6 @@ def hops(mode, rounds):
                 yield measure.worst(result.steps_ns)
         finally:
             guest.close()
-
-
-def distribution(steps):
-    counts = Counter(steps)
-    return ", ".join("%+d ns: %d" % (step, counts[step])
-                     for step in sorted(counts))
 
 
 def test_modes():
