@@ -69,6 +69,16 @@ def _text(source):
     return done.stdout
 
 
+def _from_top(source, text):
+    """What was said, with our files' paths as they are in the tree."""
+    def from_top(match):
+        full = os.path.normpath(os.path.join(source.folder, match[0]))
+        inside = os.path.relpath(full, places.TOP)
+        return full if inside.startswith("..") else inside
+
+    return re.sub(r"^[^\s:#]+(?=:\d+:)", from_top, text, flags=re.M)
+
+
 class Analyzer:
     """One tool. command(source) is run in the source's folder; found is a
     pattern of one finding: path, line, what and check."""
@@ -93,12 +103,12 @@ class Analyzer:
                             self._key(source))
         if not os.path.exists(kept):
             text = said(self._command(source), source.folder)
-            self._keep(kept, text.replace(places.TOP + os.sep, ""))
+            self._keep(kept, _from_top(source, text))
         with open(kept, errors="replace") as file:
-            return [(os.path.relpath(os.path.join(places.TOP, match["path"]),
-                                     places.TOP),
-                     match["check"], match[0])
-                    for match in self._found.finditer(file.read())]
+            found = [(match["path"], match["check"], match[0])
+                     for match in self._found.finditer(file.read())]
+        # Others' headers are others' matter.
+        return [one for one in found if not os.path.isabs(one[0])]
 
     @staticmethod
     def _keep(path, text):

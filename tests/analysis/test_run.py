@@ -11,7 +11,8 @@ from harness.tap import Missing, note, once
 FLAVOURS = {"address": "address,undefined", "thread": "thread"}
 CRASHED = {"ASAN_OPTIONS": "detect_leaks=1",
            "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-           "TSAN_OPTIONS": "halt_on_error=1"}
+           "TSAN_OPTIONS": "halt_on_error=1:suppressions="
+                           + places.top("tests/analysis/glib-races")}
 
 
 def run(command, **options):
