@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import subprocess
 import tempfile
 import threading
@@ -194,6 +195,8 @@ class Node:
     def send(self, request):
         """What it prints, and None or (status, its sentence)."""
         failed = self.call(request)
+        assert select.select([self._server.stdout], [], [], LIMIT_S)[0], \
+            "it prints nothing: %s" % (failed,)
         return self._server.stdout.readline(), failed
 
     def call(self, request):
@@ -202,7 +205,9 @@ class Node:
             call = channel.unary_unary("/kubevirt.hooks.plugins.v1alpha1."
                                        "NodeHookService/ExecuteNodeHook")
             try:
-                assert call(request, timeout=LIMIT_S) == b""
+                # The socket is there a moment before somebody listens.
+                assert call(request, timeout=LIMIT_S,
+                            wait_for_ready=True) == b""
                 return None
             except self._grpc.RpcError as error:
                 return error.code().name, error.details()
