@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -88,11 +89,23 @@ def replay(name, files):
 
 
 def merge(name, folder):
-    """A few cases that reach all that is reached by what is known."""
-    shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
-    fuzzer.merge(name, places.cache("fuzz", name), folder)
-    print("%s: %d cases" % (folder, len(os.listdir(folder))))
+    """A few cases that reach all that is reached by what is known. They take
+    the place of those in the folder, once they are there."""
+    os.makedirs(folder, exist_ok=True)
+    former = [entry.path for entry in os.scandir(folder)]
+    if not all(os.path.isfile(path) for path in former):
+        print("%s has folders in it, so these are no cases, and it is left "
+              "alone" % folder, file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as new:
+        fuzzer.merge(name, places.cache("fuzz", name), new)
+        cases = os.listdir(new)
+        assert cases, "libFuzzer kept nothing"
+        for path in former:
+            os.unlink(path)
+        for case in cases:
+            shutil.copy(os.path.join(new, case), folder)
+    print("%s: %d cases" % (folder, len(cases)))
     return 0
 
 
@@ -107,8 +120,9 @@ def parse(arguments):
     parser.add_argument("--replay", nargs="+", default=[], metavar="FILE",
                         help="run only these inputs")
     parser.add_argument("--merge", metavar="FOLDER",
-                        help="write a few inputs that reach as much of the "
-                        "code as all in the cache: for tests/fuzz/corpus")
+                        help="have a few inputs there, and nothing else, that "
+                        "reach as much of the code as all in the cache: for "
+                        "tests/fuzz/corpus")
     options = parser.parse_args(arguments)
     seconds = 60
     if options.targets and options.targets[-1].isdigit():

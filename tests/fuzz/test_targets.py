@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Each target finds nothing, in so many executions."""
+import os
 import tempfile
 import zlib
 
+import fuzz
 import fuzzer
 from harness import places
 from harness.tap import note
@@ -40,3 +42,11 @@ def _test(name, runs):
 
 for _name, _target in TARGETS.items():
     globals()["test_" + _name.replace("-", "_")] = _test(_name, _target.runs)
+
+
+def test_merge():
+    """Only what may be cases is replaced: no folder with folders in it"""
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(os.path.join(folder, "pictures"))
+        assert fuzz.merge("policy", folder) == 2
+        assert os.listdir(folder) == ["pictures"]
