@@ -20,6 +20,9 @@ OURS = "src/", "libvirt-hooks/"
 # What a compiler is told to write.
 OUTPUTS = {"-o": 2, "-MD": 1, "-MQ": 2, "-MF": 2, "-c": 1}
 
+# None of this takes a tenth of that, on a machine that has much else to do.
+LIMIT_S = 1800
+
 Source = namedtuple("Source", "path folder compiler words")
 Exception_ = namedtuple("Exception_", "check path why")
 
@@ -54,11 +57,18 @@ def program(name):
     return name
 
 
-def said(command, folder):
-    """All that it prints; it must not fail to start."""
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE,
+def run(command, folder=places.TOP, **options):
+    """All that it prints is its stdout."""
+    return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True,
-                          errors="replace")
+                          errors="replace", timeout=LIMIT_S, **options)
+
+
+def must(command, folder=places.TOP, **options):
+    """What it prints; it must end well."""
+    done = run(command, folder, **options)
+    assert not done.returncode, "%s: status %d\n%s" % (
+        " ".join(command), done.returncode, done.stdout)
     return done.stdout
 
 
@@ -76,7 +86,7 @@ def _from_top(source, text):
         inside = os.path.relpath(full, places.TOP)
         return full if inside.startswith("..") else inside
 
-    return re.sub(r"^[^\s:#]+(?=:\d+:)", from_top, text, flags=re.M)
+    return re.sub(r"^[^\n:#]+(?=:\d+:)", from_top, text, flags=re.M)
 
 
 class Analyzer:
@@ -88,7 +98,7 @@ class Analyzer:
         self._command = command
         self._found = re.compile(found, re.M)
         self._exceptions = exceptions
-        self._version = said([tool, "--version"], places.TOP) + settings
+        self._version = must([tool, "--version"]) + settings
 
     def _key(self, source):
         sums = hashlib.sha256()
@@ -102,13 +112,20 @@ class Analyzer:
         kept = os.path.join(places.cache("analysis", self._tool),
                             self._key(source))
         if not os.path.exists(kept):
-            text = said(self._command(source), source.folder)
-            self._keep(kept, _from_top(source, text))
+            self._keep(kept, self._read(source))
         with open(kept, errors="replace") as file:
             found = [(match["path"], match["check"], match[0])
                      for match in self._found.finditer(file.read())]
         # Others' headers are others' matter.
         return [one for one in found if not os.path.isabs(one[0])]
+
+    def _read(self, source):
+        """What the tool says. One that fails has to say what it found."""
+        done = run(self._command(source), source.folder)
+        assert not done.returncode or self._found.search(done.stdout), \
+            "%s: %s ends with status %d\n%s" % (
+                source.path, self._tool, done.returncode, done.stdout)
+        return _from_top(source, done.stdout)
 
     @staticmethod
     def _keep(path, text):

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from analyzers import program
+from analyzers import must, program, run
 from harness import places
 from harness.tap import Missing, note, once
 
@@ -15,28 +15,16 @@ CRASHED = {"ASAN_OPTIONS": "detect_leaks=1",
                            + places.top("tests/analysis/glib-races")}
 
 
-def run(command, **options):
-    return subprocess.run(command, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True,
-                          errors="replace", **options)
-
-
-def must(command, **options):
-    done = run(command, **options)
-    assert not done.returncode, "%s\n%s" % (" ".join(command), done.stdout)
-    return done.stdout
-
-
 @once
 def built(flavour):
     """The folder of a build with these sanitizers, brought up to date."""
-    done = subprocess.run([places.top("tests/analysis/build"), flavour,
-                           FLAVOURS[flavour]], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True)
+    done = run([places.top("tests/analysis/build"), flavour,
+                FLAVOURS[flavour]])
+    *before, last = done.stdout.splitlines()
     if done.returncode == 77:
-        raise Missing("sanitizers", done.stderr.splitlines()[-1])
-    assert not done.returncode, done.stderr
-    return done.stdout.strip()
+        raise Missing("sanitizers", last)
+    assert not done.returncode, done.stdout
+    return last
 
 
 def unit_programs(folder):
@@ -52,9 +40,11 @@ def check_all(programs, *before, **more):
     for path in programs:
         words = must([*before, path, "--tap"],
                      env={**os.environ, **CRASHED, **more})
-        number += words.count("\nok ")
+        own = words.count("\nok ")
+        assert own, "%s has no test\n%s" % (path, words)
+        number += own
     note("%d tests of %d programs" % (number, len(programs)))
-    assert number > len(programs)
+    assert programs
 
 
 def test_valgrind():
