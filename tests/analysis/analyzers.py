@@ -4,51 +4,32 @@
 What it said of a file is kept in the cache, by the preprocessed text, so that
 only what has changed is read again."""
 import hashlib
-import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
-from harness import places
+from harness import compiled, places
 from harness.tap import Missing, note, once
 
 OURS = "src/", "libvirt-hooks/"
-# What a compiler is told to write.
-OUTPUTS = {"-o": 2, "-MD": 1, "-MQ": 2, "-MF": 2, "-c": 1}
 
 # None of this takes a tenth of that, on a machine that has much else to do.
 LIMIT_S = 1800
 
-Source = namedtuple("Source", "path folder compiler words")
 Exception_ = namedtuple("Exception_", "check path why")
-
-
-def _source(entry):
-    words = shlex.split(entry["command"])
-    for option, count in OUTPUTS.items():
-        if option in words:
-            at = words.index(option)
-            del words[at:at + count]
-    path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-    return Source(os.path.relpath(path, places.TOP), entry["directory"],
-                  words[0], words[1:])
 
 
 @once
 def sources():
-    """Each file once; the first of its commands counts."""
-    with open(places.build("compile_commands.json")) as file:
-        every = [_source(entry) for entry in json.load(file)]
-    found = {}
-    for source in every:
-        if source.path.startswith(OURS):
-            found.setdefault(source.path, source)
+    """The Command of each file."""
+    found = [command for path, command in
+             compiled.commands(places.build(), places.TOP).items()
+             if path.startswith(OURS)]
     assert found, "the build compiles none of our files"
-    return list(found.values())
+    return found
 
 
 def program(name):
@@ -74,8 +55,8 @@ def must(command, folder=places.TOP, **options):
 
 def _text(source):
     """Preprocessed, without where it stands in this machine's folders."""
-    done = subprocess.run([source.compiler, *source.words, "-E", "-P"],
-                          cwd=source.folder, capture_output=True, check=True)
+    done = subprocess.run([*source.words, "-E", "-P"], cwd=source.folder,
+                          capture_output=True, check=True)
     return done.stdout
 
 
@@ -141,14 +122,9 @@ class Analyzer:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             every = set().union(*pool.map(
                 lambda source: set(self._findings(source)), sources()))
-        unused = list(self._exceptions)
-        wrong = []
-        for path, check, what in sorted(every):
-            fits = [e for e in self._exceptions
-                    if check == e.check and path.endswith(e.path)]
-            unused = [e for e in unused if e not in fits]
-            if not fits:
-                wrong.append(what)
-        for e in unused:
-            note("%s: this version doesn't find %s" % (e.path, e.check))
+        excepted = {(e.path, e.check) for e in self._exceptions}
+        for path, check in excepted - {found[:2] for found in every}:
+            note("%s: this version doesn't find %s" % (path, check))
+        wrong = [what for path, check, what in sorted(every)
+                 if (path, check) not in excepted]
         assert not wrong, "\n".join(wrong)

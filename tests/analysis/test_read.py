@@ -40,8 +40,8 @@ CPPCHECK_EXCEPTIONS = (
 def test_gcc():
     """gcc -fanalyzer"""
     Analyzer("gcc", lambda source: [
-        "gcc", *source.words, "-O0", "-Wno-error", "-fanalyzer",
-        "-fdiagnostics-plain-output", "-c", "-o", "/dev/null"],
+        "gcc", *source.words[1:], "-O0", "-Wno-error", "-fanalyzer",
+        "-fdiagnostics-plain-output", "-o", "/dev/null"],
         GCC, GCC_EXCEPTIONS).check()
 
 
@@ -50,7 +50,8 @@ def test_tidy():
     with open(places.top(".clang-tidy")) as file:
         settings = file.read()
     Analyzer("clang-tidy", lambda source: [
-        "clang-tidy", "--quiet", places.top(source.path), "--", *source.words],
+        "clang-tidy", "--quiet", places.top(source.path), "--",
+        *source.words[1:]],
         TIDY, settings=settings).check()
 
 
