@@ -7,20 +7,9 @@
 #define TESTS_FUZZ_SECTIONS_HOST_H
 
 #include "qemu/osdep.h"
-#include <sys/timex.h>
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
-
-uint64_t host_ticks(void);
-int64_t host_monotonic_ns(void);
-int host_clock_gettime(clockid_t id, struct timespec *ret_now);
-void host_sleep_us(unsigned long us);
-int host_adjtimex(struct timex *ret_time);
-gboolean host_file(const char *path, char **ret_text);
-void host_cpuid_of_model(uint32_t function, uint32_t *ret_ecx);
-int host_call(int fd, unsigned long request, ...);
-int host_extension(unsigned int capability);
-bool host_read_guest(uint64_t address, void *buffer, size_t size);
+#include "answers.h"
 
 #define cpu_get_host_ticks host_ticks
 #define get_clock host_monotonic_ns

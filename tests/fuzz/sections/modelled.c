@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/timex.h>
-#include <time.h>
 #include <unistd.h>
 #include "kvm/kvm-uapi.h"
 #include "hosts.h"
 #include "model.h"
+#include "answers.h"
 #include "modelled.h"
 
 #define CALL_NS 60
@@ -164,17 +163,6 @@ int model_vcpu_fd(unsigned int vcpu)
 }
 
 /* -- What sections/host.h names, but for KVM -- */
-
-uint64_t host_ticks(void);
-int64_t host_monotonic_ns(void);
-int host_clock_gettime(clockid_t id, struct timespec *ret_now);
-void host_sleep_us(unsigned long us);
-int host_adjtimex(struct timex *ret_time);
-gboolean host_file(const char *path, char **ret_text);
-void host_cpuid_of_model(uint32_t function, uint32_t *ret_ecx);
-int host_call(int fd, unsigned long request, ...);
-int host_extension(unsigned int capability);
-bool host_read_guest(uint64_t address, void *buffer, size_t size);
 
 uint64_t host_ticks(void)
 {
