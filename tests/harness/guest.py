@@ -7,14 +7,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 from harness.published import GuestError, Published
-from harness.qmp import Qmp, QmpClosed
+from harness.qmp import Qmp, QmpClosed, QmpError
+from harness.tap import Missing
 from harness.wait import LIMIT_S
 
 PR_SET_PDEATHSIG = 1
+
+# What is raised where a guest or its QEMU isn't what it should be.
+WENT_WRONG = (GuestError, QmpClosed, QmpError, OSError)
 
 _running = set()
 
@@ -31,7 +36,21 @@ def stop_all():
 
 def exit_on_signal():
     """Let SIGTERM run the clean-up too; for programs, not for modules."""
-    signal.signal(signal.SIGTERM, lambda *_: os.sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
+def run_program(main):
+    """Ends this program with main()'s status, or 77 if something is missing;
+    its guests end before."""
+    exit_on_signal()
+    sys.stdout.reconfigure(line_buffering=True)
+    try:
+        sys.exit(main())
+    except Missing as missing:
+        print(missing, file=sys.stderr)
+        sys.exit(77)
+    finally:
+        stop_all()
 
 
 class Guest(Published):

@@ -21,7 +21,6 @@ sys.path.insert(1, os.path.dirname(HERE))
 
 import mutation
 from harness import guest, places
-from harness.tap import Missing
 from mutated import Arrivals, Judge, Loader, saved, sent
 
 # Source, destination (None: this machine's own KVM), vCPUs.
@@ -177,12 +176,4 @@ def used_s():
 
 
 if __name__ == "__main__":
-    guest.exit_on_signal()
-    sys.stdout.reconfigure(line_buffering=True)
-    try:
-        sys.exit(main())
-    except Missing as missing:
-        print(missing, file=sys.stderr)
-        sys.exit(77)
-    finally:
-        guest.stop_all()
+    guest.run_program(main)

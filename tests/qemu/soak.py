@@ -28,8 +28,6 @@ sys.path.insert(1, os.path.dirname(HERE))
 
 from harness import guest, measure, picture, places
 from harness.check import WORST_NS
-from harness.qmp import QmpClosed, QmpError
-from harness.tap import Missing
 from journey import Journey, distribution
 
 # What a QEMU may hold more than when it had been through a few hops: memory
@@ -39,10 +37,6 @@ SETTLED = 3
 MORE_KB, MORE_KB_PER_HOP = 2048, 160
 MORE_FDS, MORE_THREADS = 2, 16
 GUEST_KB = 32 << 10     # of shared memory it may see only then
-
-WENT_WRONG = (guest.GuestError, QmpClosed, QmpError, TimeoutError, OSError,
-              AssertionError)
-
 
 class Soak:
     """Journeys of a seed's until there are enough hops. One that goes wrong
@@ -76,7 +70,7 @@ class Soak:
                         settled = hop
                     if self._is_wrong(hop, settled):
                         return
-        except WENT_WRONG as error:
+        except (*guest.WENT_WRONG, AssertionError) as error:
             self._wrong(journey.number, hops, "lost: %s: %s" % (
                 type(error).__name__, error))
 
@@ -239,12 +233,4 @@ def main():
 
 
 if __name__ == "__main__":
-    guest.exit_on_signal()
-    sys.stdout.reconfigure(line_buffering=True)
-    try:
-        sys.exit(main())
-    except Missing as missing:
-        print(missing, file=sys.stderr)
-        sys.exit(77)
-    finally:
-        guest.stop_all()
+    guest.run_program(main)

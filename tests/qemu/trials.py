@@ -24,8 +24,6 @@ sys.path.insert(1, os.path.dirname(HERE))
 from faults import CLOCKS, NONE, TWO, Result, numbered, try_plan
 from harness import guest, places
 from harness.check import patched, stock
-from harness.qmp import QmpClosed, QmpError
-from harness.tap import Missing
 
 # How often stock is tried again where something went wrong with the patched one
 # only: what happens in one of ten tries is still missed in one run of 500.
@@ -47,8 +45,7 @@ def attempt(name, plan):
     of the things that may go wrong."""
     try:
         return try_plan({"patched": patched, "stock": stock}[name](), plan)
-    except (guest.GuestError, QmpClosed, QmpError, OSError,
-            AssertionError) as error:
+    except (*guest.WENT_WRONG, AssertionError) as error:
         wrong = "the trial broke off"
         return Result({wrong}, "%s: %s" % (wrong, error), False, wrong)
 
@@ -198,12 +195,4 @@ def main():
 
 
 if __name__ == "__main__":
-    guest.exit_on_signal()
-    sys.stdout.reconfigure(line_buffering=True)
-    try:
-        sys.exit(main())
-    except Missing as missing:
-        print(missing, file=sys.stderr)
-        sys.exit(77)
-    finally:
-        guest.stop_all()
+    guest.run_program(main)

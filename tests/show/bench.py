@@ -22,7 +22,6 @@ from harness import binaries, fakehost, guest, measure, places
 from harness.growth import (STREAM_BYTES, STREAM_BYTES_PER_VCPU, growth,
                             idle_guest)
 from harness.migrate import arrive, cross, go, incoming
-from harness.qmp import QmpClosed, QmpError
 from harness.tap import Missing
 from uprobes import NoUprobes, Uprobes, in_own_mounts
 
@@ -217,8 +216,7 @@ def main():
     except NoUprobes as error:
         print("bench: %s" % error, file=sys.stderr)
         return 77
-    except (Missing, guest.GuestError, QmpClosed, QmpError,
-            TimeoutError, OSError) as error:
+    except (Missing, *guest.WENT_WRONG) as error:
         print("bench: %s" % error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

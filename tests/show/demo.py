@@ -20,7 +20,6 @@ from harness import binaries, guest, picture, places
 from harness.measure import tsc_step, worst
 from harness.migrate import cross
 from harness.picture import human_ns
-from harness.qmp import QmpClosed, QmpError
 from harness.sampler import Sampler
 from harness.tap import Missing
 
@@ -180,8 +179,7 @@ def main():
         return 77
     try:
         return run(options)
-    except (Missing, guest.GuestError, QmpClosed, QmpError,
-            TimeoutError, OSError) as error:
+    except (Missing, *guest.WENT_WRONG) as error:
         print("demo: %s" % error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
