@@ -416,6 +416,22 @@ static inline bool cf_ladder_got(struct cf_ladder *ladder,
     return cf_ladder_end(call, 0);
 }
 
+/*
+ * At the end: from which guest TSC on kvmclock has the slope that KVM gives it
+ * here. A value is set a little later than for that instant; the slopes part
+ * by less than can be told by then.
+ */
+static inline bool cf_ladder_since(const struct cf_ladder *ladder,
+                                   uint64_t *ret_guest_ticks)
+{
+    if (ladder->rung <= CF_RUNG_REANCHORED) {
+        *ret_guest_ticks = ladder->fn.tsc_ticks;
+        return true;
+    }
+    return cf_tsc_at(&ladder->target.boot, ladder->set_ticks,
+                     ret_guest_ticks);
+}
+
 /**
  * cf_ladder_next - the next call on the way down
  * @ladder: where we are

@@ -124,6 +124,7 @@ typedef struct CfRestoreOptions {
  *                 that prove anything
  * @meant: what function of the boot vCPU's TSC kvmclock was to be, if
  *         @function_carried; see cf_state_as_meant()
+ * @since_ticks: guest TSC from which kvmclock has this host's slope
  * @clocks_wrong_ns: by so much at least the hosts' clocks are wrong, together;
  *                   0 if nothing shows that they are
  * @kexec: the host is the same, but with another kernel, by kexec
@@ -161,7 +162,8 @@ typedef struct CfReport {
     struct cf_clock_fn meant;
     bool kexec;
     int64_t kexec_ppt;
-    uint64_t reserved[3];
+    uint64_t since_ticks;
+    uint64_t reserved[2];
 } CfReport;
 
 G_BEGIN_DECLS

@@ -113,14 +113,15 @@ static struct cf_host_rate learn_rate(const CfVm *vm, const CfState *state,
 bool cf_state_as_meant(CfState *state, const CfReport *report)
 {
     const struct cf_tsc boot = cf_tsc_of(&state->vcpus[0]);
+    struct cf_clock_fn meant;
 
     if (state->fn_origin == CF_FN_NONE || state->unstable ||
         state->fn_meant || !report->function_carried ||
-        !cf_fn_as_meant(&state->fn, &report->meant, &boot, &state->anchor,
-                        &state->fn_ahead_ns)) {
+        !cf_fn_as_meant(&state->fn, &report->meant, report->since_ticks, &boot,
+                        &state->anchor, &meant, &state->fn_ahead_ns)) {
         return false;
     }
-    state->fn = report->meant;
+    state->fn = meant;
     state->fn_meant = true;
     return true;
 }

@@ -69,5 +69,6 @@ gboolean cf_restore_clock(Restore *restore, GError **error)
     report->residual_ns = ladder->residual_known ? ladder->residual_ns : 0;
     report->residual_error_ns = ladder->error_ns;
     note_page(restore);
+    (void)cf_ladder_since(ladder, &report->since_ticks);
     return TRUE;
 }

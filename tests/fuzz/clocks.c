@@ -119,7 +119,7 @@ static void check_meant(Bytes *bytes)
 {
     const struct cf_anchor anchor = take_anchor(bytes);
     const struct cf_tsc boot = take_tsc(bytes);
-    struct cf_clock_fn meant, is;
+    struct cf_clock_fn meant, is, carried;
     int64_t ahead_ns;
 
     if (!cf_fn_from(&boot, anchor.instant.host_ticks - take_raw(bytes, 5),
@@ -128,10 +128,15 @@ static void check_meant(Bytes *bytes)
     }
     is = meant;
     is.system_ns += (uint64_t)(int64_t)(int8_t)take_byte(bytes);
-    if (cf_fn_as_meant(&is, &meant, &boot, &anchor, &ahead_ns)) {
-        MUST(ahead_ns == (int64_t)(is.system_ns - meant.system_ns) &&
+    is.mul += (uint32_t)take_byte(bytes) & 3;
+    if (cf_fn_as_meant(&is, &meant, meant.tsc_ticks + take_raw(bytes, 2), &boot,
+                       &anchor, &carried, &ahead_ns)) {
+        MUST((is.mul != meant.mul ||
+              ahead_ns == (int64_t)(is.system_ns - meant.system_ns)) &&
              cf_magnitude(ahead_ns) <= CF_FN_APART_NS, "%" PRId64 " ns ahead",
              ahead_ns);
+        MUST(carried.mul == is.mul && carried.shift == is.shift,
+             "the slope that is carried isn't KVM's");
     }
 }
 

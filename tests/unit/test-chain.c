@@ -26,8 +26,17 @@ static void turn_round(Crossing *c)
     c->to = from;
 }
 
-/* One hop; the report is that of the former one. */
-static void hop(Crossing *c, bool as_meant)
+/* As a vCPU that is plugged does, or one that runs late for the first time. */
+static void rebase(FakeVm *vm, uint64_t after_ns)
+{
+    fake_wait(after_ns);
+    vm->vcpus[0].update_pending = true;
+    fake_run(vm);
+}
+
+/* One hop; the report is that of the former one. If @rebased_ns isn't 0, KVM
+ * begins its line anew so long after the arrival. */
+static void hop(Crossing *c, bool as_meant, uint64_t rebased_ns)
 {
     struct cf_clock_fn was;
     uint64_t bound_ns;
@@ -47,6 +56,9 @@ static void hop(Crossing *c, bool as_meant)
     fake_run(c->to);
     g_assert_true(cf_report_bound(&c->destination, &c->report, &bound_ns));
     assert_within(ahead_ns(c, &was), (int64_t)bound_ns);
+    if (rebased_ns) {
+        rebase(c->to, rebased_ns);
+    }
     fake_wait(CF_NS_PER_SEC);
 }
 
@@ -59,7 +71,7 @@ static uint64_t wander_ns(Crossing *c, bool as_meant, enum cf_rung rung)
 
     crossing_begin(c, 2);
     for (i = 0; i < HOPS; i++) {
-        hop(c, as_meant);
+        hop(c, as_meant, 0);
         if (i == 0) {
             first = c->state->fn;
         }
@@ -121,12 +133,131 @@ static void test_without(void)
     g_assert_cmpuint(farthest_ns, >, 10);
 }
 
+/* A function without its last rounding, in 2^-32 ns */
+static cf_u128 exactly(const struct cf_clock_fn *fn, uint64_t ticks)
+{
+    const cf_u128 product = (cf_u128)(ticks - fn->tsc_ticks) * fn->mul;
+
+    return ((cf_u128)fn->system_ns << 32) +
+           (fn->shift < 0 ? product >> -fn->shift : product << fn->shift);
+}
+
+/* Slopes - a chain in which each hop gives kvmclock another slope */
+typedef struct Slopes {
+    uint32_t khz[2];      /* of the hosts */
+    bool unscaled;        /* they can't scale: the guest's TSC has theirs */
+    bool released;        /* kernels without the new calls */
+    bool without_page;    /* a guest that never asked for kvmclock */
+    uint64_t rebased_ns;  /* after each arrival KVM begins its line anew */
+    uint64_t within_ns;   /* so far it may get in all */
+} Slopes;
+
+/* What KVM computes kvmclock by, whoever knows that. */
+static struct cf_clock_fn line_of(const FakeVm *vm)
+{
+    const CfPvclockRecord record = fake_record(&vm->vcpus[0]);
+
+    return (struct cf_clock_fn) {
+        record.tsc_timestamp, record.system_time, record.tsc_to_system_mul,
+        record.tsc_shift,
+    };
+}
+
+/* What KVM's new lines did to kvmclock, in all: each where it begins. In 2^-32
+ * ns. */
+static int64_t lost_in(const Slopes *slopes, bool as_meant)
+{
+    struct cf_clock_fn was, is;
+    int64_t sum = 0;
+    Crossing c;
+    int i;
+
+    crossing_begin(&c, 1);
+    if (slopes->without_page) {
+        c.from->vcpus[0].system_time_msr = c.to->vcpus[0].system_time_msr = 0;
+    }
+    was = line_of(c.from);
+    for (i = 0; i < HOPS; i++) {
+        hop(&c, as_meant, slopes->rebased_ns);
+        cf_state_free(c.state);
+        turn_round(&c);
+        is = line_of(c.from);
+        g_assert_true(!i || is.mul != was.mul);
+        sum += (int64_t)(exactly(&is, is.tsc_ticks) -
+                         exactly(&was, is.tsc_ticks));
+        was = is;
+    }
+    return sum;
+}
+
+static void test_slopes(const void *data)
+{
+    const Slopes *slopes = data;
+    int64_t with, without;
+    int i;
+
+    fake_reset();
+    if (slopes->released) {
+        released_kernels();
+    }
+    for (i = 0; i < 2; i++) {
+        fake_hosts[i].khz = slopes->khz[i];
+        fake_hosts[i].tsc_control = !slopes->unscaled;
+    }
+    with = lost_in(slopes, true);
+    without = lost_in(slopes, false);
+    fake_reset();
+    g_test_message("another slope each time: %.2f ns in %d hops, not as meant: "
+                   "%.1f ns", (double)with / 0x1p32, HOPS,
+                   (double)without / 0x1p32);
+    assert_within(with, (int64_t)(slopes->within_ns << 32));
+    g_assert_cmpuint(cf_magnitude(without), >=, 20ULL << 32);
+}
+
+static const struct {
+    const char *name;
+    Slopes slopes;
+} cases[] = {
+    { "exact", { .khz = { 2500000, 2500001 }, .within_ns = 2 } },
+    { "closed-loop", { .khz = { 2500000, 2500001 }, .released = true,
+                       .within_ns = 2 } },
+    { "scaled", { .khz = { 2500000, 3000000 }, .within_ns = 2 } },
+    { "unscaled", { .khz = { 2500000, 2500250 }, .unscaled = true,
+                    .within_ns = 2 } },
+    { "rebased", { .khz = { 2500000, 2500002 }, .unscaled = true,
+                   .rebased_ns = 5000000, .within_ns = 2 } },
+    { "rebased-soon", { .khz = { 2500000, 2500600 }, .unscaled = true,
+                        .rebased_ns = 18000, .within_ns = 2 } },
+    { "rebased-closed-loop", { .khz = { 2500000, 2500600 }, .unscaled = true,
+                               .released = true, .rebased_ns = 18000,
+                               .within_ns = 2 } },
+    { "without-page", { .khz = { 2500000, 2500250 }, .unscaled = true,
+                        .released = true, .without_page = true,
+                        .within_ns = 2 } },
+    /* By these slopes a clock has halves of a nanosecond, and no other part.
+     * Here stays are all alike, so what can't be told adds up. */
+    { "2-GHz", { .khz = { 2000000, 2000001 }, .within_ns = 100 } },
+    { "4-GHz", { .khz = { 4000000, 4000001 }, .within_ns = 100 } },
+};
+
+static void add_slopes(void)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *name = g_strdup_printf("/chain/slopes/%s",
+                                                cases[i].name);
+
+        g_test_add_data_func(name, &cases[i].slopes, test_slopes);
+    }
+}
+
 /* A guest that has arrived once, and is about to leave again */
 static void arrive_once(Crossing *c)
 {
     fake_reset();
     crossing_begin(c, 1);
-    hop(c, true);
+    hop(c, true, 0);
     cf_state_free(c->state);
     turn_round(c);
 }
@@ -171,6 +302,7 @@ int main(int argc, char **argv)
     g_test_add_func("/chain/exact", test_exact);
     g_test_add_func("/chain/closed-loop", test_closed_loop);
     g_test_add_func("/chain/without", test_without);
+    add_slopes();
     g_test_add_func("/chain/changed", test_changed);
     g_test_add_func("/chain/twice", test_twice);
     return g_test_run();

@@ -227,7 +227,7 @@ static uint64_t unread_ns(uint64_t *r)
     uint64_t left_ticks, arrived_ticks, seen_ticks, read_ns, seen_ns;
 
     g_assert_true(cf_clock_fn_set_hz(&meant, 1000 *
-                                     (1000000 + cases_below(r, 3000000))));
+                                     (1000000 + cases_below(r, 7000000))));
     was = nearly(r, &meant);
     is = nearly(r, &meant);
     left_ticks = 2 * SECOND_TICKS + cases_below(r, SECOND_TICKS);
@@ -255,6 +255,85 @@ static void test_meant_bound(void)
     }
     g_assert_cmpuint(most_ns, >, CF_ROUNDING_NS);
     g_assert_cmpuint(most_ns, <=, 2 * CF_ROUNDING_NS);
+}
+
+/* In 2^-32 ns, without the last rounding */
+static cf_u128 exactly(const struct cf_clock_fn *fn, uint64_t ticks)
+{
+    const cf_u128 product = (cf_u128)(ticks - fn->tsc_ticks) * fn->mul;
+
+    return ((cf_u128)fn->system_ns << 32) +
+           (fn->shift < 0 ? product >> -fn->shift : product << fn->shift);
+}
+
+/* Where the new slope begins nothing is lost but what can't be told: half the
+ * step of its slope, if that has factors of 2. */
+static void check_bent(const struct cf_clock_fn *fn,
+                       const struct cf_clock_fn *slope, uint64_t ticks)
+{
+    const int twos = __builtin_ctz(slope->mul) + MAX(slope->shift, 0);
+    struct cf_clock_fn bent;
+
+    g_assert_true(cf_fn_bend(fn, slope, ticks, &bent));
+    g_assert_cmpuint(bent.mul, ==, slope->mul);
+    g_assert_cmpint(bent.shift, ==, slope->shift);
+    g_assert_cmpuint(bent.tsc_ticks, <=, ticks);
+    g_assert_cmpuint(cf_magnitude((int64_t)(exactly(&bent, ticks) -
+                                            exactly(fn, ticks))),
+                     <=, 1ULL << MIN(twos, 32) >> 1);
+}
+
+static void test_bend(void)
+{
+    const uint64_t day_ticks = 86400ULL * SECOND_TICKS;
+    uint64_t r = cases_seed();
+    int i;
+
+    g_test_message("CLOCKFERRY_SEED=%" G_GUINT64_FORMAT, r);
+    for (i = 0; i < 100000; i++) {
+        const uint64_t khz = 100000 + cases_below(&r, 7900000);
+        struct cf_clock_fn fn = { cases_below(&r, day_ticks),
+                                  100 * CF_NS_PER_SEC, 0, 0 };
+        const uint64_t ticks = fn.tsc_ticks + day_ticks +
+                               cases_below(&r, day_ticks);
+        struct cf_clock_fn slope = fn;
+
+        g_assert_true(cf_clock_fn_set_hz(&fn, khz * 1000));
+        g_assert_true(cf_clock_fn_set_hz(&slope, (khz + 1) * 1000));
+        check_bent(&fn, &slope, ticks);
+        /* of some slopes no part of a nanosecond can be told */
+        slope.mul = 1U << cases_below(&r, 32);
+        check_bent(&fn, &slope, ticks);
+    }
+}
+
+/* It hasn't run for as long as the part takes: half a nanosecond can be lost. */
+static void test_bend_young(void)
+{
+    const struct cf_clock_fn fn = { 100, 7, 1U << 31, 0 };
+    const struct cf_clock_fn slope = { 0, 0, 3, 0 };
+    struct cf_clock_fn bent;
+
+    g_assert_true(cf_fn_bend(&fn, &slope, 105, &bent));
+    g_assert_cmpuint(bent.tsc_ticks, ==, 105);
+    g_assert_cmpuint(bent.system_ns, ==, 7 + 3);
+}
+
+static void test_bend_fails(void)
+{
+    struct cf_clock_fn fn = { 100, 7, 1U << 31, 0 }, slope = { 0, 0, 1, 1 };
+    struct cf_clock_fn bent = { 1, 2, 3, 4 };
+
+    g_assert_false(cf_fn_bend(&fn, &slope, 99, &bent));
+    fn.mul = 0;
+    g_assert_false(cf_fn_bend(&fn, &slope, 200, &bent));
+    fn.mul = 1U << 31;
+    fn.system_ns = INT64_MAX;
+    g_assert_false(cf_fn_bend(&fn, &slope, 200, &bent));
+    fn.system_ns = 7;
+    slope.mul = 0;
+    g_assert_false(cf_fn_bend(&fn, &slope, 200, &bent));
+    g_assert_cmpuint(bent.tsc_ticks, ==, 1);
 }
 
 static void test_target_fails(void)
@@ -422,6 +501,9 @@ int main(int argc, char **argv)
     g_test_add_func("/clock-fn/target-fails", test_target_fails);
     g_test_add_func("/clock-fn/catch-up", test_catch_up);
     g_test_add_func("/clock-fn/no-catch-up", test_no_catch_up);
+    g_test_add_func("/clock-fn/bend", test_bend);
+    g_test_add_func("/clock-fn/bend-young", test_bend_young);
+    g_test_add_func("/clock-fn/bend-fails", test_bend_fails);
     g_test_add_func("/clock-fn/rungs", test_rungs);
     g_test_add_func("/clock-fn/bound", test_bound);
     g_test_add_func("/clock-fn/kexec-bound", test_kexec_bound);

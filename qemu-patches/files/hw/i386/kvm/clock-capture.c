@@ -142,13 +142,14 @@ static void kvmclock_capture_fn(BootClock *boot, KVMClockCarried *carried)
 void kvmclock_carry_as_meant(KVMClockCarried *c, const KVMClockReport *arrival)
 {
     const struct cf_tsc boot = kvmclock_carried_tsc(c, first_cpu);
+    struct cf_clock_fn meant;
 
     if (arrival->valid && arrival->result.carried &&
         c->flags & KVMCLOCK_STATE_FN &&
         !(c->flags & KVMCLOCK_STATE_UNSTABLE) &&
-        cf_fn_as_meant(&c->fn, &arrival->meant, &boot, &c->anchor,
-                       &c->ahead_ns)) {
-        c->fn = arrival->meant;
+        cf_fn_as_meant(&c->fn, &arrival->meant, arrival->since_ticks, &boot,
+                       &c->anchor, &meant, &c->ahead_ns)) {
+        c->fn = meant;
         c->meant = true;
         trace_kvmclock_as_meant(c->ahead_ns);
     }

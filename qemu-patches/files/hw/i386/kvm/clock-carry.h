@@ -64,6 +64,7 @@ typedef struct KVMClockReport {
     int64_t now_ns;             /* monotonic clock at the end of it */
     struct cf_result result;    /* how well */
     struct cf_clock_fn meant;   /* what kvmclock was to be, if @carried */
+    uint64_t since_ticks;       /* guest TSC since when with our slope, too */
     int tries;
     bool skew_known;
     uint64_t skew_ticks;

@@ -89,5 +89,6 @@ bool kvmclock_restore_clock(KVMClockRestoring *r, Error **errp)
     result->error_ns = ladder->error_ns;
     r->report->tries = ladder->tries;
     kvmclock_note_set(r);
+    (void)cf_ladder_since(ladder, &r->report->since_ticks);
     return true;
 }
