@@ -5,7 +5,7 @@ Differences are destination minus source."""
 import re
 from collections import namedtuple
 
-from harness.pvclock import signed64, step_ns
+from harness.pvclock import exact_step_ns, signed64, step_ns
 from host import EPOCH_NS
 
 # A guest as it was seen on one host: its slots, {vCPU: TscMap}, and the Drift
@@ -65,14 +65,11 @@ def clock_steps(source, destination):
     return steps
 
 
-def from_first_ns(first, now):
-    """How far kvmclock is from the function that it was before several hops;
-    None if its slope is another one."""
-    if any((before.record.mul, before.record.shift)
-           != (after.record.mul, after.record.shift)
-           for before, after in zip(first.slots, now.slots)):
-        return None
-    return max(clock_steps(first, now), key=abs)
+def exact_steps_ns(source, destination):
+    """Of each vCPU, without the roundings that a reader adds: where the slope
+    changes, at the instant from which it is another one."""
+    return [exact_step_ns(before.record, after.record)
+            for before, after in zip(source.slots, destination.slots)]
 
 
 def first_seen(destination):
