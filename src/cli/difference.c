@@ -3,9 +3,6 @@
 #include "carry/carry.h"
 #include "difference.h"
 
-/* A residual of a restore, and the roundings. */
-#define EXACT_NS (CF_SETTLED_NS + CF_ROUNDING_NS)
-
 /**
  * Pair - two captures of one guest
  * @move: from the one to the other
@@ -103,6 +100,21 @@ static void find_clock_step(const Pair *pair, Difference *d)
         !__builtin_sub_overflow(after_ns, d->elapsed_ns, &d->clock_step_ns);
 }
 
+/*
+ * Is it no more than the residual of one restore, and roundings? A restore does
+ * without what the one before it was off by; and what it is off by itself is
+ * known if the second capture goes on from what was meant.
+ */
+static bool is_exact(const CfState *before, const CfState *after,
+                     int64_t mismatch_ns)
+{
+    const int64_t known_ns = after->fn_ahead_ns - before->fn_ahead_ns;
+    const uint64_t left_ns = (after->fn_meant ? 0 : CF_SETTLED_NS) +
+                             (before->fn_meant ? 2 : 1) * CF_ROUNDING_NS;
+
+    return cf_magnitude(mismatch_ns - known_ns) <= left_ns;
+}
+
 static void find_mismatch(const Pair *pair, Difference *d)
 {
     uint64_t ticks;
@@ -115,6 +127,8 @@ static void find_mismatch(const Pair *pair, Difference *d)
         cf_clock_fn_eval(&pair->before->fn, ticks, &was_ns);
     if (d->mismatch_known) {
         d->mismatch_ns = is_ns - was_ns;
+        d->mismatch_exact = is_exact(pair->before, pair->after,
+                                     d->mismatch_ns);
     }
 }
 
@@ -165,7 +179,7 @@ gboolean difference_of(const CfState *before, const CfState *after,
 
 bool difference_is_exact(const Difference *d)
 {
-    return d->mismatch_known && cf_magnitude(d->mismatch_ns) <= EXACT_NS &&
-           d->skew_known && !d->skew_ticks && d->rate_known &&
+    return d->mismatch_known && d->mismatch_exact && d->skew_known &&
+           !d->skew_ticks && d->rate_known &&
            cf_rate_is_exact(d->rate_error_ppt);
 }

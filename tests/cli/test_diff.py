@@ -162,6 +162,16 @@ def test_as_meant():
     said = diff(before, after)[1]
     for member in "clock_step_ns", "mismatch_ns":
         assert int(said[member]) == int(plain[member]) - 5, (plain, said)
+    # both arrivals were good ones: 2 ns off, one ahead and the next behind
+    before["clock_fn"]["ahead_ns"] = 4
+    after["clock_fn"]["ahead_ns"] = -2
+    assert diff(before, after)[0] == FINE
+    after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR + 14)
+    assert diff(before, after)[0] == INEXACT
+    after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR - 2)
+    del before["clock_fn"]["ahead_ns"], after["clock_fn"]["ahead_ns"]
+    after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR - 6)
+    assert diff(before, after)[0] == INEXACT
 
 
 def test_skew():
