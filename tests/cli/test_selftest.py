@@ -60,4 +60,5 @@ def test_progress():
             seen += os.read(ours, 4096)
         going.kill()
     os.close(ours)
-    assert not run("selftest", "--rounds", "2000").stderr
+    said = run("selftest", "--rounds", "2000").stderr
+    assert not said, said
