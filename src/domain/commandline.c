@@ -13,6 +13,11 @@ static xmlNode *find_commandline(const CfDomain *domain)
                         COMMANDLINE);
 }
 
+bool cf_commandline_is_there(const CfDomain *domain)
+{
+    return find_commandline(domain) != NULL;
+}
+
 /* The VALUE if -global kvmclock.NAME=VALUE begins at this argument, otherwise
  * NULL. To be freed with g_free(). */
 static char *value_at(const xmlNode *argument, const char *name)

@@ -37,6 +37,7 @@ typedef struct CfDomainSettings {
     /* a machine type such as pc-q35-10.0-clockferry, unless it is off by
      * -global kvmclock.guest-clock, or that alone */
     bool guest_clock;
+    bool arguments;      /* it has arguments of its own for QEMU */
     bool policy_known;   /* @policy was given, by -global kvmclock.policy */
     /* what a destination may take; CF_POLICY_AUTO if it wasn't given */
     enum cf_policy policy;

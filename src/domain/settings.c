@@ -64,6 +64,7 @@ void cf_domain_get_settings(const CfDomain *domain,
         .emulated = cf_xml_says(root, "type", "qemu"),
         .guest_clock = guest_clock ? is_on(guest_clock)
                                    : cf_machine_carries(domain),
+        .arguments = cf_commandline_is_there(domain),
     };
     int policy = CF_POLICY_AUTO, require = CF_RUNG_PLAIN;
 

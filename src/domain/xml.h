@@ -40,6 +40,9 @@ void cf_xml_append(xmlNode *parent, xmlNode *element);
 /* Removes an element, and the white space before it. */
 void cf_xml_remove(xmlNode *element);
 
+/* Does it give QEMU arguments of its own? */
+bool cf_commandline_is_there(const CfDomain *domain);
+
 /* The value of -global kvmclock.NAME=VALUE, or NULL. Of several the last one
  * counts, as in QEMU. To be freed with g_free(). */
 char *cf_commandline_get(const CfDomain *domain, const char *name);

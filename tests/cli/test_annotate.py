@@ -20,7 +20,7 @@ from testdriver import NOWHERE, OFF, Driver, domain
 TIMER = "<clock offset='utc'><timer name='tsc' frequency='%d'/></clock>"
 METADATA = "<metadata><c:facts xmlns:c='urn:clockferry:facts:1'>%s" \
     "</c:facts></metadata>"
-NOT_CARRIED = "skipped (its clocks are neither carried nor promised)"
+NOT_CARRIED = "skipped (it isn't on, and no frequency is promised)"
 
 
 def outcomes(*arguments, status=FINE):
@@ -91,6 +91,15 @@ def test_broken_facts():
     for text in "", "{", "nonsense", "x" * 100000:
         with Driver(domain("vm", METADATA % text)) as uri:
             assert outcomes("-c", uri, "vm") == {"vm": "written"}, text[:9]
+
+
+def test_unusable_facts():
+    """Facts that nobody here can use are cured by --all, too"""
+    places.need_kvm()
+    for text in "nonsense", facts(min_version=99):
+        text = text if text.startswith("<") else METADATA % text
+        with Driver(domain("vm", text)) as uri:
+            assert outcomes("-c", uri, "--all") == {"vm": "written"}, text
 
 
 def test_failures():

@@ -54,6 +54,22 @@ def test_annotate_stock():
         still.assert_still()
 
 
+def has_been_asked(host):
+    """libvirt marks a guest whose monitor somebody has used."""
+    return "custom monitor" in host.do("dominfo", "ferry")
+
+
+def test_annotate_others():
+    """--all leaves a guest alone that has nothing to do with us, untainted"""
+    with scene.hosts("12 newest", "13 newest") as all_hosts:
+        for host in all_hosts:
+            scene.start(host, scene.stock())
+            assert "skipped" in clockferry(host, "annotate", "--all")
+            assert not has_been_asked(host)
+            assert "facts written" in clockferry(host, "annotate", "ferry")
+            assert has_been_asked(host)
+
+
 # Holds a migration until somebody lets it go on.
 HOLDS = """#!/bin/sh
 [ "$2" = prepare ] || exit 0

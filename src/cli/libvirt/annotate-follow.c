@@ -38,6 +38,7 @@ typedef struct Follower {
     bool look_at_all;          /* a look at all guests is due */
     GHashTable *due;           /* UUIDs of single guests to look at */
     GHashTable *busy;          /* UUIDs of guests that couldn't be written to */
+    GHashTable *restored;      /* UUIDs of guests whose clocks arrived here */
     AnnotateMetrics *metrics;  /* the guests' clocks as they were last seen */
     bool told_of_metrics;      /* that they can't be written */
     bool told_of_break;        /* that there is no connection */
@@ -104,6 +105,7 @@ static void on_restored(virConnectPtr connection, virDomainPtr domain,
     (void)micros;
     (void)details;
     note(follower->due, domain);
+    note(follower->restored, domain);
 }
 
 static GHashTable *new_set(void)
@@ -208,6 +210,13 @@ static void took_note(Follower *follower, virDomainPtr domain,
     }
 }
 
+/* It doesn't run here any more. */
+static void forget(Follower *follower, const char *uuid)
+{
+    annotate_metrics_set(follower->metrics, uuid, NULL);
+    g_hash_table_remove(follower->restored, uuid);
+}
+
 /* Guests may vanish at any time; that is no failure. Busy ones wait. */
 static void look_at(Follower *follower, virDomainPtr domain,
                     const CfHost *host)
@@ -224,6 +233,8 @@ static void look_at(Follower *follower, virDomainPtr domain,
     if (follower->names && !wanted) {
         return;
     }
+    /* Whatever its XML says: somebody may have turned it on as it ran. */
+    wanted = wanted || g_hash_table_contains(follower->restored, uuid);
     if (annotate_guest(domain, host, wanted, &outcome, &clocks, &error)) {
         took_note(follower, domain, uuid, outcome, &clocks);
     } else if (g_error_matches(error, LIBVIRT_ERROR,
@@ -234,7 +245,7 @@ static void look_at(Follower *follower, virDomainPtr domain,
     } else if (libvirt.virDomainIsActive(domain) == 1) {
         cli_fail(error);
     } else {
-        annotate_metrics_set(follower->metrics, uuid, NULL);
+        forget(follower, uuid);
     }
 }
 
@@ -268,7 +279,7 @@ static void look_at_due(Follower *follower, GHashTable *due,
         if (domain) {
             look_at(follower, domain, host);
         } else {
-            annotate_metrics_set(follower->metrics, uuid, NULL);
+            forget(follower, uuid);
         }
     }
 }
@@ -392,6 +403,7 @@ void annotate_follow(const char *uri, char **names, const char *metrics,
     }
     follower.due = new_set();
     follower.busy = new_set();
+    follower.restored = new_set();
     follower.metrics = annotate_metrics_new(metrics);
     follower.look_timer = libvirt.virEventAddTimeout(
         LOOK_INTERVAL_MS, on_look, &follower, NULL);
@@ -401,6 +413,7 @@ void annotate_follow(const char *uri, char **names, const char *metrics,
     follow(&follower, uri);
     g_hash_table_unref(follower.due);
     g_hash_table_unref(follower.busy);
+    g_hash_table_unref(follower.restored);
     annotate_metrics_free(follower.metrics);
     g_propagate_error(error, follower.failure);
 }

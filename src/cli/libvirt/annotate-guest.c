@@ -82,19 +82,25 @@ static gboolean write_facts(virDomainPtr domain, const CfGuest *facts,
     return TRUE;
 }
 
-static gboolean ask(virDomainPtr domain, const CfHost *host,
-                    LibvirtGuest *ret_guest, GuestClocks *ret_clocks,
-                    GError **error)
+/* libvirt marks a guest as tainted when its QEMU is asked: one that has
+ * nothing to do with us isn't. What its arguments do only QEMU knows, and
+ * libvirt has marked it for these already. */
+static bool may_concern_us(const LibvirtGuest *guest)
 {
-    g_autoptr(Qmp) qmp = NULL;
+    const CfDomainSettings *settings = &guest->settings;
+
+    return guest->has_facts || guest->bad_facts || settings->arguments ||
+           (!settings->emulated &&
+            (settings->guest_clock || settings->promised));
+}
+
+static gboolean ask(virDomainPtr domain, const LibvirtGuest *guest,
+                    GuestClocks *ret_clocks, GError **error)
+{
+    g_autoptr(Qmp) qmp = libvirt_new_monitor(domain, false, error);
     LibvirtSource source;
 
-    if (!libvirt_get_guest(domain, host, ret_guest, error)) {
-        return FALSE;
-    }
-    qmp = libvirt_new_monitor(domain, false, error);
-    return qmp && libvirt_ask_clocks(qmp, ret_guest, ret_clocks, &source,
-                                     error);
+    return qmp && libvirt_ask_clocks(qmp, guest, ret_clocks, &source, error);
 }
 
 gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
@@ -102,16 +108,23 @@ gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         GError **error)
 {
     LibvirtGuest guest;
-    GuestClocks clocks;
+    GuestClocks clocks = { 0 };
 
+    *ret_clocks = clocks;
+    *ret_outcome = ANNOTATE_SKIPPED;
+    if (!libvirt_get_guest(domain, host, &guest, error)) {
+        return FALSE;
+    }
+    if (!wanted && !may_concern_us(&guest)) {
+        return TRUE;
+    }
     if (!check_idle(domain, error) ||
-        !ask(domain, host, &guest, &clocks, error)) {
+        !ask(domain, &guest, &clocks, error)) {
         return FALSE;
     }
     *ret_clocks = clocks;
     if (!wanted && !clocks.enabled && !clocks.guest.promised &&
-        !guest.has_facts) {
-        *ret_outcome = ANNOTATE_SKIPPED;
+        !guest.has_facts && !guest.bad_facts) {
         return TRUE;
     }
     if (guest.has_facts && is_same(&guest.facts, &clocks.guest)) {

@@ -13,8 +13,8 @@ typedef enum AnnotateOutcome {
 } AnnotateOutcome;
 
 /* Writes a running guest's facts into its metadata. With @wanted the user
- * named this guest, so it isn't skipped. VIR_ERR_OPERATION_TIMEOUT: libvirt is
- * busy with it. */
+ * named this guest, so it isn't skipped; nothing is known about the clocks of
+ * one that is. VIR_ERR_OPERATION_TIMEOUT: libvirt is busy with it. */
 gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         AnnotateOutcome *ret_outcome, GuestClocks *ret_clocks,
                         GError **error);

@@ -24,7 +24,7 @@ static void report_success(Report *report, const char *name,
         [ANNOTATE_WRITTEN] = { "written", "facts written" },
         [ANNOTATE_UNCHANGED] = { "unchanged", "facts unchanged" },
         [ANNOTATE_SKIPPED] = {
-            "skipped", "skipped (its clocks are neither carried nor promised)",
+            "skipped", "skipped (it isn't on, and no frequency is promised)",
         },
     };
     CfJson *json = cf_json_object();

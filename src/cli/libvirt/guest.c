@@ -23,8 +23,8 @@ gboolean libvirt_get_guest(virDomainPtr domain, const CfHost *host,
     }
     cf_copy_text(guest.name, sizeof(guest.name), shown);
     cf_domain_get_settings(xml, &guest.settings);
-    /* Facts that can't be read are as good as none. */
-    cf_domain_get_facts(xml, &guest.facts, &guest.has_facts, NULL);
+    guest.bad_facts = !cf_domain_get_facts(xml, &guest.facts,
+                                           &guest.has_facts, NULL);
     *ret_guest = guest;
     return TRUE;
 }

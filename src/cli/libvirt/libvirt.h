@@ -17,6 +17,7 @@ typedef struct LibvirtGuest {
     /* what its XML sets */
     CfDomainSettings settings;
     bool has_facts;  /* there are @facts in its metadata */
+    bool bad_facts;  /* there are some, but they can't be used */
     CfGuest facts;   /* written when it started or came here, or before */
 } LibvirtGuest;
 
