@@ -33,6 +33,25 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# When these paths of the tree were changed last, or anything; seconds since 1970. A tree that was unpacked from an
+# archive has no commits, but its files have the last one's time; somebody's repository around it has others.
+commit_time() {
+    if [ "$(git_plain -C "$top" rev-parse --show-toplevel 2>/dev/null)" = "$(cd "$top" && pwd -P)" ]; then
+        git_plain -C "$top" log -1 --format=%ct -- "$@"
+    else
+        stat -c %Y "$top/debian/changelog"
+    fi
+}
+
+# The end of packages' version as long as it isn't released, when the changelog's ends in "~": it sorts after those of
+# former commits. $1: seconds since 1970, $2: a short name for the content. To be used as x=$(unreleased …) || exit 1
+unreleased() {
+    changelog_version=$(dpkg-parsechangelog -l "$top/debian/changelog" -S Version) || return 1
+    case $changelog_version in
+    *~) printf '%s.%.7s\n' "$(date -u -d "@$1" +%Y%m%d%H%M%S)" "$2" ;;
+    esac
+}
+
 # A short name for what comes in on stdin.
 key() {
     sha256sum | cut -c1-12
@@ -200,6 +219,12 @@ whole_patch() {
     for f in $(brought_by "$1"); do
         new_file "$f"
     done
+}
+
+# When anything was changed last that the packages of QEMU are made of.
+series_time() {
+    # shellcheck disable=SC2046 # names without spaces
+    commit_time "$scripts" "$files" "$scripts/../$version" $(find "$files" -type l -exec readlink -f {} +)
 }
 
 # A short name for the content of the series. To be used as x=$(series_key) || exit 1

@@ -28,7 +28,7 @@ def test_installed():
         debian = hosts.installed(version)
         said = debian.must(hosts.QEMU, "--version")
         assert "Debian " + hosts.version(debian) in said, said
-        assert re.search(r"\+clockferry\d+(~deb12)?$",
+        assert re.search(r"\+clockferry\d+(~\d{14}\.\w{7})?(~deb12)?$",
                          hosts.version(debian)), hosts.version(debian)
         debian.must("clockferry", "--version")
         known = debian.must(hosts.QEMU, "-device", "kvmclock,help")
