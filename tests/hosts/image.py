@@ -3,6 +3,8 @@
 
 Nothing is added to Debian but the lab's agent, which is a service there, and
 nothing taken away but the archive, which these hosts can't reach."""
+import atexit
+import fcntl
 import hashlib
 import os
 import shutil
@@ -86,11 +88,29 @@ def _make(image, version, packages, agent):
             raise Missing("hosts", "mke2fs failed: " + done.stderr.strip())
 
 
+def _lock(path, how):
+    """Held until the file is closed, or this process ends; None if it would
+    have to wait and shan't."""
+    file = open(path, "ab")     # pylint: disable=consider-using-with
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        file.close()
+        return None
+    atexit.register(file.close)
+    return file
+
+
 def _forget_old(folder, version):
-    """Each is 2 GB, and only the last one is of use."""
+    """Each is 2 GB, and only the last one is of use; but another tree's suite
+    may be running on one."""
     for name in os.listdir(folder):
-        if name.startswith("debian-%s-" % version):
-            shutil.rmtree(os.path.join(folder, name))
+        path = os.path.join(folder, name)
+        if name.startswith("debian-%s-" % version) and os.path.isdir(path):
+            done = _lock(path + "/done", fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if done:
+                shutil.rmtree(path)
+                done.close()
 
 
 @once
@@ -107,13 +127,16 @@ def image(version, packages, boot_once):
     folder = os.path.join(cache, "debian-%s-%s" % (version, key))
     found = Image(*(os.path.join(folder, name)
                     for name in ("disk", "kernel", "initrd")))
-    if not os.path.exists(folder + "/done"):
+    making = _lock(os.path.join(cache, "lock-" + version), fcntl.LOCK_EX)
+    if not os.path.exists(found.disk + ".made"):
         note("making a disk image of Debian %s, and booting it once" % version)
         _forget_old(cache, version)
         os.mkdir(folder)
         _make(found, version, packages, agent)
         boot_once(found)
-        open(folder + "/done", "wb").close()
+        open(found.disk + ".made", "wb").close()
+    _lock(folder + "/done", fcntl.LOCK_SH)
+    making.close()
     return found
 
 

@@ -359,16 +359,20 @@ HOOK_SAYS = "guest 'vm-8' can't come to host|guest 'vm-[78]' may come to " \
             "host '.*', but: .* the hosts' clocks aren't both known"
 
 
+def assert_quiet(name):
+    denied = hosts().must(name, "journalctl -b -k | grep DENIED", (0, 1))
+    assert not denied, denied
+    said = hosts().must(name, "journalctl -b -p warning | grep -i "
+                        "clockferry | grep -v kernel:", (0, 1))
+    left = [line for line in said.splitlines()
+            if not re.search(HOOK_SAYS, line)]
+    assert not left, left
+
+
 def test_quiet():
     """Neither AppArmor nor the journal has anything to say about us"""
     for name in hosts():
-        denied = hosts().must(name, "journalctl -b -k | grep DENIED", (0, 1))
-        assert not denied, denied
-        said = hosts().must(name, "journalctl -b -p warning | grep -i "
-                            "clockferry | grep -v kernel:", (0, 1))
-        left = [line for line in said.splitlines()
-                if not re.search(HOOK_SAYS, line)]
-        assert not left, left
+        assert_quiet(name)
         active = hosts().must(name, "systemctl is-active "
                               "clockferry-annotate.service", (0, 3))
         assert active == "active\n", active
@@ -378,8 +382,10 @@ def test_back():
     """Go back"""
     follow("Go back", {
         "clockferry disable": here,
+        "systemctl disable": lambda _, command: on_all(command),
         "virsh metadata": here,
         "rm /etc/libvirt/hooks": lambda _, command: on_all(command),
+        "apt-mark manual": lambda _, command: on_all(command),
         "apt purge": purge,
     })
 
@@ -388,6 +394,7 @@ def purge(_, command):
     by_apt(_, command)
     for name in hosts():
         assert hosts().run(name, "clockferry --version").returncode == 127
+        assert_quiet(name)
     for guest in "vm-7", "vm-8":
         wait_alive(hosts().where(guest), guest)
 

@@ -151,7 +151,8 @@ def purge(hosts, command):
 
 
 def without_systemd(_, __):
-    """There is none on these hosts; tests/cli runs what the unit runs."""
+    """There is none on these hosts; tests/cli runs what the unit runs, and
+    tests/hosts has one."""
 
 
 def on_this_machine(_, __):
@@ -186,8 +187,10 @@ STEPS = {
     "virsh qemu-monitor-command vm-7 '": turn_off,
     "clockferry enable --yes --policy=lax": policy,
     "clockferry disable": here,
+    "systemctl disable": without_systemd,
     "virsh metadata": here,
     "rm /etc/libvirt/hooks": refused_by_qemu,
+    "apt-mark manual": by_apt,
     "apt purge": purge,
 }
 
