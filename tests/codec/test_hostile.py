@@ -113,6 +113,19 @@ def test_vcpus():
             full = json.loads(FULL["state"])
 
 
+def test_exchanges():
+    """Up to 32 exchanges, no more"""
+    full = json.loads(FULL["state"])
+    one = {"sent_ticks": "1", "back_ticks": "2"}
+    with Codec("state") as codec:
+        for count, fits in (32, True), (33, False):
+            text = json.dumps({**full, "exchanges": [one] * count})
+            good, answer = codec.ask(text)
+            assert good == fits, answer[:200]
+            if not good:
+                assert "at most 32 objects" in answer, answer
+
+
 def test_impossible():
     """States that no machine can have"""
     full = json.loads(FULL["state"])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Test of cf_capture() and cf_state_validate() on model hosts: what is
- * believed of a hostile guest's page and of a hostile state. */
+ * believed of a hostile guest's page, a hostile state, a VM that is half one. */
 #include <string.h>
 #include "crossing.h"
 
@@ -154,6 +154,18 @@ static void fn_shift(CfState *s) { s->fn.shift = INT32_MIN; }
 static void fn_late(CfState *s) { s->fn.tsc_ticks += 1ULL << 62; }
 static void fn_year_3000(CfState *s) { s->fn.system_ns = 1ULL << 62; }
 static void fn_wraps(CfState *s) { s->fn.system_ns = UINT64_MAX; }
+static void fn_origin_low(CfState *s) { s->fn_origin = (CfFnOrigin)-1; }
+static void fn_origin_high(CfState *s) { s->fn_origin = CF_FN_BUILT + 1; }
+static void ahead_unmeant(CfState *s) { s->fn_ahead_ns = -1; }
+static void rate_far_off(CfState *s) { s->rate.ppt = CF_TSC_DOUBT_PPT + 1; }
+static void rate_in_doubt(CfState *s) { s->rate.doubt_ppt = -1; }
+static void many_exchanges(CfState *s) { s->exchanges.n = CF_EXCHANGES_MAX + 1; }
+
+static void far_ahead_of_meant(CfState *s)
+{
+    s->fn_meant = true;
+    s->fn_ahead_ns = CF_FN_APART_NS + 1;
+}
 
 static void endless_boot_id(CfState *s)
 {
@@ -179,6 +191,108 @@ static void test_hostile_state(void)
     state_is_refused(fn_year_3000);
     state_is_refused(fn_wraps);
     state_is_refused(endless_boot_id);
+    state_is_refused(fn_origin_low);
+    state_is_refused(fn_origin_high);
+    state_is_refused(ahead_unmeant);
+    state_is_refused(far_ahead_of_meant);
+    state_is_refused(rate_far_off);
+    state_is_refused(rate_in_doubt);
+    state_is_refused(many_exchanges);
+}
+
+/* What may be of a state is at the border of what is refused. */
+static void test_borders(void)
+{
+    g_autoptr(GError) error = NULL;
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    c.state->fn_meant = true;
+    c.state->fn_ahead_ns = -CF_FN_APART_NS;
+    c.state->rate.ppt = -CF_TSC_DOUBT_PPT;
+    c.state->rate.doubt_ppt = 2 * CF_TSC_DOUBT_PPT;
+    c.state->exchanges.n = CF_EXCHANGES_MAX;
+    cf_state_validate(c.state, &error);
+    g_assert_no_error(error);
+    crossing_end(&c);
+}
+
+static void test_how_many_vcpus(void)
+{
+    g_autoptr(CfState) most = cf_state_new(CF_STATE_MAX_VCPUS);
+
+    g_assert_nonnull(most);
+    g_assert_cmpuint(most->n_vcpus, ==, CF_STATE_MAX_VCPUS);
+    g_assert_null(cf_state_new(0));
+    g_assert_null(cf_state_new(CF_STATE_MAX_VCPUS + 1));
+}
+
+/* A VM that lacks something is neither captured nor restored, nor touched. */
+static void vm_is_refused(void (*break_it)(CfVm *vm))
+{
+    g_autoptr(GError) no_capture = NULL, no_restore = NULL;
+    CfState *state = NULL;
+    CfReport report;
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    break_it(&c.source);
+    break_it(&c.destination);
+    fake_hosts[0].calls = fake_hosts[1].calls = 0;
+    g_assert_false(cf_capture(&c.source, &state, &no_capture));
+    g_assert_error(no_capture, CF_ERROR, CF_ERROR_INVALID);
+    g_assert_null(state);
+    g_assert_false(cf_restore(&c.destination, c.state, NULL, &report,
+                              &no_restore));
+    g_assert_error(no_restore, CF_ERROR, CF_ERROR_INVALID);
+    g_assert_cmpint(fake_hosts[0].calls + fake_hosts[1].calls, ==, 0);
+    crossing_end(&c);
+}
+
+static void no_ops(CfVm *vm) { vm->ops = NULL; }
+static void no_host(CfVm *vm) { vm->host = NULL; }
+static void no_fds(CfVm *vm) { vm->vcpu_fds = NULL; }
+static void none_of_them(CfVm *vm) { vm->n_vcpus = 0; }
+static void too_many(CfVm *vm) { vm->n_vcpus = CF_STATE_MAX_VCPUS + 1; }
+
+static void never_probed(CfVm *vm)
+{
+    static const CfHost blank;
+
+    vm->host = &blank;
+}
+
+static void test_incomplete_vm(void)
+{
+    vm_is_refused(no_ops);
+    vm_is_refused(no_host);
+    vm_is_refused(never_probed);
+    vm_is_refused(no_fds);
+    vm_is_refused(none_of_them);
+    vm_is_refused(too_many);
+}
+
+/* Who asked for the host's time himself is believed, and not asked again. */
+static void test_time_given(void)
+{
+    const CfHostTime told = { .max_error_ns = 4711, .synchronised = true,
+                              .tai_offset_s = 37 };
+    Crossing c;
+
+    fake_reset();
+    crossing_begin(&c, 1);
+    crossing_capture(&c);
+    g_assert_cmpuint(c.state->max_error_ns, !=, told.max_error_ns);
+    cf_state_free(g_steal_pointer(&c.state));
+    c.source.time = &told;
+    crossing_capture(&c);
+    g_assert_cmpuint(c.state->max_error_ns, ==, told.max_error_ns);
+    g_assert_cmpint(c.state->anchor.instant.tai_offset_s, ==, 37);
+    crossing_end(&c);
 }
 
 int main(int argc, char **argv)
@@ -188,6 +302,10 @@ int main(int argc, char **argv)
     g_test_add_func("/capture/good-page", test_good_page);
     g_test_add_func("/capture/reads-only", test_reads_only);
     g_test_add_func("/capture/any-failure", test_any_failure);
+    g_test_add_func("/capture/incomplete-vm", test_incomplete_vm);
+    g_test_add_func("/capture/time-given", test_time_given);
     g_test_add_func("/state/hostile", test_hostile_state);
+    g_test_add_func("/state/borders", test_borders);
+    g_test_add_func("/state/how-many-vcpus", test_how_many_vcpus);
     return g_test_run();
 }
