@@ -4,9 +4,11 @@
  *
  * die: whoever makes a VM dies. hang: it never comes back, and can't be
  * killed by the one who started it. linger: it is long in taking a VM down,
- * at the close and at the process's end. At other times the kernel answers.
+ * at the close and at the process's end. alone: there can't be another process.
+ * At other times the kernel answers.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,11 +25,28 @@
 
 EXPORT int ioctl(int fd, unsigned long request, ...);
 
-static int is_slow(void)
+static int is_broken(const char *by)
 {
     const char *how = getenv("BROKEN_KVM");
 
-    return how && !strcmp(how, "linger");
+    return how && !strcmp(how, by);
+}
+
+static int is_slow(void)
+{
+    return is_broken("linger");
+}
+
+EXPORT pid_t fork(void)
+{
+    pid_t (*real)(void);
+
+    if (is_broken("alone")) {
+        errno = EAGAIN;
+        return -1;
+    }
+    *(void **)&real = dlsym(RTLD_NEXT, "fork");
+    return real();
 }
 
 static int is_vm(int fd)
@@ -61,12 +80,12 @@ EXPORT void _exit(int status)
     __builtin_unreachable();
 }
 
-static void break_down(const char *how)
+static void break_down(void)
 {
-    if (how && !strcmp(how, "die")) {
+    if (is_broken("die")) {
         abort();
     }
-    if (how && !strcmp(how, "hang")) {
+    if (is_broken("hang")) {
         prctl(PR_SET_PDEATHSIG, 0);
         sleep(LONG_S);
         _exit(1);
@@ -80,7 +99,7 @@ int ioctl(int fd, unsigned long request, ...)
     void *argument;
 
     if (request == KVM_CREATE_VM) {
-        break_down(getenv("BROKEN_KVM"));
+        break_down();
     }
     va_start(arguments, request);
     argument = va_arg(arguments, void *);

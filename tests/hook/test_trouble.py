@@ -267,7 +267,7 @@ def test_memory_limit():
 
 
 def test_files():
-    """No file descriptor left, no process"""
+    """No file descriptor left"""
     places.need_kvm()
 
     def few(what, limit):
@@ -275,6 +275,12 @@ def test_files():
 
     said = refused(FIT, preexec_fn=few(resource.RLIMIT_NOFILE, 4))
     assert "Too many open files" in said or "too many files" in said, said
+
+
+def test_no_process():
+    """No process left"""
+    refused(FIT, "fork failed: Resource temporarily unavailable",
+            env=broken("alone"))
 
 
 def test_many():
