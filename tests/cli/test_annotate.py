@@ -118,6 +118,7 @@ def test_failures():
     fails(USAGE, "annotate", "--all", "x", words=["--all"])
     fails(USAGE, "annotate", "--all", "--follow", "--json",
           words=["--follow"])
+    fails(USAGE, "annotate", "--all", "--metrics=x", words=["--follow"])
 
 
 def test_schema():

@@ -148,6 +148,18 @@ def test_output_file():
         leftovers(folder, "facts", "link", "new")
 
 
+def test_endless_links():
+    """Links that lead nowhere are no place for a file"""
+    places.need_kvm()
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink("there", folder + "/here")
+        os.symlink("here", folder + "/there")
+        for command in NEEDS_KVM:
+            fails(FAILURE, command, *QUICK.get(command, []), "-o",
+                  folder + "/here", words=["Too many levels of symbolic"])
+        leftovers(folder, "here", "there")
+
+
 def test_output_links():
     """--output doesn't follow another user's link, and keeps owner and mode"""
     if os.geteuid() != 0:

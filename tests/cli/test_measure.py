@@ -156,6 +156,15 @@ def test_usage():
         fails(USAGE, "measure", *arguments, words=[words])
 
 
+def test_before():
+    """What fails here fails before the other host is asked"""
+    never = ["--via", "sh -c 'echo asked >&2'", "host-b"]
+    fails(FAILURE, "measure", "--output=/nowhere/file", *never,
+          words=["/nowhere/file"])
+    fails(FAILURE, "measure", "--device=/nowhere/kvm", *never,
+          words=["/nowhere/kvm"])
+
+
 def wrong(script, *words):
     """This other end makes it fail, in a sentence that names the host."""
     fails(FAILURE, "measure", "-s", "1", "--via", "sh -c " +
@@ -169,8 +178,9 @@ def answers(*instants):
     texts = [probe % ', "synchronised": true, "max_error_ns": "1", "instant":'
              ' {"host_ticks": "%d", "realtime_ns": "%d"}' % one
              for one in instants]
+    texts.insert(0, probe % "")
     lines = [("read -r x; " if i else "") + "printf %s " + shlex.quote(text)
-             for i, text in enumerate([probe % ""] + texts)]
+             for i, text in enumerate(texts)]
     return "; ".join(lines) + "; while read -r x; do printf %s " + \
         shlex.quote(texts[-1]) + "; done"
 
@@ -185,6 +195,8 @@ def test_wrong():
     wrong("echo Welcome; echo '{'; echo '}'", "can't read")
     wrong("yes", "aren't clockferry's")
     wrong("printf '{\\n}\\n'; sleep 100", "format")
+    wrong(answers(), "doesn't tell its TSC")
+    wrong(answers((5, REAL_NS)).replace("host_khz", "other"), "the frequency")
     wrong(answers((0, 0)), "contradict")
     wrong(answers((2 ** 63, REAL_NS)), "contradict")
     wrong(answers((5, 2 ** 64 - 1)), "can't be true")

@@ -104,6 +104,13 @@ def test_days():
     assert said["Blackout"] == "3 days", said
 
 
+def test_freezes():
+    """A guest whose clocks stand during blackouts"""
+    with Monitor(clocks(blackout="freeze")) as path:
+        said = facts(output("state", "--qmp", path))
+    assert said["Blackouts"] == "freeze the clocks", said
+
+
 def test_kexec():
     """The same host after a kexec: by how much kvmclock's rate changed"""
     answers = clocks({**RESTORE, "kexec-ppt": -1200000})
