@@ -77,6 +77,36 @@ static void test_good_page(void)
     crossing_end(&c);
 }
 
+/* Where a TSC is put back whenever it is looked at, KVM would have it catch up at
+ * the next run: the guest's TSCs are captured as they would be then. */
+static void test_unstable(void)
+{
+    uint64_t stop_ticks, ran_ticks[2];
+    Crossing c;
+    uint32_t i;
+
+    old_source();
+    fake_hosts[0].offset = CF_OFFSET_REWINDS;
+    stop_ticks = 2 * 1000ULL * fake_hosts[0].khz;
+    crossing_begin(&c, 2);
+    fake_run(c.from);
+    for (i = 0; i < 2; i++) {
+        ran_ticks[i] = c.from->vcpus[i].last_ticks;
+    }
+    fake_wait(2 * CF_NS_PER_SEC);
+    crossing_capture(&c);
+    g_assert_true(c.state->unstable);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_PAGE);
+    for (i = 0; i < 2; i++) {
+        const uint64_t ticks = c.state->anchor.instant.host_ticks +
+                               c.state->vcpus[i].offset_ticks;
+
+        assert_within((int64_t)(ticks - ran_ticks[i] - stop_ticks),
+                      stop_ticks / 1000);
+    }
+    crossing_end(&c);
+}
+
 /* Capture reads only. */
 static void test_reads_only(void)
 {
@@ -300,6 +330,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/capture/hostile-page", test_hostile_page);
     g_test_add_func("/capture/good-page", test_good_page);
+    g_test_add_func("/capture/unstable", test_unstable);
     g_test_add_func("/capture/reads-only", test_reads_only);
     g_test_add_func("/capture/any-failure", test_any_failure);
     g_test_add_func("/capture/incomplete-vm", test_incomplete_vm);
