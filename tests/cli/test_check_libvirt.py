@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """clockferry check, where libvirt tells"""
 import json
+import os
+import tempfile
 
 import testdriver
 from harness import places
@@ -127,3 +129,22 @@ def test_not_linked():
     listing = run("--version", env={"LD_TRACE_LOADED_OBJECTS": "1"}).stdout
     assert "libclockferry" in listing, listing
     assert "libvirt" not in listing, listing
+
+
+def without(folder, library):
+    """Who asks libvirt gets this in its place; the sentence."""
+    for name in "libvirt.so.0", "libvirt-qemu.so.0":
+        os.symlink(library, os.path.join(folder, name))
+    return fails(FAILURE, "state", "--connect", DEFAULT, "vm",
+                 env=dict(os.environ, LD_LIBRARY_PATH=folder))
+
+
+def test_unusable():
+    """A library that isn't one, and one that lacks what we call"""
+    testdriver.need()
+    with tempfile.TemporaryDirectory() as none, \
+            tempfile.TemporaryDirectory() as old:
+        sentence = without(none, os.devnull)
+        assert "is libvirt installed?" in sentence, sentence
+        sentence = without(old, places.build("tests/cli/libsteady-clock.so"))
+        assert "this libvirt is too old: it has no vir" in sentence, sentence
