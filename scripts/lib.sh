@@ -165,7 +165,7 @@ choose_version() {
 }
 
 # How QEMU may be built; scripts/build says what they are.
-flavours="gcc clang asan"
+flavours="gcc clang asan gcov"
 
 # Sets $flavour from an argument that may be empty.
 choose_flavour() {
