@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import places, strace
+from harness import fakehost, places, strace
 from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
                              program, run)
 from harness.tap import Missing, note
@@ -241,6 +241,16 @@ def test_levels():
             ("boot id", "WARN", "readable", {"boot_id": None})):
         found, cure = level_of(check, **changes)
         assert found == level and word in cure, (check, changes, found, cure)
+
+
+def test_leap():
+    """What the kernel says of a leap second"""
+    places.need_kvm()
+    for leap in "none", "insert", "delete", "now":
+        fake = fakehost.declare("leap-" + leap, "newest", leap=leap)
+        said = json.loads(output("probe", "--json",
+                                 env=fakehost.environment(fake)))
+        assert said["leap"] == leap, (leap, said)
 
 
 def test_old_kernel():

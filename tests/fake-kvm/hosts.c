@@ -25,6 +25,7 @@ static const char *const clock_guests[] = { "absent", "v6", "newest", NULL };
 static const char *const master_clocks[] = { "never", "late", "early", NULL };
 static const char *const pendings[] = { "nothing", "nmi", "smi", "init",
                                         "shutdown", "nested", NULL };
+static const char *const leaps[] = { "none", "insert", "delete", "now", NULL };
 static const char *const brinks[] = { "stays", "wakes", "moves", NULL };
 
 #define MEMBER(member) offsetof(FakeHost, member), \
@@ -41,6 +42,7 @@ static const Key keys[] = {
     { "max-error-ns", U64, MEMBER(time.max_error_ns), NULL },
     { "pending-ns", I64, MEMBER(pending_ns), NULL },
     { "synchronised", BOOLEAN, MEMBER(time.synchronised), NULL },
+    { "leap", WORD, MEMBER(time.leap), leaps },
     { "boot-id", TEXT, MEMBER(id.boot_id), NULL },
     { "machine", TEXT, MEMBER(uuid), NULL },
     { "clocksource", TEXT, MEMBER(id.clocksource), NULL },

@@ -257,6 +257,17 @@ SHIM_EXPORT int clock_gettime(clockid_t id, struct timespec *now)
     return 0;
 }
 
+/* What it says of a clock that is synchronised; others have no leap seconds. */
+static int clock_state(const CfHostTime *time)
+{
+    static const int states[] = {
+        [CF_LEAP_NONE] = TIME_OK, [CF_LEAP_INSERT] = TIME_INS,
+        [CF_LEAP_DELETE] = TIME_DEL, [CF_LEAP_NOW] = TIME_OOP,
+    };
+
+    return time->synchronised ? states[time->leap] : TIME_ERROR;
+}
+
 SHIM_EXPORT int adjtimex(struct timex *request)
 {
     const CfHostTime *time = &shim_host.time;
@@ -272,7 +283,7 @@ SHIM_EXPORT int adjtimex(struct timex *request)
     request->status |= STA_NANO;
     request->freq = (long)(time->adjustment_ppt * 65536 / 1000000);
     request->tick = 1000000 / sysconf(_SC_CLK_TCK);
-    return time->synchronised ? TIME_OK : TIME_ERROR;
+    return clock_state(time);
 }
 
 /* What the model has instead of a file's contents; NULL for most files. */
