@@ -5,9 +5,10 @@ import os
 import pty
 import re
 import subprocess
+import tempfile
 
-from harness import places
-from harness.command import USAGE, fails, output, program, run
+from harness import fakehost, places
+from harness.command import FAILURE, USAGE, fails, output, program, run
 
 
 def test_histogram():
@@ -46,6 +47,35 @@ def test_numbers():
                   ["--vcpus", "0"], ["--vcpus", "65"]):
         fails(USAGE, "selftest", *wrong, words=["1 to"])
     fails(USAGE, "selftest", "--rounds", "many", words=["many"])
+
+
+def test_calls_fail():
+    """What KVM can't do any more is named; what it can do without is done"""
+    places.need_kvm()
+    for number, (call, words) in enumerate((
+            ("KVM_GET_CLOCK#2+=EIO", "KVM_GET_CLOCK failed"),
+            ("KVM_SET_CLOCK#2+=EIO", "the destination's clock can't be set"),
+            ("KVM_GET_CLOCK_GUEST#1+=EIO", None))):
+        fake = fakehost.declare("selftest-%d" % number, "newest", fail=call)
+        arguments = ["selftest", "--rounds", "2", "--vcpus", "2"]
+        inside = {"env": fakehost.environment(fake)}
+        if words:
+            fails(FAILURE, *arguments, words=[words], **inside)
+        else:
+            assert "closed-loop 2" in output(*arguments, **inside)
+
+
+def test_wrong_guest():
+    """A guest that asks for a device isn't the one that is needed"""
+    places.need_kvm()
+    with open(places.build("tests/guest/guest.rom"), "rb") as file:
+        rom = bytearray(file.read())
+    rom[-16:-14] = b"\xe6\x80"         # out %al, $0x80, where it begins
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(rom)
+        file.flush()
+        fails(FAILURE, "selftest", "--rounds", "2", "--rom", file.name,
+              words=["the guest doesn't run (exit 2)"])
 
 
 def test_progress():
