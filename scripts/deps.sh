@@ -16,6 +16,7 @@ packages_for() {
         ;;
     clang) echo clang ;;
     analyzers) echo gcc clang-tidy cppcheck git shellcheck valgrind ;;
+    coverage | gcov) echo gcc gcovr ;;
     asan) echo clang libclang-rt-dev llvm ;;
     fuzz) echo clang libclang-rt-dev libgmp-dev llvm ;;
     repository) echo apt-utils gnupg xz-utils ;;

@@ -10,7 +10,7 @@ import threading
 import time
 from xml.sax.saxutils import escape
 
-from harness import places, wait
+from harness import places, process, wait
 from harness.command import FAILURE, FINE, USAGE, fails, output, program, run
 from harness.schemas import assert_fits
 from harness.tap import Missing
@@ -143,7 +143,7 @@ class Follower:
 
     def __exit__(self, *why):
         self._limit.cancel()
-        self._process.kill()
+        process.end(self._process)
         self._process.communicate()
 
     def line(self):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import xml.etree.ElementTree as xml
 
-from harness import migrate
+from harness import migrate, process
 from harness.command import FAILURE, FINE, INEXACT, fails, output, program
 from harness.monitor import Monitor, Qemu, clocks
 from harness.schemas import assert_fits
@@ -136,7 +136,7 @@ def test_watch():
                                     stdout=subprocess.PIPE)
         # Each time it asks the monitor sends the events again.
         lines = [watching.stdout.readline() for _ in range(4)]
-        watching.kill()
+        process.end(watching)
         watching.communicate(timeout=LIMIT_S)
         for line in lines:
             assert_fits("guest", json.loads(line))

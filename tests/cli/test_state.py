@@ -10,7 +10,7 @@ import threading
 import time
 
 import testdriver
-from harness import migrate
+from harness import migrate, process
 from harness.command import (FAILURE, FINE, INEXACT, USAGE, fails, output,
                              program)
 from harness.monitor import Monitor, Qemu, clocks
@@ -248,7 +248,7 @@ class Watch:
         return self
 
     def __exit__(self, *why):
-        self._process.kill()
+        process.end(self._process)
         self._process.communicate()
 
     def until(self, pattern):

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 
+from harness import process
 from harness.published import GuestError, Published
 from harness.qmp import Qmp, QmpClosed, QmpError
 from harness.tap import Missing
@@ -123,8 +124,7 @@ class Guest(Published):
     def close(self):
         _running.discard(self)
         if self._proc and self._proc.poll() is None:
-            self._proc.kill()
-            self._proc.wait()
+            process.end(self._proc)
         for sock in self._sockets:
             sock.close()
         self._close_ram()

@@ -70,6 +70,17 @@ def need_kvm():
         raise Missing("kvm", kvm_problem())
 
 
+def counting():
+    """Whether what runs counts that, for ./run coverage."""
+    return bool(os.environ.get("CLOCKFERRY_COVERAGE"))
+
+
+def need_own_files_only():
+    """A build for coverage opens files that the program itself doesn't."""
+    if counting():
+        raise Missing("coverage", "this build writes what it counted")
+
+
 @functools.lru_cache(None)
 def seed():
     """What all random numbers come from; CLOCKFERRY_SEED=N repeats them."""

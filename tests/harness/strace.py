@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+from harness import places
 from harness.tap import Missing
 from harness.wait import LIMIT_S
 
@@ -30,6 +31,7 @@ def calls(command, **options):
 
 def assert_prompt(found, ioctls, others):
     """It waits for nobody, and makes no more calls than these."""
+    places.need_own_files_only()
     made = sum(found.values()) - found["ioctl"]
     assert not WAITS & set(found), found
     assert found["ioctl"] <= ioctls and made <= others, found
