@@ -31,6 +31,7 @@
 
 #define PREFIX "libfake-kvm-"
 #define SUFFIX ".so"
+#define GOES_ON "FAKE_KVM_LOG_OF"
 
 FakeHost shim_host;
 static int host_is_known;       /* atomic */
@@ -127,6 +128,24 @@ static void take_tsc(void)
     }
 }
 
+/* Numbers of processes come again. Who becomes another program by exec, as QEMU
+ * does, keeps its number and goes on with its log; others begin one anew. */
+static pid_t log_owner;
+
+static void hand_on_log(void)
+{
+    g_autofree char *owner = g_strdup_printf("%d", (int)log_owner);
+
+    g_setenv(GOES_ON, owner, TRUE);
+}
+
+static bool goes_on_with_log(void)
+{
+    const char *owner = g_getenv(GOES_ON);
+
+    return owner && atoi(owner) == getpid();
+}
+
 /* Another program inherits it, but its loader, which has no handler yet, looks
  * at the TSC. */
 SHIM_EXPORT int execve(const char *path, char *const argv[],
@@ -138,6 +157,7 @@ SHIM_EXPORT int execve(const char *path, char *const argv[],
 
 SHIM_EXPORT int execv(const char *path, char *const argv[])
 {
+    hand_on_log();
     return execve(path, argv, environ);
 }
 
@@ -192,7 +212,8 @@ static void open_log(const char *path, const char *name, GArray *faults)
     g_autofree char *file = g_strdup_printf("%s/%s.%d.log", folder, name,
                                             (int)getpid());
 
-    shim_log_open(file, name, faults);
+    shim_log_open(file, name, faults, !goes_on_with_log());
+    log_owner = getpid();
 }
 
 static void become_host(void)

@@ -25,13 +25,15 @@ static void write_line(GString *line)
     g_string_free(line, TRUE);
 }
 
-void shim_log_open(const char *path, const char *host_name, GArray *faults)
+void shim_log_open(const char *path, const char *host_name, GArray *faults,
+                   bool anew)
 {
     GString *line = g_string_new(NULL);
 
     log_counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     log_faults = faults;
-    log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
+                  (anew ? O_TRUNC : 0), 0644);
     g_string_printf(line, "%" PRIu64 " host %s#0 = 0 khz=%u tsc_base=%" PRIu64
                     " realtime_base=%" PRIu64 " tai_offset=%d tsc_control=%d"
                     " frac_bits=%u rate_ppm=%d tsc_khz=%u", fake_true_ns(), host_name,

@@ -134,7 +134,8 @@ typedef struct ShimCall {
 } ShimCall;
 
 /* Opens the log; faults as of fake_host_read(). */
-void shim_log_open(const char *path, const char *host_name, GArray *faults);
+void shim_log_open(const char *path, const char *host_name, GArray *faults,
+                   bool anew);
 
 /* A call begins; @part stands in brackets or is NULL. */
 ShimCall shim_call(const ShimHandle *handle, const char *name,
