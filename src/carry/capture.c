@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Capture: read a stopped guest's clocks. */
 #include <string.h>
+#include <clockferry/clock-meant.h>
 #include "carry.h"
 #include "kvm/calls.h"
 

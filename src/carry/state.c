@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The state: its memory, its invariants, and names. */
 #include <string.h>
+#include <clockferry/clock-meant.h>
 #include "carry.h"
 #include "text/names.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest's clocks as JSON: format clockferry-state. */
+#include <clockferry/clock-meant.h>
 #include "codec.h"
 
 #define FORMAT "clockferry-state"

@@ -4,7 +4,7 @@
  * is made of it: a page that is believed is near KVM's own clock, and bounds
  * hold what they are made of.
  */
-#include <clockferry/clock-fn.h>
+#include <clockferry/clock-meant.h>
 #include <clockferry/clock-utc.h>
 #include "bytes.h"
 

@@ -3,7 +3,7 @@
  * From facts to a plan for TSCs and kvmclock, on any facts: no vCPU's TSC moves
  * relative to another's, and both clocks move by what counts.
  */
-#include <clockferry/clock-fn.h>
+#include <clockferry/clock-meant.h>
 #include "bytes.h"
 #include "exact.h"
 

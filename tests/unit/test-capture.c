@@ -2,6 +2,7 @@
 /* Test of cf_capture() and cf_state_validate() on model hosts: what is
  * believed of a hostile guest's page, a hostile state, a VM that is half one. */
 #include <string.h>
+#include <clockferry/clock-meant.h>
 #include "crossing.h"
 
 static void old_source(void)

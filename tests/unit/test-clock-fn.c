@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tests of clock-fn.h: what is decided about kvmclock, case by case.
- * oracle.py checks the values of random cases.
+ * Tests of clock-fn.h and clock-meant.h: what is decided about kvmclock, case by
+ * case. oracle.py checks the values of random cases.
  */
 #include <glib.h>
-#include <clockferry/clock-fn.h>
+#include <clockferry/clock-meant.h>
 
 #include "clock-cases.h"
 #include "two-hosts.h"

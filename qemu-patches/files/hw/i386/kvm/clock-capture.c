@@ -17,6 +17,7 @@
 #include "kvm/kvm_i386.h"
 #include "hw/i386/kvm/clock-carry.h"
 #include "hw/i386/kvm/clock-compat.h"
+#include "hw/i386/kvm/clock-meant.h"
 #include "trace.h"
 
 /* The boot vCPU's clock and TSC, as it tells them. */

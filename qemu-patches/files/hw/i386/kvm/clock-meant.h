@@ -1,0 +1,1 @@
+../../../../../include/clockferry/clock-meant.h
