@@ -8,13 +8,17 @@ from harness import places
 from harness.debian import VERSIONS, field, installed, packages
 
 
+def of_tree(name):
+    """A package's version, without what tells commits apart."""
+    return field(packages()[name], "Version").split("~")[0]
+
+
 def test_command():
     """clockferry tells its version and its commands"""
     for version in VERSIONS:
         with installed(version, "libclockferry0", "clockferry") as debian:
             said = debian.must("clockferry", "--version")
-            assert said == "clockferry %s\n" % field(
-                packages()["clockferry"], "Version"), said
+            assert said == "clockferry %s\n" % of_tree("clockferry"), said
             commands = debian.must("clockferry", "--help")
             for name in ("probe", "check", "matrix", "state", "diff"):
                 assert re.search(r"^  %s\b" % name, commands, re.M), commands
@@ -88,7 +92,7 @@ def test_program():
         with installed(version, "libclockferry0", "clockferry",
                        "libclockferry-dev") as debian:
             assert debian.must("pkg-config", "--modversion", "clockferry") \
-                == field(packages()["libclockferry-dev"], "Version") + "\n"
+                == of_tree("libclockferry-dev") + "\n"
             debian.must("sh", "-c", "cc -Wall -Werror -o /tmp/vmm /usr/share/"
                         "doc/libclockferry-dev/examples/vmm.c "
                         "$(pkg-config --cflags --libs clockferry)")

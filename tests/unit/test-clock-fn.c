@@ -272,7 +272,7 @@ static void check_bent(const struct cf_clock_fn *fn,
                        const struct cf_clock_fn *slope, uint64_t ticks)
 {
     const int twos = __builtin_ctz(slope->mul) + MAX(slope->shift, 0);
-    struct cf_clock_fn bent;
+    struct cf_clock_fn bent = { 0 };
 
     g_assert_true(cf_fn_bend(fn, slope, ticks, &bent));
     g_assert_cmpuint(bent.mul, ==, slope->mul);
@@ -312,7 +312,7 @@ static void test_bend_young(void)
 {
     const struct cf_clock_fn fn = { 100, 7, 1U << 31, 0 };
     const struct cf_clock_fn slope = { 0, 0, 3, 0 };
-    struct cf_clock_fn bent;
+    struct cf_clock_fn bent = { 0 };
 
     g_assert_true(cf_fn_bend(&fn, &slope, 105, &bent));
     g_assert_cmpuint(bent.tsc_ticks, ==, 105);
