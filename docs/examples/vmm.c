@@ -33,7 +33,6 @@ static struct {
 };
 static int vcpu;
 static CfExchanges exchanges;
-static CfReport report; /* of the last arrival, if there was one */
 static GError *error;   /* the library's, if it wasn't the kernel's */
 
 static void check(bool good, const char *what)
@@ -97,7 +96,6 @@ static void leave(const CfVm *vm, const char *path)
 
     check(cf_capture(vm, &state, &error), "capture");
     state->exchanges = exchanges;
-    cf_state_as_meant(state, &report);
     g_autofree char *json = cf_state_to_json(state);
     check(g_file_set_contents(path, json, -1, &error), path);
     g_strlcpy(guest.clocks, json, sizeof(guest.clocks));
@@ -109,6 +107,7 @@ static void arrive(const CfVm *vm)
 {
     const CfRestoreOptions options = { .exchanges = &exchanges };
     g_autoptr(CfState) state = NULL;
+    CfReport report;
 
     check(cf_state_from_json(guest.clocks, strnlen(guest.clocks, 4096),
                              &state, &error) &&

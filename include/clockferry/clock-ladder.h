@@ -417,9 +417,8 @@ static inline bool cf_ladder_got(struct cf_ladder *ladder,
 }
 
 /*
- * At the end: from which guest TSC on kvmclock has the slope that KVM gives it
- * here. A value is set a little later than for that instant; the slopes part
- * by less than can be told by then.
+ * At the end: where kvmclock was last compared with what it shall be. From there
+ * on it has the slope that KVM gives it here.
  */
 static inline bool cf_ladder_since(const struct cf_ladder *ladder,
                                    uint64_t *ret_guest_ticks)
@@ -428,7 +427,9 @@ static inline bool cf_ladder_since(const struct cf_ladder *ladder,
         *ret_guest_ticks = ladder->fn.tsc_ticks;
         return true;
     }
-    return cf_tsc_at(&ladder->target.boot, ladder->set_ticks,
+    return cf_tsc_at(&ladder->target.boot,
+                     ladder->residual_known ? ladder->anchor.instant.host_ticks
+                                            : ladder->set_ticks,
                      ret_guest_ticks);
 }
 
