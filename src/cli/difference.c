@@ -110,7 +110,7 @@ static bool is_exact(const CfState *before, const CfState *after,
 {
     const int64_t known_ns = after->fn_ahead_ns - before->fn_ahead_ns;
     const uint64_t left_ns = (after->fn_meant ? 0 : CF_SETTLED_NS) +
-                             (before->fn_meant ? 2 : 1) * CF_ROUNDING_NS;
+                             CF_ROUNDING_NS;
 
     return cf_magnitude(mismatch_ns - known_ns) <= left_ns;
 }

@@ -169,7 +169,11 @@ def test_as_meant():
     after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR + 14)
     assert diff(before, after)[0] == INEXACT
     after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR - 2)
-    del before["clock_fn"]["ahead_ns"], after["clock_fn"]["ahead_ns"]
+    del after["clock_fn"]["ahead_ns"]
+    before["clock_fn"]["ahead_ns"] = 0
+    after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR + 6)
+    assert diff(before, after)[0] == INEXACT
+    del before["clock_fn"]["ahead_ns"]
     after["clock_fn"]["system_ns"] = str(10 ** 12 + HOUR - 6)
     assert diff(before, after)[0] == INEXACT
 
