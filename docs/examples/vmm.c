@@ -96,6 +96,7 @@ static void leave(const CfVm *vm, const char *path)
 
     check(cf_capture(vm, &state, &error), "capture");
     state->exchanges = exchanges;
+    /* of a guest that came here before and leaves again: cf_state_as_meant() */
     g_autofree char *json = cf_state_to_json(state);
     check(g_file_set_contents(path, json, -1, &error), path);
     g_strlcpy(guest.clocks, json, sizeof(guest.clocks));
