@@ -20,6 +20,8 @@ ORDINARY = ("-nodefaults", "-device", "VGA", "-netdev", "user,id=net",
 # go: Bugs and Original-Maintainer. lintian knows neither, for Debian has none.
 OF_A_DERIVATIVE = ("bugs-field-does-not-refer-to-debian-infrastructure",
                    "unknown-field")
+# More than 80 characters: what tells commits apart is in them until a release.
+UNRELEASED = ("package-has-long-file-name",)
 
 
 def test_installed():
@@ -119,7 +121,10 @@ def test_lintian():
                              "--display-level '>=warning' /tmp/*.deb || true")
         known = set(re.findall(r"^[EW]: \S+: [a-z0-9-]+", theirs, re.M))
         found, done = lintian(debian, *ours)
-    new = {tag for tag in found - known if not tag.endswith(OF_A_DERIVATIVE)}
+    let_pass = OF_A_DERIVATIVE
+    if "~" in hosts.version(hosts.installed("13")):
+        let_pass += UNRELEASED
+    new = {tag for tag in found - known if not tag.endswith(let_pass)}
     assert not new, (new, done)
 
 
