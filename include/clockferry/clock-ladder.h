@@ -417,8 +417,8 @@ static inline bool cf_ladder_got(struct cf_ladder *ladder,
 }
 
 /*
- * At the end: where kvmclock was last compared with what it shall be. From there
- * on it has the slope that KVM gives it here.
+ * At the end: where kvmclock was last compared with what it shall be. From
+ * there on it has the slope that KVM gives it here.
  */
 static inline bool cf_ladder_since(const struct cf_ladder *ladder,
                                    uint64_t *ret_guest_ticks)
