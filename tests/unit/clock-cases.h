@@ -295,4 +295,15 @@ static inline int64_t cases_residual(uint64_t *r)
     }
 }
 
+/* A clock function in 2^-32 ns, without its last rounding. In words of its own,
+ * for it is what cf_fn_count() is held against. */
+static inline cf_u128 cases_exactly(const struct cf_clock_fn *fn,
+                                    uint64_t ticks)
+{
+    const cf_u128 product = (cf_u128)(ticks - fn->tsc_ticks) * fn->mul;
+
+    return ((cf_u128)fn->system_ns << 32) +
+           (fn->shift < 0 ? product >> -fn->shift : product << fn->shift);
+}
+
 #endif /* TESTS_UNIT_CLOCK_CASES_H */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A guest that goes there and back a thousand times, between model hosts. */
+#include "clock-cases.h"
 #include "crossing.h"
 
 #define HOPS 1000
@@ -133,15 +134,6 @@ static void test_without(void)
     g_assert_cmpuint(farthest_ns, >, 10);
 }
 
-/* A function without its last rounding, in 2^-32 ns */
-static cf_u128 exactly(const struct cf_clock_fn *fn, uint64_t ticks)
-{
-    const cf_u128 product = (cf_u128)(ticks - fn->tsc_ticks) * fn->mul;
-
-    return ((cf_u128)fn->system_ns << 32) +
-           (fn->shift < 0 ? product >> -fn->shift : product << fn->shift);
-}
-
 /* Slopes - a chain in which each hop gives kvmclock another slope */
 typedef struct Slopes {
     uint32_t khz[2];      /* of the hosts */
@@ -183,8 +175,8 @@ static int64_t lost_in(const Slopes *slopes, bool as_meant)
         turn_round(&c);
         is = line_of(c.from);
         g_assert_true(!i || is.mul != was.mul);
-        sum += (int64_t)(exactly(&is, is.tsc_ticks) -
-                         exactly(&was, is.tsc_ticks));
+        sum += (int64_t)(cases_exactly(&is, is.tsc_ticks) -
+                         cases_exactly(&was, is.tsc_ticks));
         was = is;
     }
     return sum;

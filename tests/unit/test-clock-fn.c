@@ -257,15 +257,6 @@ static void test_meant_bound(void)
     g_assert_cmpuint(most_ns, <=, 2 * CF_ROUNDING_NS);
 }
 
-/* In 2^-32 ns, without the last rounding */
-static cf_u128 exactly(const struct cf_clock_fn *fn, uint64_t ticks)
-{
-    const cf_u128 product = (cf_u128)(ticks - fn->tsc_ticks) * fn->mul;
-
-    return ((cf_u128)fn->system_ns << 32) +
-           (fn->shift < 0 ? product >> -fn->shift : product << fn->shift);
-}
-
 /* Where the new slope begins nothing is lost but what can't be told: half the
  * step of its slope, if that has factors of 2. */
 static void check_bent(const struct cf_clock_fn *fn,
@@ -278,8 +269,8 @@ static void check_bent(const struct cf_clock_fn *fn,
     g_assert_cmpuint(bent.mul, ==, slope->mul);
     g_assert_cmpint(bent.shift, ==, slope->shift);
     g_assert_cmpuint(bent.tsc_ticks, <=, ticks);
-    g_assert_cmpuint(cf_magnitude((int64_t)(exactly(&bent, ticks) -
-                                            exactly(fn, ticks))),
+    g_assert_cmpuint(cf_magnitude((int64_t)(cases_exactly(&bent, ticks) -
+                                            cases_exactly(fn, ticks))),
                      <=, 1ULL << MIN(twos, 32) >> 1);
 }
 
