@@ -179,7 +179,6 @@ gboolean difference_of(const CfState *before, const CfState *after,
 
 bool difference_is_exact(const Difference *d)
 {
-    return d->mismatch_known && d->mismatch_exact && d->skew_known &&
-           !d->skew_ticks && d->rate_known &&
-           cf_rate_is_exact(d->rate_error_ppt);
+    return d->mismatch_exact && d->skew_known && !d->skew_ticks &&
+           d->rate_known && cf_rate_is_exact(d->rate_error_ppt);
 }

@@ -26,7 +26,7 @@ typedef struct Difference {
     /* kvmclock minus what it would be as the former function of the guest's
      * TSC; no host's clock is involved */
     int64_t mismatch_ns;
-    bool mismatch_exact;        /* no more than a restore leaves */
+    bool mismatch_exact;        /* known, and no more than a restore leaves */
     bool skew_known;            /* @skew_ticks is known */
     uint64_t skew_ticks;        /* how far the vCPUs' TSCs moved apart */
     bool rate_known;            /* @rate_error_ppt is known */

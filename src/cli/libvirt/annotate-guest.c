@@ -108,9 +108,8 @@ gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
                         GError **error)
 {
     LibvirtGuest guest;
-    GuestClocks clocks = { 0 };
 
-    *ret_clocks = clocks;
+    *ret_clocks = (GuestClocks) { 0 };
     *ret_outcome = ANNOTATE_SKIPPED;
     if (!libvirt_get_guest(domain, host, &guest, error)) {
         return FALSE;
@@ -119,19 +118,18 @@ gboolean annotate_guest(virDomainPtr domain, const CfHost *host, bool wanted,
         return TRUE;
     }
     if (!check_idle(domain, error) ||
-        !ask(domain, &guest, &clocks, error)) {
+        !ask(domain, &guest, ret_clocks, error)) {
         return FALSE;
     }
-    *ret_clocks = clocks;
-    if (!wanted && !clocks.enabled && !clocks.guest.promised &&
+    if (!wanted && !ret_clocks->enabled && !ret_clocks->guest.promised &&
         !guest.has_facts && !guest.bad_facts) {
         return TRUE;
     }
-    if (guest.has_facts && is_same(&guest.facts, &clocks.guest)) {
+    if (guest.has_facts && is_same(&guest.facts, &ret_clocks->guest)) {
         *ret_outcome = ANNOTATE_UNCHANGED;
         return TRUE;
     }
-    if (!write_facts(domain, &clocks.guest, error)) {
+    if (!write_facts(domain, &ret_clocks->guest, error)) {
         return FALSE;
     }
     *ret_outcome = ANNOTATE_WRITTEN;
