@@ -417,20 +417,30 @@ static inline bool cf_ladder_got(struct cf_ladder *ladder,
 }
 
 /*
+ * At the end: KVM's line doesn't begin earlier than this. On the rungs with a
+ * record nothing but that record tells.
+ */
+static inline bool cf_ladder_set_at(const struct cf_ladder *ladder,
+                                    uint64_t *ret_guest_ticks)
+{
+    if (ladder->rung <= CF_RUNG_REANCHORED) {
+        *ret_guest_ticks = ladder->fn.tsc_ticks;
+        return true;
+    }
+    return cf_tsc_at(&ladder->target.boot, ladder->set_ticks, ret_guest_ticks);
+}
+
+/*
  * At the end: where kvmclock was last compared with what it shall be. From
  * there on it has the slope that KVM gives it here.
  */
 static inline bool cf_ladder_since(const struct cf_ladder *ladder,
                                    uint64_t *ret_guest_ticks)
 {
-    if (ladder->rung <= CF_RUNG_REANCHORED) {
-        *ret_guest_ticks = ladder->fn.tsc_ticks;
-        return true;
-    }
-    return cf_tsc_at(&ladder->target.boot,
-                     ladder->residual_known ? ladder->anchor.instant.host_ticks
-                                            : ladder->set_ticks,
-                     ret_guest_ticks);
+    return ladder->rung > CF_RUNG_REANCHORED && ladder->residual_known
+           ? cf_tsc_at(&ladder->target.boot,
+                       ladder->anchor.instant.host_ticks, ret_guest_ticks)
+           : cf_ladder_set_at(ladder, ret_guest_ticks);
 }
 
 /**

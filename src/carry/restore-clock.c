@@ -38,14 +38,14 @@ static void make(const CfVm *vm, struct cf_call *call)
 static void note_page(Restore *restore)
 {
     const CfVm *vm = restore->vm;
-    const struct cf_tsc *boot = &restore->vcpus[0].dst;
+    const struct cf_tsc_freq *freq = &restore->vcpus[0].dst.freq;
     CfReport *report = &restore->report;
     uint64_t msr;
 
     if (vm->ops->get_msr(vm->vcpu_fds[0], CF_MSR_KVM_SYSTEM_TIME, &msr) == 0 &&
         msr & 1 &&
-        cf_tsc_at(boot, restore->ladder.set_ticks, &report->set_ticks) &&
-        cf_tsc_freq_khz(&boot->freq, &report->guest_khz)) {
+        cf_ladder_set_at(&restore->ladder, &report->set_ticks) &&
+        cf_tsc_freq_khz(freq, &report->guest_khz)) {
         report->page = msr & ~1ULL;
     }
 }

@@ -68,6 +68,7 @@ typedef enum FakeBrink {
  * @bias_ns: KVM_SET_CLOCK is late by this,
  * @noise_ns: and by up to this more, at random;
  * @cold_ns: the next @cold_sets of them by this much more
+ * @call_ns: how long a call takes, at least; for who has no other time
  * @busy: how many CLOCK_GUEST calls will still find the CPU's kHz unknown
  * @deadline_ticks: guests arm their TSC deadline timer this far ahead when
  *                  they run first; 0: they don't use it
@@ -114,6 +115,7 @@ typedef struct FakeHost {
     uint64_t noise_ns;
     uint64_t cold_ns;
     int cold_sets;
+    uint64_t call_ns;
     uint32_t random_state;
     int busy;
     uint64_t deadline_ticks;

@@ -8,7 +8,6 @@
 #define MAX_VMS 8
 #define VM_FD 1000
 #define VCPU_FD 2000
-#define CALL_NS 200
 
 FakeHost fake_hosts[FAKE_HOSTS];
 
@@ -43,6 +42,7 @@ void fake_reset(void)
         .unequal_offsets_allowed = true,
         .adjust_clock = CF_KVM_CLOCK_EXACT,
         .bias_ns = 40,
+        .call_ns = 200,
         .realtime_base_ns = 1800000000ULL * CF_NS_PER_SEC,
     };
     int i;
@@ -140,7 +140,7 @@ bool fake_read_guest(uint64_t address, void *buffer, size_t size, void *opaque)
 static bool fails(FakeHost *host)
 {
     random_state = random_state * 1664525 + 1013904223;
-    true_ns += CALL_NS + (random_state >> 8) % 50;
+    true_ns += host->call_ns + (random_state >> 8) % 50;
     return ++host->calls == host->fail_call;
 }
 
@@ -281,7 +281,7 @@ static int ops_get_msr(int vcpu_fd, uint32_t msr, uint64_t *ret_value)
     if (!vcpu || !fake_get_msr(vcpu, msr, ret_value)) {
         return -EIO;
     }
-    true_ns += CALL_NS;
+    true_ns += vcpu->vm->host->call_ns;
     return 0;
 }
 

@@ -139,6 +139,8 @@ typedef struct Slopes {
     uint32_t khz[2];      /* of the hosts */
     bool unscaled;        /* they can't scale: the guest's TSC has theirs */
     bool released;        /* kernels without the new calls */
+    bool mixed;           /* only the first host's kernel has them */
+    uint64_t call_ns;     /* the second host's calls take as long */
     bool without_page;    /* a guest that never asked for kvmclock */
     uint64_t rebased_ns;  /* after each arrival KVM begins its line anew */
     uint64_t within_ns;   /* so far it may get in all */
@@ -155,16 +157,42 @@ static struct cf_clock_fn line_of(const FakeVm *vm)
     };
 }
 
-/* What KVM's new lines did to kvmclock, in all: each where it begins. In 2^-32
- * ns. */
+/* Where a host compares last: at its last KVM_GET_CLOCK, in guest ticks; 0 for
+ * one that took a record, which holds from where KVM's line begins. */
+static uint64_t compared_ticks;
+
+static int get_clock(int vm_fd, CfKvmClock *clock)
+{
+    const int ret = fake_ops.get_clock(vm_fd, clock);
+
+    compared_ticks = fake_guest_ticks(&fake_vm(vm_fd)->vcpus[0]);
+    return ret;
+}
+
+static int set_clock_guest(int vcpu_fd, const CfPvclockRecord *record)
+{
+    const int ret = fake_ops.set_clock_guest(vcpu_fd, record);
+
+    if (ret == 0) {
+        compared_ticks = 0;
+    }
+    return ret;
+}
+
+/* What KVM's new lines did to kvmclock, in all. In 2^-32 ns. */
 static int64_t lost_in(const Slopes *slopes, bool as_meant)
 {
+    CfKvmOps noting = fake_ops;
     struct cf_clock_fn was, is;
+    uint64_t at_ticks;
     int64_t sum = 0;
     Crossing c;
     int i;
 
     crossing_begin(&c, 1);
+    noting.get_clock = get_clock;
+    noting.set_clock_guest = set_clock_guest;
+    c.source.ops = c.destination.ops = &noting;
     if (slopes->without_page) {
         c.from->vcpus[0].system_time_msr = c.to->vcpus[0].system_time_msr = 0;
     }
@@ -175,8 +203,9 @@ static int64_t lost_in(const Slopes *slopes, bool as_meant)
         turn_round(&c);
         is = line_of(c.from);
         g_assert_true(!i || is.mul != was.mul);
-        sum += (int64_t)(cases_exactly(&is, is.tsc_ticks) -
-                         cases_exactly(&was, is.tsc_ticks));
+        at_ticks = compared_ticks ? compared_ticks : is.tsc_ticks;
+        sum += (int64_t)(cases_exactly(&is, at_ticks) -
+                         cases_exactly(&was, at_ticks));
         was = is;
     }
     return sum;
@@ -191,6 +220,12 @@ static void test_slopes(const void *data)
     fake_reset();
     if (slopes->released) {
         released_kernels();
+    }
+    if (slopes->mixed) {
+        fake_hosts[1].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+    }
+    if (slopes->call_ns) {
+        fake_hosts[1].call_ns = slopes->call_ns;
     }
     for (i = 0; i < 2; i++) {
         fake_hosts[i].khz = slopes->khz[i];
@@ -226,6 +261,16 @@ static const struct {
     { "without-page", { .khz = { 2500000, 2500250 }, .unscaled = true,
                         .released = true, .without_page = true,
                         .within_ns = 2 } },
+    { "mixed", { .khz = { 2500000, 2500001 }, .mixed = true, .within_ns = 2 } },
+    { "mixed-unscaled", { .khz = { 2500000, 2500250 }, .unscaled = true,
+                          .mixed = true, .within_ns = 2 } },
+    { "mixed-slow", { .khz = { 2500000, 2500600 }, .unscaled = true,
+                      .mixed = true, .call_ns = 3000, .within_ns = 2 } },
+    { "mixed-fast", { .khz = { 2500000, 2500600 }, .unscaled = true,
+                      .mixed = true, .call_ns = 50, .within_ns = 2 } },
+    { "closed-loop-slow", { .khz = { 2500000, 2500600 }, .unscaled = true,
+                            .released = true, .call_ns = 3000,
+                            .within_ns = 2 } },
     /* By these slopes a clock has halves of a nanosecond, and no other part.
      * Here stays are all alike, so what can't be told adds up. */
     { "2-GHz", { .khz = { 2000000, 2000001 }, .within_ns = 100 } },

@@ -39,8 +39,7 @@ static void kvmclock_note_set(KVMClockRestoring *r)
     const uint64_t msr = cpu_env(first_cpu)->system_time_msr;
 
     if (msr & 1 &&
-        cf_tsc_at(&r->boot.dst, r->ladder.set_ticks,
-                  &r->report->set_ticks) &&
+        cf_ladder_set_at(&r->ladder, &r->report->set_ticks) &&
         cf_tsc_freq_khz(&r->boot.dst.freq, &r->report->guest_khz)) {
         r->report->page = msr & ~1ULL;
     }
