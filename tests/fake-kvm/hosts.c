@@ -73,6 +73,7 @@ static const Key keys[] = {
     { "xen-guest", U64, MEMBER(xen_guest), NULL },
     { "pending", WORD, MEMBER(pending), pendings },
     { "brink", WORD, MEMBER(brink), brinks },
+    { "pause-ns", U64, MEMBER(pause_ns), NULL },
 };
 
 static bool fail(GError **error, const char *group, const char *key,
@@ -145,7 +146,7 @@ static bool set_member(const Key *key, const char *text, FakeHost *host)
     return true;
 }
 
-/* -- Faults: "KVM_SET_CLOCK#2=EINVAL KVM_GET_CLOCK#1+" -- */
+/* -- Faults: "KVM_SET_CLOCK#2=EINVAL KVM_GET_CLOCK#1+ KVM_RUN#1>HOST" -- */
 
 static int errno_of(const char *name)
 {
@@ -176,12 +177,15 @@ static bool parse_fault(const char *text, GArray *faults)
     }
     if (*end == '=') {
         fault.error = errno_of(end + 1);
+    } else if (*end == '>') {
+        fault.error = 0;
     } else if (*end) {
         return false;
     }
-    if (fault.number < 1 || !fault.error) {
+    if (fault.number < 1 || (!fault.error && *end != '>')) {
         return false;
     }
+    fault.turns = fault.error ? NULL : g_strdup(end + 1);
     call = g_strndup(text, (gsize)(hash - text));
     fault.call = g_steal_pointer(&call);
     g_array_append_val(faults, fault);
@@ -201,9 +205,13 @@ static bool parse_faults(const char *text, GArray *faults)
     return true;
 }
 
-static void clear_fault(gpointer fault)
+static void clear_fault(gpointer data)
 {
-    g_free(((FakeFault *)fault)->call);
+    FakeFault *fault = data;
+
+    g_free(fault->call);
+    g_free(fault->turns);
+    g_free(fault->turned);
 }
 
 /* -- Groups -- */
@@ -215,7 +223,8 @@ static bool take_key(const char *group, const char *name, const char *text,
 
     if (!strcmp(name, "fail")) {
         return parse_faults(text, faults) ||
-               fail(error, group, name, "not CALL#NUMBER[+][=ERRNO] ...");
+               fail(error, group, name,
+                    "not CALL#NUMBER[+][=ERRNO] or CALL#NUMBER>HOST ...");
     }
     for (i = 0; i < G_N_ELEMENTS(keys); i++) {
         if (!strcmp(name, keys[i].name)) {
@@ -304,6 +313,29 @@ static void complete(const char *name, FakeHost *host)
     host->id.frac_bits = host->frac_bits;
 }
 
+/* What it goes on as is read beforehand: a call has no time for files. */
+static bool read_turned(GArray *faults, const char *const *files,
+                        GError **error)
+{
+    guint i;
+
+    for (i = 0; i < faults->len; i++) {
+        FakeFault *fault = &g_array_index(faults, FakeFault, i);
+        g_autoptr(GArray) ignored = g_array_new(FALSE, FALSE,
+                                                sizeof(FakeFault));
+
+        g_array_set_clear_func(ignored, clear_fault);
+        if (fault->turns) {
+            fault->turned = g_new0(FakeHost, 1);
+            if (!read_group(fault->turns, files, 0, fault->turned, ignored,
+                            error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool fake_host_read(const char *name, const char *const *files,
                     FakeHost *ret_host, GArray **ret_faults, GError **error)
 {
@@ -311,7 +343,8 @@ bool fake_host_read(const char *name, const char *const *files,
     FakeHost host = { 0 };
 
     g_array_set_clear_func(faults, clear_fault);
-    if (!read_group(name, files, 0, &host, faults, error)) {
+    if (!read_group(name, files, 0, &host, faults, error) ||
+        !read_turned(faults, files, error)) {
         return false;
     }
     if (!host.khz) {

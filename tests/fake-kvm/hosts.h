@@ -6,17 +6,21 @@
 #include "model.h"
 
 /**
- * FakeFault - a call that fails on purpose
+ * FakeFault - a call that fails on purpose, or before which the host changes
  * @call: its name in the log
  * @number: which of these calls of this process, from 1
  * @for_ever: and all later ones
- * @error: errno
+ * @error: errno; 0: it doesn't fail
+ * @turns: else the name of the host as which this one goes on
+ * @turned: that host
  */
 typedef struct FakeFault {
     char *call;
     int number;
     bool for_ever;
     int error;
+    char *turns;
+    FakeHost *turned;
 } FakeFault;
 
 /**

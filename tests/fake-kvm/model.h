@@ -84,6 +84,7 @@ typedef enum FakeBrink {
  *             on Xen
  * @pending: what vCPUs have pending until they run
  * @brink: what a KVM_RUN does to them that turns back
+ * @pause_ns: so long nothing happens when a host turns into this one
  * @khz_writes: calls of this kind so far, as of the next two
  * @calls: all calls so far, and which of them fails; for who counts them
  * @capability_known: for who has to know the number of the capability
@@ -128,6 +129,7 @@ typedef struct FakeHost {
     uint64_t xen_guest;
     FakePending pending;
     FakeBrink brink;
+    uint64_t pause_ns;
     int khz_writes;
     int deadline_writes;
     int offset_writes;

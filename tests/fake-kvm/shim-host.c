@@ -20,8 +20,10 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -244,6 +246,24 @@ void shim_begin(void)
     pthread_once(&once, become_host);
 }
 
+/* What it goes on as; NULL: itself. */
+static const char *turned_into;
+
+static void change_to(const FakeHost *now)
+{
+    shim_host.told_khz = now->khz;
+    shim_host.tsc_base_ticks = now->tsc_base_ticks;
+    shim_host.realtime_base_ns = now->realtime_base_ns;
+    g_strlcpy(shim_host.uuid, now->uuid, sizeof(shim_host.uuid));
+    g_strlcpy(shim_host.id.clocksource, now->id.clocksource,
+              sizeof(shim_host.id.clocksource));
+    shim_host.offset = now->offset;
+    shim_host.master_clock = now->master_clock;
+    shim_host.time.synchronised = now->time.synchronised;
+    shim_host.time.max_error_ns = now->time.max_error_ns;
+    shim_host.tolerance_ppm = now->tolerance_ppm;
+}
+
 void shim_look_again(void)
 {
     g_autofree char *path = own_path();
@@ -251,16 +271,22 @@ void shim_look_again(void)
     g_autoptr(GArray) faults = NULL;
     FakeHost now;
 
-    if (read_host(path, name, &now, &faults, NULL)) {
-        shim_host.told_khz = now.khz;
-        shim_host.tsc_base_ticks = now.tsc_base_ticks;
-        g_strlcpy(shim_host.uuid, now.uuid, sizeof(shim_host.uuid));
-        shim_host.offset = now.offset;
-        shim_host.master_clock = now.master_clock;
-        shim_host.time.synchronised = now.time.synchronised;
-        shim_host.time.max_error_ns = now.time.max_error_ns;
-        shim_host.tolerance_ppm = now.tolerance_ppm;
+    if (read_host(path, turned_into ? turned_into : name, &now, &faults,
+                  NULL)) {
+        change_to(&now);
     }
+}
+
+void shim_turn(const char *name, const FakeHost *host)
+{
+    const struct timespec pause = {
+        .tv_sec = (time_t)(host->pause_ns / CF_NS_PER_SEC),
+        .tv_nsec = (long)(host->pause_ns % CF_NS_PER_SEC),
+    };
+
+    turned_into = name;
+    change_to(host);
+    nanosleep(&pause, NULL);
 }
 
 /* -- Time and identity: the C library's functions, replaced -- */
@@ -356,3 +382,21 @@ SHIM_EXPORT int open64(const char *path, int flags, ...)
 
 SHIM_EXPORT int open(const char *path, int flags, ...)
     __attribute__((alias("open64")));
+
+/* -- Files: writing to them may fail, as on a disk that is full -- */
+
+SHIM_EXPORT ssize_t writev(int fd, const struct iovec *pieces, int count)
+{
+    struct stat about;
+    int error = 0;
+
+    if (g_atomic_int_get(&host_is_known) && fstat(fd, &about) == 0 &&
+        S_ISREG(about.st_mode)) {
+        error = shim_fault("writev");
+    }
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    return syscall(SYS_writev, fd, pieces, count);
+}

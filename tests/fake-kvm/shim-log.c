@@ -2,7 +2,8 @@
 /*
  * The log: one line for each modelled call, as "TRUE_NS vm0.1 NAME#NUMBER =
  * RESULT key=value ...", vm0.1 being vCPU 1 of the first VM. Calls that shall
- * fail are told here, too, for they are named by the log's names and numbers.
+ * fail, or before which the host changes, are told here, too, for they are named
+ * by the log's names and numbers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,27 +48,42 @@ void shim_log_open(const char *path, const char *host_name, GArray *faults,
 
 static int count(const char *name)
 {
-    const int number =
-        GPOINTER_TO_INT(g_hash_table_lookup(log_counts, name)) + 1;
+    static GMutex lock;
+    int number;
 
+    g_mutex_lock(&lock);
+    number = GPOINTER_TO_INT(g_hash_table_lookup(log_counts, name)) + 1;
     g_hash_table_replace(log_counts, g_strdup(name), GINT_TO_POINTER(number));
+    g_mutex_unlock(&lock);
     return number;
 }
 
-static int fault_of(const char *name, int number)
+static bool concerns(const FakeFault *fault, const char *name, int number)
 {
+    return !strcmp(fault->call, name) &&
+           (number == fault->number ||
+            (fault->for_ever && number > fault->number));
+}
+
+/* Before this call: does the host change? Shall it fail? */
+static int meets(const char *name, int number)
+{
+    int error = 0;
     guint i;
 
     for (i = 0; i < log_faults->len; i++) {
         const FakeFault *fault = &g_array_index(log_faults, FakeFault, i);
 
-        if (!strcmp(fault->call, name) &&
-            (number == fault->number ||
-             (fault->for_ever && number > fault->number))) {
-            return fault->error;
+        if (!concerns(fault, name, number)) {
+            continue;
+        }
+        if (fault->turned) {
+            shim_turn(fault->turns, fault->turned);
+        } else if (!error) {
+            error = fault->error;
         }
     }
-    return 0;
+    return error;
 }
 
 ShimCall shim_call(const ShimHandle *handle, const char *name,
@@ -77,8 +93,13 @@ ShimCall shim_call(const ShimHandle *handle, const char *name,
 
     call.name = part ? g_strdup_printf("%s(%s)", name, part) : g_strdup(name);
     call.number = count(call.name);
-    call.fault = fault_of(call.name, call.number);
+    call.fault = meets(call.name, call.number);
     return call;
+}
+
+int shim_fault(const char *name)
+{
+    return meets(name, count(name));
 }
 
 int shim_done(ShimCall *call, int rc, const char *format, ...)

@@ -67,6 +67,9 @@ void shim_begin(void);
 /* What may change on a host, as the file of hosts has it now. */
 void shim_look_again(void);
 
+/* From now on this host is as that one, in what may change on a host. */
+void shim_turn(const char *name, const FakeHost *host);
+
 /* The kernel's own call; -errno if it fails. */
 int shim_kernel(int fd, unsigned long request, void *argument);
 
@@ -140,6 +143,9 @@ void shim_log_open(const char *path, const char *host_name, GArray *faults,
 /* A call begins; @part stands in brackets or is NULL. */
 ShimCall shim_call(const ShimHandle *handle, const char *name,
                    const char *part);
+
+/* The errno with which this one of a host's other calls shall fail, or 0. */
+int shim_fault(const char *name);
 
 /* It ends; frees it. Arguments and results are words like "khz=1". */
 int shim_done(ShimCall *call, int rc, const char *format, ...)

@@ -2,141 +2,11 @@
 """Every call about clocks fails once, in every position, and then for ever.
 
 A guest that is loaded goes on with the next rung, or isn't taken, in a
-sentence. The guest that is loaded comes from a stream that is recorded once,
-so that one more failure costs one more QEMU and not two."""
-import re
-
-from harness import fakehost, measure
-from harness.binaries import start
-from harness.check import Untouched, crashed, sentences
+sentence. ./run calls does the same with every errno, and more."""
+from calls import Stream, cross, failable, faulty, load_with, reference
+from harness import fakehost
 from harness.fakehost import sample
-from harness.guest import GuestError
-from harness.migrate import arrive, go, incoming, load, wait_loaded
 from harness.tap import note
-
-# Not calls, or calls that QEMU always made and whose failure ends it.
-NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MP_STATE",
-            "KVM_SET_MSRS(TSC_DEADLINE)")
-MOST_OF_A_KIND = 8      # the loop's are endless
-ROUGH_NS = 100000
-
-
-def failable(calls):
-    """(name, number) of the calls that may fail."""
-    return [(call.name, call.number) for call in calls
-            if call.where != "host" and call.name not in NOT_OURS
-            and "..." not in call.name and call.number <= MOST_OF_A_KIND]
-
-
-class Stream:
-    """A guest saved on one fake host, to be loaded again and again."""
-
-    def __init__(self, host, vcpus):
-        self._guest = start(fakehost.side(host, policy="lax"), vcpus=vcpus)
-        self._guest.wait_up()
-        self.vcpus = vcpus
-        self.uri = "file:" + self._guest.path("stream")
-        assert go(self._guest, self.uri)["status"] == "completed"
-        calls = fakehost.log(host, self._guest.pid)
-        self.clocks = [fakehost.clocks(calls, vcpu) for vcpu in range(vcpus)]
-
-    def load(self, host):
-        """(destination, loaded?)"""
-        guest = load(fakehost.side(host, policy="lax"), self.uri, self.vcpus)
-        return guest, wait_loaded(guest)
-
-
-# -- On the destination --
-
-def reference(stream, host):
-    """The calls of a load in which nothing fails."""
-    guest, loaded = stream.load(host)
-    with guest:
-        assert loaded, guest.stderr()
-        arrive(guest)
-        return fakehost.log(host, guest.pid)
-
-
-def faulty(host, fault):
-    name = "%s-%s" % (host, re.sub(r"\W+", "-", fault))
-    return fakehost.declare(name, host, fail=fault,
-                            boot_id="00000000-0000-0000-0000-000000000001")
-
-
-def load_with(stream, host, fault):
-    """What is wrong with one load in which a call fails, and the outcome."""
-    name = faulty(host, fault)
-    try:
-        guest, loaded = stream.load(name)
-    except GuestError as error:
-        return not_started(error)
-    with guest:
-        if not loaded:
-            return not_taken(guest)
-        arrive(guest)
-        calls = fakehost.log(name, guest.pid)
-        return taken(stream, guest, calls)
-
-
-def not_started(error):
-    words = str(error)
-    return ("doesn't start", None if "clock" in words.lower()
-            else "QEMU doesn't start: %s" % words)
-
-
-def not_taken(guest, source_words=""):
-    status, words = guest.wait_exit(), guest.stderr() + source_words
-    if crashed(status):
-        return "crashed", "signal %d: %s" % (-status, words)
-    said = [line for line in sentences(words) if "pre-save failed" not in line]
-    return "refused", None if len(said) == 1 else \
-        "not one sentence: %s" % words
-
-
-def taken(stream, guest, calls):
-    report = measure.own_report(guest)
-    here = [fakehost.clocks(calls, vcpu, which=0)
-            for vcpu in range(stream.vcpus)]
-    if not report:
-        return "as if off", None if measure.not_carried(guest) and \
-            "as if guest-clock was off" in guest.stderr() else \
-            "no report: %s" % guest.stderr()
-    outcome = "%s, TSC %s" % (report["rung"], report["tsc"])
-    return outcome, wrong_clock(stream, report, here) or \
-        wrong_offsets(report, calls, here, stream.vcpus)
-
-
-def wrong_clock(stream, report, here):
-    """Is kvmclock where the report says it is?"""
-    there = stream.clocks[0]
-    step = fakehost.time_step(there, here[0]) if report["tsc"] == "not-set" \
-        else fakehost.clock_step(there, here[0])
-    bound = report.get("bound-ns", ROUGH_NS)
-    return None if abs(step) <= bound else \
-        "kvmclock stepped %d ns, and the bound is %d: %s" % (step, bound,
-                                                             report)
-
-
-def wrong_offsets(report, calls, here, vcpus):
-    """All vCPUs' offsets are as they should be, or all as they were."""
-    names = ["vm0.%d" % vcpu for vcpu in range(vcpus)]
-    before = [first_value(calls, name) for name in names]
-    after = [clocks.values["offset"] for clocks in here]
-    if report["tsc"] == "not-set" and None not in before and before != after:
-        return "not set, and yet %s became %s" % (before, after)
-    if len(set(after)) != 1:
-        return "unequal offsets: %s" % after
-    return None
-
-
-def first_value(calls, where):
-    """The offset that a vCPU had before the restore."""
-    loaded = max(call.true_ns for call in calls
-                 if call.where == where and "...TSC..." in call.name)
-    return next((call.values["value"] for call in calls
-                 if call.where == where and call.true_ns > loaded
-                 and call.name == "KVM_GET_DEVICE_ATTR(TSC_OFFSET)"
-                 and call.result == 0), None)
 
 
 def lasting(positions):
@@ -199,42 +69,6 @@ def test_plain():
 
 
 # -- While the source is there --
-
-def cross(source_host, destination_host):
-    """A migration: what happened, what is wrong with it, and both logs."""
-    try:
-        source = start(fakehost.side(source_host, policy="lax"))
-    except GuestError as error:
-        return not_started(error) + ([], [])
-    with source:
-        source.wait_up()
-        untouched = Untouched(source)
-        guest, uri = incoming(fakehost.side(destination_host, policy="lax"))
-        with guest:
-            if go(source, uri)["status"] != "completed":
-                outcome = not_taken(guest, source.stderr())
-                untouched.assert_still(may_stop=True)
-                return outcome + ([], [])
-            arrive(guest)
-            there = fakehost.log(source_host, source.pid)
-            here = fakehost.log(destination_host, guest.pid)
-            return landed(guest, source, there, here) + (there, here)
-
-
-def landed(guest, source, there, here):
-    """It arrived. Where the source's clocks weren't sent, both sides say so."""
-    report = measure.own_report(guest)
-    if not report:
-        told = measure.not_carried(guest) if "as if guest-clock was off" in \
-            guest.stderr() else "can't be carried" in source.stderr() and \
-            measure.not_carried(source)
-        return "as if off", None if told else "nobody says so"
-    step = fakehost.clock_step(fakehost.clocks(there),
-                               fakehost.clocks(here, which=0))
-    bound = report.get("bound-ns", ROUGH_NS)
-    return report["rung"], None if abs(step) <= bound else \
-        "kvmclock stepped %d ns, and the bound is %d" % (step, bound)
-
 
 def test_source():
     """Each call of a running or stopping source fails: the guest lives on."""

@@ -156,22 +156,17 @@ void kvmclock_carry_as_meant(KVMClockCarried *c, const KVMClockReport *arrival)
     }
 }
 
-/*
- * Capture all clocks of the stopped VM into @carried and into the vCPUs; also
- * does what kvm_synchronize_all_tsc() does.
- * @paused: its user stopped it, so time stands still for it.
- */
-bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
+static bool kvmclock_capture_once(KVMClockCarried *carried, bool paused,
+                                  BootClock *boot, Error **errp)
 {
     const KVMClockHost *host = kvmclock_this_host();
-    BootClock boot = { 0 };
     KVMClockTime time;
     const char *fault;
 
     memset(carried, 0, sizeof(*carried));
     carried->host_khz = host->tsc_khz;
     carried->utc.error_ns = UINT64_MAX;
-    if (!kvmclock_capture_vcpus(&boot, errp)) {
+    if (!kvmclock_capture_vcpus(boot, errp)) {
         return false;
     }
     if (!kvmclock_get_anchor(&carried->anchor, errp)) {
@@ -193,12 +188,46 @@ bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
     } else {
         carried->rate = kvmclock_learn_rate(&carried->anchor, &time);
     }
-    kvmclock_capture_fn(&boot, carried);
+    kvmclock_capture_fn(boot, carried);
     fault = kvmclock_carried_fault(carried);
     if (fault) {
         error_setg(errp, "kvmclock: %s", fault);
     }
     return !fault;
+}
+
+/*
+ * Did the host's TSC become unstable meanwhile?  Then it was put back between
+ * two of the calls, and what they said doesn't belong together.
+ */
+static bool kvmclock_became_unstable(const BootClock *boot)
+{
+    const enum cf_offset before = kvmclock_this_host()->offset;
+    struct cf_tsc tsc;
+
+    if (boot->tsc.error_ticks) {
+        return false;       /* to ask again takes too long */
+    }
+    kvmclock_look_again(first_cpu->kvm_fd, &tsc);
+    return kvmclock_this_host()->offset != before;
+}
+
+/*
+ * Capture all clocks of the stopped VM into @carried and into the vCPUs; also
+ * does what kvm_synchronize_all_tsc() does.
+ * @paused: its user stopped it, so time stands still for it.
+ */
+bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
+{
+    BootClock boot;
+
+    do {
+        boot = (BootClock) { 0 };
+        if (!kvmclock_capture_once(carried, paused, &boot, errp)) {
+            return false;
+        }
+    } while (kvmclock_became_unstable(&boot));
+    return true;
 }
 
 /* All 0 if it wasn't carried. */

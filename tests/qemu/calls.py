@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A migration in which one call about clocks fails, or before which something
+happens to the host; and what is wrong with what came of it.
+
+The guest that is loaded comes from a stream that is recorded once, so that one
+more failure costs one more QEMU and not two."""
+import re
+
+from harness import fakehost, measure
+from harness.binaries import start
+from harness.check import Untouched, crashed, sentences
+from harness.guest import GuestError
+from harness.migrate import arrive, go, incoming, load, wait_loaded
+
+# Not calls, or calls that QEMU always made and whose failure ends it.
+NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MP_STATE",
+            "KVM_SET_MSRS(TSC_DEADLINE)")
+MOST_OF_A_KIND = 8      # the loop's are endless
+ROUGH_NS = 100000
+
+
+def failable(calls):
+    """(name, number) of the calls that may fail."""
+    return [(call.name, call.number) for call in calls
+            if call.where != "host" and call.name not in NOT_OURS
+            and "..." not in call.name and call.number <= MOST_OF_A_KIND]
+
+
+class Stream:
+    """A guest saved on one fake host, to be loaded again and again."""
+
+    def __init__(self, host, vcpus):
+        self._guest = start(fakehost.side(host, policy="lax"), vcpus=vcpus)
+        self._guest.wait_up()
+        self.vcpus = vcpus
+        self.uri = "file:" + self._guest.path("stream")
+        assert go(self._guest, self.uri)["status"] == "completed"
+        calls = fakehost.log(host, self._guest.pid)
+        self.clocks = [fakehost.clocks(calls, vcpu) for vcpu in range(vcpus)]
+
+    def load(self, host):
+        """(destination, loaded?)"""
+        guest = load(fakehost.side(host, policy="lax"), self.uri, self.vcpus)
+        return guest, wait_loaded(guest)
+
+
+# -- On the destination --
+
+def reference(stream, host):
+    """The calls of a load in which nothing fails."""
+    guest, loaded = stream.load(host)
+    with guest:
+        assert loaded, guest.stderr()
+        arrive(guest)
+        return fakehost.log(host, guest.pid)
+
+
+def faulty(host, fault):
+    name = "%s-%s" % (host, re.sub(r"\W+", "-", fault))
+    return fakehost.declare(name, host, fail=fault,
+                            boot_id="00000000-0000-0000-0000-000000000001")
+
+
+def load_with(stream, host, fault, also=None, steady=True):
+    """The outcome of one load in which a call fails, and what is wrong with it;
+    also by a function of QEMU's report, its words, and the clocks of the first
+    vCPU there and here. steady: the host's TSC doesn't become unstable, which
+    it may do behind QEMU's last word on it."""
+    name = faulty(host, fault)
+    try:
+        guest, loaded = stream.load(name)
+    except GuestError as error:
+        return not_started(error)
+    with guest:
+        if not loaded:
+            return not_taken(guest)
+        arrive(guest)
+        calls = fakehost.log(name, guest.pid)
+        outcome, wrong = taken(stream, guest, calls, steady)
+        return outcome, wrong or also_wrong(also, guest, stream.clocks[0],
+                                            calls)
+
+
+def also_wrong(also, guest, there, calls):
+    report = also and measure.own_report(guest)
+    return also(report, guest.stderr(), there,
+                fakehost.clocks(calls, which=0)) if report else None
+
+
+def not_started(error):
+    words = str(error)
+    return ("doesn't start", None if "clock" in words.lower()
+            else "QEMU doesn't start: %s" % words)
+
+
+def not_taken(guest, source_words=""):
+    status, words = guest.wait_exit(), guest.stderr() + source_words
+    if crashed(status):
+        return "crashed", "signal %d: %s" % (-status, words)
+    said = [line for line in sentences(words) if "pre-save failed" not in line]
+    return "refused", None if len(said) == 1 else \
+        "not one sentence: %s" % words
+
+
+def taken(stream, guest, calls, steady):
+    report = measure.own_report(guest)
+    here = [fakehost.clocks(calls, vcpu, which=0)
+            for vcpu in range(stream.vcpus)]
+    if not report:
+        return "as if off", None if measure.not_carried(guest) and \
+            "as if guest-clock was off" in guest.stderr() else \
+            "no report: %s" % guest.stderr()
+    outcome = "%s, TSC %s" % (report["rung"], report["tsc"])
+    if not steady:
+        return outcome, wrong_step(report, stream.clocks[0], here[0], steady)
+    return outcome, wrong_clock(stream, report, here) or \
+        wrong_offsets(report, calls, here, stream.vcpus)
+
+
+def wrong_clock(stream, report, here):
+    """Is kvmclock where the report says it is?"""
+    there = stream.clocks[0]
+    step = fakehost.time_step(there, here[0]) if report["tsc"] == "not-set" \
+        else fakehost.clock_step(there, here[0])
+    bound = report.get("bound-ns", ROUGH_NS)
+    return None if abs(step) <= bound else \
+        "kvmclock stepped %d ns, and the bound is %d: %s" % (step, bound,
+                                                             report)
+
+
+def wrong_offsets(report, calls, here, vcpus):
+    """All vCPUs' offsets are as they should be, or all as they were."""
+    names = ["vm0.%d" % vcpu for vcpu in range(vcpus)]
+    before = [first_value(calls, name) for name in names]
+    after = [clocks.values["offset"] for clocks in here]
+    if report["tsc"] == "not-set" and None not in before and before != after:
+        return "not set, and yet %s became %s" % (before, after)
+    if len(set(after)) != 1:
+        return "unequal offsets: %s" % after
+    return None
+
+
+def first_value(calls, where):
+    """The offset that a vCPU had before the restore."""
+    loaded = max(call.true_ns for call in calls
+                 if call.where == where and "...TSC..." in call.name)
+    return next((call.values["value"] for call in calls
+                 if call.where == where and call.true_ns > loaded
+                 and call.name == "KVM_GET_DEVICE_ATTR(TSC_OFFSET)"
+                 and call.result == 0), None)
+
+
+# -- While the source is there --
+
+def cross(source_host, destination_host, also=None, steady=True):
+    """A migration: what happened, what is wrong with it, and both logs. also,
+    steady: as above, of the destination."""
+    try:
+        source = start(fakehost.side(source_host, policy="lax"))
+    except GuestError as error:
+        return not_started(error) + ([], [])
+    with source:
+        source.wait_up()
+        untouched = Untouched(source)
+        try:
+            guest, uri = incoming(fakehost.side(destination_host,
+                                                policy="lax"))
+        except GuestError as error:
+            return not_started(error) + ([], [])
+        with guest:
+            if go(source, uri)["status"] != "completed":
+                outcome = not_taken(guest, source.stderr())
+                untouched.assert_still(may_stop=True)
+                return outcome + ([], [])
+            arrive(guest)
+            there = fakehost.log(source_host, source.pid)
+            here = fakehost.log(destination_host, guest.pid)
+            outcome, wrong = landed(guest, source, there, here, steady)
+            wrong = wrong or also_wrong(also, guest, fakehost.clocks(there),
+                                        here)
+            return outcome, wrong, there, here
+
+
+def landed(guest, source, there, here, steady):
+    """It arrived. Where the source's clocks weren't sent, both sides say so."""
+    report = measure.own_report(guest)
+    if not report:
+        told = measure.not_carried(guest) if "as if guest-clock was off" in \
+            guest.stderr() else "can't be carried" in source.stderr() and \
+            measure.not_carried(source)
+        return "as if off", None if told else "nobody says so"
+    return report["rung"], wrong_step(report, fakehost.clocks(there),
+                                      fakehost.clocks(here, which=0), steady)
+
+
+def wrong_step(report, there, here, steady):
+    """What QEMU says of kvmclock as a function of the TSC holds; where it says
+    nothing, or can't know, kvmclock goes on with the time."""
+    known = steady and "bound-ns" in report
+    step = (fakehost.clock_step if known else fakehost.time_step)(there, here)
+    bound = report["bound-ns"] if known else \
+        ROUGH_NS + report.get("time-bound-ns", 0)
+    return None if abs(step) <= bound else \
+        "kvmclock stepped %d ns, and the bound is %d: %s" % (step, bound,
+                                                             report)

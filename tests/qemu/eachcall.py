@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every call about clocks, in every position: it fails with every errno that is
+documented for it, or something happens to the host before it. The host's real
+time is set, or isn't synchronised any more; its TSC becomes unstable; the program
+stands still for a while; and every write of a guest that is saved fails.
+
+Guests are loaded, saved, and migrated among fake hosts, and each time the guest
+goes on, there or at the source, by clocks that are what QEMU says of them; or it
+is refused, in one sentence. Exit status: 0 all of that was so, 1 something
+wasn't, 77 it can't be tried here."""
+import argparse
+import collections
+import contextlib
+import itertools
+import json
+import os
+import sys
+import time
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(1, os.path.dirname(HERE))
+
+import calls
+from harness import fakehost, guest, places
+from harness.binaries import start
+from harness.migrate import go
+
+# By the kernel's own words, what it may say to a caller of any of them, and what
+# the new calls say of what passes or can't be.
+ANY = ("EFAULT", "EINTR", "ENOMEM")
+RECORD = ("EINVAL", "EBUSY", "ENODATA", "ERANGE")
+ATTRIBUTE = ("ENXIO", "EINVAL", "EPERM")
+DOCUMENTED = {
+    "KVM_GET_CLOCK": (), "KVM_SET_CLOCK": ("EINVAL",),
+    "KVM_GET_TSC_KHZ": ("EIO",), "KVM_SET_TSC_KHZ": ("EINVAL",),
+    "KVM_HAS_DEVICE_ATTR": ATTRIBUTE, "KVM_GET_DEVICE_ATTR": ATTRIBUTE,
+    "KVM_SET_DEVICE_ATTR": ATTRIBUTE, "KVM_GET_CLOCK_GUEST": RECORD,
+    "KVM_SET_CLOCK_GUEST": RECORD, "KVM_GET_MSRS": ("EINVAL", "E2BIG"),
+    "KVM_SET_MSRS": ("EINVAL", "E2BIG"), "KVM_KVMCLOCK_CTRL": ("EINVAL",),
+}
+WRITE_ERRORS = ("ENOSPC", "EIO", "EDQUOT")
+
+# From and to: each rung of the ladder.
+PAIRS = [("newest", "newest-amd"), ("newest", "2-khz"),
+         ("released", "unscaled"), ("released", "hpet")]
+
+HOUR_NS = 3600 * 10 ** 9
+MIN_NS = 20_000_000         # of a program that stands still
+# What happens to a host, by what changes on it. Its real time is set by a step.
+Trouble = collections.namedtuple("Trouble", "name step_ns keys")
+TROUBLES = [
+    Trouble("set ahead", HOUR_NS, {}), Trouble("set back", -HOUR_NS, {}),
+    Trouble("unsynchronised", 0, {"synchronised": "false",
+                                  "max_error_ns": 16 * 10 ** 9}),
+    Trouble("unstable", 0, {"clocksource": "hpet", "tsc_offset": "rewinds",
+                            "master_clock": "never"}),
+    Trouble("stands still", 0, {"pause_ns": MIN_NS}),
+]
+
+Case = collections.namedtuple("Case", "place pair what outcome wrong")
+
+
+def errors(call):
+    """What it may fail with."""
+    return ANY + DOCUMENTED[call.partition("(")[0]]
+
+
+def failures(positions):
+    """Each call with each errno, once; and for ever from its first one on."""
+    for call, number in positions:
+        for error in errors(call):
+            yield "%s#%d=%s" % (call, number, error)
+    for call in sorted({call for call, _ in positions}):
+        yield "%s#1+" % call
+
+
+def turned(host, trouble, host_values):
+    """The host as which that one goes on."""
+    keys = dict(trouble.keys)
+    if trouble.step_ns:
+        keys["realtime"] = host_values["realtime_base"] + trouble.step_ns
+    return fakehost.declare("%s-%s" % (host, trouble.name.replace(" ", "-")),
+                            host, **keys)
+
+
+def troubles(host, positions, host_values):
+    """(words, what to declare, trouble) for each before each call."""
+    for trouble in TROUBLES:
+        name = turned(host, trouble, host_values)
+        for call, number in positions:
+            yield trouble, "%s#%d>%s" % (call, number, name)
+
+
+# -- How near to true the TSC is --
+
+def off(trouble, proven):
+    """A judge: the TSC is within the report's bound of the truth; or where no
+    messages prove the time, and it is only the host's clock that tells it, of
+    what that clock says once it is set. Or QEMU has warned."""
+    steps_ns = {0} if proven else {0, trouble.step_ns, -trouble.step_ns}
+
+    def judge(report, words, there, here):
+        if trouble.name == "unstable" or report["tsc"] in ("not-set",
+                                                           "unverified"):
+            return None
+        step_ns = fakehost.tsc_step_ns(there, here)
+        bound_ns = report.get("time-bound-ns")
+        near = bound_ns is None or any(abs(step_ns - by_ns) <= bound_ns
+                                       for by_ns in steps_ns)
+        return None if near or "warning" in words else \
+            "the TSC is off by %.0f ns, and the bound is %d: %s" % (
+                step_ns, bound_ns, report)
+    return judge
+
+
+# -- The places --
+
+def loads(source, host):
+    """Calls of a QEMU that loads a saved guest."""
+    stream = calls.Stream(source, 2)
+    log = calls.reference(stream, host)
+    positions = calls.failable(log)
+    for fault in failures(positions):
+        yield fault, lambda fault=fault: calls.load_with(stream, host, fault)
+    for trouble, fault in troubles(host, positions, log[0].values):
+        yield fault, lambda fault=fault, trouble=trouble: calls.load_with(
+            stream, host, fault, off(trouble, False),
+            trouble.name != "unstable")
+
+
+def sources(source, host):
+    """Calls of a QEMU whose guest leaves."""
+    log = calls.cross(source, host)[2]
+    began = next(call.true_ns for call in log if call.name == "KVM_RUN")
+    positions = calls.failable(call for call in log if call.true_ns > began)
+    for fault in failures(positions):
+        yield fault, lambda fault=fault: calls.cross(
+            calls.faulty(source, fault), host)[:2]
+    for trouble, fault in troubles(source, positions, log[0].values):
+        yield fault, lambda fault=fault, trouble=trouble: calls.cross(
+            calls.faulty(source, fault), host, off(trouble, True))[:2]
+
+
+def destinations(source, host):
+    """Calls of a QEMU to which a guest comes over a socket."""
+    log = calls.cross(source, host)[3]
+    positions = calls.failable(log)
+    trials = calls.failable(call for call in log
+                            if call.where.startswith("vm2"))
+    for fault in failures(trials):
+        yield fault, lambda fault=fault: calls.cross(
+            source, calls.faulty(host, fault))[:2]
+    for trouble, fault in troubles(host, positions, log[0].values):
+        yield fault, lambda fault=fault, trouble=trouble: calls.cross(
+            source, calls.faulty(host, fault), off(trouble, True),
+            trouble.name != "unstable")[:2]
+
+
+def save(host, fault):
+    """A guest is saved, and a write fails: it goes on, by the same clocks."""
+    name = calls.faulty(host, fault)
+    with start(fakehost.side(name)) as source:
+        source.wait_up()
+        before = fakehost.clocks(fakehost.log(name, source.pid))
+        if go(source, "file:" + source.path("stream"))["status"] == \
+                "completed":
+            return "saved", None
+        source.wait_beating()
+        after = fakehost.clocks(fakehost.log(name, source.pid))
+        steps = (fakehost.tsc_step(before, after),
+                 fakehost.clock_step(before, after))
+        return "runs on", None if steps == (0, 0) else \
+            "its clocks stepped: %d ticks, %d ns" % steps
+
+
+def saves(source, _):
+    """Writes of a QEMU whose guest is saved, until there are no more."""
+    for number in itertools.count(1):
+        for error in WRITE_ERRORS:
+            fault = "writev#%d=%s" % (number, error)
+            yield fault, lambda fault=fault: save(source, fault)
+        if save(source, "writev#%d=EIO" % (number + 1))[0] == "saved":
+            break
+
+
+PLACES = {"load": (loads, PAIRS), "source": (sources, PAIRS[::2]),
+          "destination": (destinations, PAIRS[::2]),
+          "save": (saves, [("newest", "a file")])}
+
+
+# -- What is shown --
+
+def tried(place, pair, fault, action):
+    """One case; a QEMU that gets stuck or a broken invariant is one, too."""
+    try:
+        outcome, wrong = action()
+    except (AssertionError, *guest.WENT_WRONG) as error:
+        outcome, wrong = "lost", "%s: %s" % (type(error).__name__, error)
+    return Case(place, "%s to %s" % pair, fault, outcome, wrong)
+
+
+def kind(fault):
+    """Of a table's row."""
+    if ">" in fault:
+        return "the host: " + next(
+            trouble.name for trouble in TROUBLES
+            if fault.endswith("-" + trouble.name.replace(" ", "-")))
+    return "for ever" if fault.endswith("+") else fault.partition("=")[2]
+
+
+def table(cases):
+    lines = []
+    for title, key in (("where", lambda case: "%s, %s" % case[:2]),
+                       ("what", lambda case: kind(case.what)),
+                       ("outcome", lambda case: case.outcome)):
+        counts = collections.Counter(map(key, cases))
+        wrongs = collections.Counter(key(case) for case in cases if case.wrong)
+        lines.append("%-40s%8s%8s" % (title, "times", "wrong"))
+        lines += ["  %-38s%8d%8s" % (name, counts[name], wrongs[name] or ".")
+                  for name in sorted(counts)]
+    return "\n".join(lines)
+
+
+def complaint(case):
+    return "%s, %s, %s: %s" % (case.place, case.pair, case.what, case.wrong)
+
+
+def chosen(cases, percent):
+    """So many of them, evenly."""
+    for number, case in enumerate(cases):
+        if number * percent % 100 < percent:
+            yield case
+
+
+class Progress:
+    """How far it is: a line for each place and pair, and on a terminal more."""
+
+    def __init__(self, place, pair, say):
+        self._title, self._say = "%s, %s to %s" % (place, *pair), say
+        self._began, self._count = time.monotonic(), 0
+
+    def show(self, case):
+        self._count += 1
+        if case.wrong:
+            self._say(complaint(case))
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K%s: %d" % (self._title, self._count))
+            sys.stderr.flush()
+
+    def end(self):
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
+        self._say("%s: %d in %.0f s" % (self._title, self._count,
+                                        time.monotonic() - self._began))
+
+
+def campaign(where, percent, out, say=print):
+    """All that is to be tried in these places, until somebody interrupts it."""
+    found = []
+    with contextlib.suppress(KeyboardInterrupt):
+        for place in where:
+            list_cases, pairs = PLACES[place]
+            for pair in pairs:
+                progress = Progress(place, pair, say)
+                for fault, action in chosen(list_cases(*pair), percent):
+                    found.append(tried(place, pair, fault, action))
+                    print(json.dumps(found[-1]._asdict()), file=out, flush=True)
+                    progress.show(found[-1])
+                progress.end()
+    return found
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="run calls", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("place", nargs="*", choices=[[], *PLACES],
+                        metavar="PLACE", help="one or more of %s; all if none "
+                        "is named" % ", ".join(PLACES))
+    parser.add_argument("--percent", type=int, default=100, metavar="N",
+                        help="only so many of them, evenly")
+    parser.add_argument("--json", metavar="FILE", help="a line for each")
+    options = parser.parse_args()
+    if not 1 <= options.percent <= 100:
+        parser.error("1 to 100 per cent")
+    return options
+
+
+def main():
+    options = arguments()
+    places.need_kvm()
+    began = time.monotonic()
+    with open(options.json or os.devnull, "w", encoding="utf-8") as out:
+        cases = campaign(options.place or PLACES, options.percent, out)
+    wrongs = [case for case in cases if case.wrong]
+    print("\n%s\n\n%d cases in %.0f s; %d wrong" % (
+        table(cases), len(cases), time.monotonic() - began, len(wrongs)))
+    print("".join(complaint(case) + "\n" for case in wrongs), end="")
+    return 1 if wrongs or not cases else 0
+
+
+if __name__ == "__main__":
+    guest.run_program(main)
