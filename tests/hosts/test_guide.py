@@ -292,13 +292,27 @@ def test_saved():
     note("kvmclock stepped by %d ns" % moved["kvmclock_step_ns"])
 
 
+def assert_confined(name, domain):
+    """QEMU has the rights that libvirt leaves it by default, and no more."""
+    words = hosts().must(
+        name, "pid=$(cat /run/libvirt/qemu/%s.pid) && tr '\\0' ' ' "
+        "</proc/$pid/cmdline && cat /proc/$pid/status /proc/$pid/attr/current"
+        % domain)
+    assert "-sandbox on,obsolete=deny,elevateprivileges=deny" in words, words
+    for right in r"Seccomp:\s+2", r"Uid:\s+[1-9]", r"CapEff:\s+0+$", \
+            r"libvirt-\S+ \(enforce\)":
+        assert re.search(right, words, re.M), (right, words)
+
+
 def test_hops():
-    """Back and forth: kvmclock is where it was before each hop"""
+    """Back and forth: kvmclock is where it was before each hop, though QEMU is
+    confined by seccomp and AppArmor and has no capability"""
     here = hosts().where("vm-7")
     for _ in range(2):
         hops.cross(hosts(), GUESTS["vm-7"], "vm-7", here, OTHER[here],
                        hops.MOVE % ("vm-7", OTHER[here]))
         here = OTHER[here]
+        assert_confined(here, "vm-7")
 
 
 # -- What to watch, How to read a refusal, Go back --
