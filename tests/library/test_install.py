@@ -19,6 +19,11 @@ def meson():
     raise Missing("meson", "meson isn't installed")
 
 
+def version():
+    with open(places.top("meson.build"), encoding="utf-8") as stream:
+        return re.search(r"^  version: '(.+)'", stream.read(), re.M)[1]
+
+
 class Installed:
     """All of it in a folder."""
 
@@ -129,7 +134,8 @@ def test_dist():
         run(meson(), "setup", folder + "/b", folder + "/tree")
         run(meson(), "dist", "--no-tests", "--formats", "gztar", "-C",
             folder + "/b")
-        run("tar", "xzf", folder + "/b/meson-dist/clockferry-0.1.0.tar.gz")
-        run(meson(), "setup", folder + "/c", folder + "/clockferry-0.1.0")
+        name = "clockferry-" + version()
+        run("tar", "xzf", "%s/b/meson-dist/%s.tar.gz" % (folder, name))
+        run(meson(), "setup", folder + "/c", os.path.join(folder, name))
         run("ninja", "-j2", "-C", folder + "/c", "src/cli/clockferry")
-        assert "0.1.0" in run(folder + "/c/src/cli/clockferry", "--version")
+        assert version() in run(folder + "/c/src/cli/clockferry", "--version")
