@@ -452,7 +452,8 @@ static inline enum cf_rung cf_expected_rung(enum cf_rung best,
  * @set_ticks: guest TSC for which the clock was set
  * @khz: of that TSC
  *
- * The record says when KVM made it. The guest owns that memory, but one that
+ * The record says from when KVM counts, which after an update of the master
+ * clock is when the guest ran. The guest owns that memory, but one that
  * lies in it lies to itself. Returns CF_FIRST_RUN_NS if it isn't known.
  */
 static inline uint64_t cf_first_run_ns(const struct cf_record *record,
@@ -502,7 +503,9 @@ struct cf_result {
  * was set as a value also parts by the rates' difference until then; and by
  * KVM's arithmetic, which knows frequencies to the kHz (1 ppm above 1 GHz), if
  * an update of the master clock may still come. After a kexec the clock parts
- * from the source's function in any case. False if it isn't known.
+ * from the source's function in any case, and that until the guest runs: no
+ * record says when, for KVM's line may have begun long before. False if it
+ * isn't known.
  */
 static inline bool cf_bound_ns(const struct cf_result *result,
                                uint64_t first_run_ns, uint64_t *ret_ns)
@@ -510,6 +513,9 @@ static inline bool cf_bound_ns(const struct cf_result *result,
     cf_u128 bound_ns = (cf_u128)cf_magnitude(result->residual_ns) +
                        result->error_ns + CF_ROUNDING_NS;
     cf_u128 rate_ppt = result->pending ? CF_RATE_CLOSE_PPT : 0;
+    const cf_u128 kexec_ppt = cf_magnitude(result->kexec_ppt);
+    const uint64_t at_least_ns = first_run_ns > CF_FIRST_RUN_NS
+                                 ? first_run_ns : CF_FIRST_RUN_NS;
 
     if (!result->residual_known || !result->rate_known || !result->carried ||
         !cf_tsc_is_proven(result->tsc)) {
@@ -521,9 +527,9 @@ static inline bool cf_bound_ns(const struct cf_result *result,
     if (result->rung < CF_RUNG_CLOSED_LOOP) {
         rate_ppt = 0;
     }
-    rate_ppt += cf_magnitude(result->kexec_ppt);
-    if (rate_ppt) {
-        bound_ns += rate_ppt * first_run_ns / 1000000000000ULL + 1;
+    if (rate_ppt || kexec_ppt) {
+        bound_ns += (rate_ppt * first_run_ns + kexec_ppt * at_least_ns) /
+                    1000000000000ULL + 1;
     }
     if (bound_ns > UINT64_MAX) {
         return false;

@@ -88,6 +88,7 @@ void crossing_restore(Crossing *crossing)
     cf_restore(&crossing->destination, crossing->state, &crossing->options,
                &crossing->report, &error);
     g_assert_no_error(error);
+    fake_wait(crossing->run_after_ns);
     fake_run(crossing->to);
 }
 

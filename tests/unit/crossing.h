@@ -9,6 +9,7 @@
  * Crossing - a guest under way
  * @from: the source's VM; stays as it was, so it tells the truth afterwards
  * @to: the destination's VM, never run
+ * @run_after_ns: so long after the restore it runs first
  */
 typedef struct Crossing {
     FakeVm *from;
@@ -20,6 +21,7 @@ typedef struct Crossing {
     CfState *state;
     CfRestoreOptions options;
     CfReport report;
+    uint64_t run_after_ns;
 } Crossing;
 
 /* The guest boots on host 0: offsets, kvmclock on, a while goes by. */

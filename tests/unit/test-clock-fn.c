@@ -436,6 +436,11 @@ static void test_kexec_bound(void)
 
     g_assert_true(cf_bound_ns(&result, 50000000, &ns));
     g_assert_cmpuint(ns, ==, 1 + 2 + 60 + 1);
+    /* a record from before tells nothing of when the guest ran */
+    g_assert_true(cf_bound_ns(&result, 0, &ns));
+    g_assert_cmpuint(ns, ==, 1 + 2 + 60 + 1);
+    g_assert_true(cf_bound_ns(&result, 100000000, &ns));
+    g_assert_cmpuint(ns, ==, 1 + 2 + 120 + 1);
     result.rung = CF_RUNG_CLOSED_LOOP;
     result.pending = true;
     g_assert_true(cf_bound_ns(&result, 50000000, &ns));
