@@ -156,7 +156,7 @@ void kvmclock_carry_as_meant(KVMClockCarried *c, const KVMClockReport *arrival)
     }
 }
 
-static bool kvmclock_capture_once(KVMClockCarried *carried, bool paused,
+static void kvmclock_capture_once(KVMClockCarried *carried, bool paused,
                                   BootClock *boot, Error **errp)
 {
     const KVMClockHost *host = kvmclock_this_host();
@@ -166,11 +166,9 @@ static bool kvmclock_capture_once(KVMClockCarried *carried, bool paused,
     memset(carried, 0, sizeof(*carried));
     carried->host_khz = host->tsc_khz;
     carried->utc.error_ns = UINT64_MAX;
-    if (!kvmclock_capture_vcpus(boot, errp)) {
-        return false;
-    }
-    if (!kvmclock_get_anchor(&carried->anchor, errp)) {
-        return false;
+    if (!kvmclock_capture_vcpus(boot, errp) ||
+        !kvmclock_get_anchor(&carried->anchor, errp)) {
+        return;
     }
     carried->at_ns = get_clock();
     time = kvmclock_time();
@@ -193,23 +191,24 @@ static bool kvmclock_capture_once(KVMClockCarried *carried, bool paused,
     if (fault) {
         error_setg(errp, "kvmclock: %s", fault);
     }
-    return !fault;
 }
 
 /*
  * Did the host's TSC become unstable meanwhile?  Then it was put back between
- * two of the calls, and what they said doesn't belong together.
+ * two of the calls, and what they said doesn't belong together.  Before Linux
+ * 5.16, where an offset has to be measured, to ask again takes too long.
  */
 static bool kvmclock_became_unstable(const BootClock *boot)
 {
-    const enum cf_offset before = kvmclock_this_host()->offset;
+    const KVMClockHost *host = kvmclock_this_host();
     struct cf_tsc tsc;
 
-    if (boot->tsc.error_ticks) {
-        return false;       /* to ask again takes too long */
+    if (host->offset != CF_OFFSET_STICKS || boot->tsc.error_ticks ||
+        kvmclock_offset_is(first_cpu->kvm_fd, boot->tsc.offset_ticks)) {
+        return false;
     }
     kvmclock_look_again(first_cpu->kvm_fd, &tsc);
-    return kvmclock_this_host()->offset != before;
+    return host->offset == CF_OFFSET_REWINDS;
 }
 
 /*
@@ -219,15 +218,19 @@ static bool kvmclock_became_unstable(const BootClock *boot)
  */
 bool kvmclock_capture(KVMClockCarried *carried, bool paused, Error **errp)
 {
+    Error *err = NULL;
     BootClock boot;
+    bool good;
 
     do {
+        error_free(err);
+        err = NULL;
         boot = (BootClock) { 0 };
-        if (!kvmclock_capture_once(carried, paused, &boot, errp)) {
-            return false;
-        }
+        kvmclock_capture_once(carried, paused, &boot, &err);
     } while (kvmclock_became_unstable(&boot));
-    return true;
+    good = !err;
+    error_propagate(errp, err);
+    return good;
 }
 
 /* All 0 if it wasn't carried. */

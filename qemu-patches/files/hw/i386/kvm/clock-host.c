@@ -374,6 +374,15 @@ bool kvmclock_get_tsc(int vcpu_fd, const KVMClockHost *host,
     return tsc->known;
 }
 
+/* Is a vCPU's offset what it was?  That is one call. */
+bool kvmclock_offset_is(int vcpu_fd, uint64_t offset_ticks)
+{
+    uint64_t now;
+
+    return kvm_tsc_attr(vcpu_fd, KVM_GET_DEVICE_ATTR, KVM_VCPU_TSC_OFFSET,
+                        &now) >= 0 && now == offset_ticks;
+}
+
 /*
  * To be called before a round of kvmclock_set_tsc_offset() on all vCPUs.
  * Before Linux 5.16 offsets are set by the MSR, and KVM takes a value that is

@@ -40,6 +40,7 @@ int kvmclock_set_tsc_offset(int vcpu_fd, const struct cf_tsc *tsc,
 bool kvmclock_probe_host(uint32_t wanted_khz, KVMClockHost *ret_host,
                          Error **errp);
 const KVMClockHost *kvmclock_this_host(void);
+bool kvmclock_offset_is(int vcpu_fd, uint64_t offset_ticks);
 void kvmclock_look_again(int vcpu_fd, struct cf_tsc *tsc);
 bool kvmclock_boot_id(QemuUUID *id);
 uint64_t kvmclock_machine(void);
