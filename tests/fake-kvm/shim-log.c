@@ -99,7 +99,14 @@ ShimCall shim_call(const ShimHandle *handle, const char *name,
 
 int shim_fault(const char *name)
 {
-    return meets(name, count(name));
+    const int number = count(name), error = meets(name, number);
+    GString *line = g_string_new(NULL);
+
+    g_string_printf(line, "%" PRIu64 " file %s#%d = %s", fake_true_ns(), name,
+                    number, error ? strerrorname_np(error) : "0");
+    g_string_append(line, error ? " fault=1" : "");
+    write_line(line);
+    return error;
 }
 
 int shim_done(ShimCall *call, int rc, const char *format, ...)

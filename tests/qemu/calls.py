@@ -5,6 +5,7 @@ happens to the host; and what is wrong with what came of it.
 The guest that is loaded comes from a stream that is recorded once, so that one
 more failure costs one more QEMU and not two."""
 import re
+from collections import Counter
 
 from harness import fakehost, measure
 from harness.binaries import start
@@ -15,15 +16,29 @@ from harness.migrate import arrive, go, incoming, load, wait_loaded
 # Not calls, or calls that QEMU always made and whose failure ends it.
 NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MP_STATE",
             "KVM_SET_MSRS(TSC_DEADLINE)")
-MOST_OF_A_KIND = 8      # the loop's are endless
+MOST_OF_A_KIND = 8      # on a VM or vCPU: the loop's are endless
 ROUGH_NS = 100000
 
 
-def failable(calls):
-    """(name, number) of the calls that may fail."""
-    return [(call.name, call.number) for call in calls
-            if call.where != "host" and call.name not in NOT_OURS
-            and "..." not in call.name and call.number <= MOST_OF_A_KIND]
+def failable(calls, most=MOST_OF_A_KIND):
+    """(name, number) of the calls that may fail: of each kind the first ones of
+    these, on each VM and vCPU."""
+    counts, found = Counter(), []
+    for call in calls:
+        counts[call.where, call.name] += 1
+        if call.where.startswith("vm") and call.name not in NOT_OURS and \
+                "..." not in call.name and \
+                counts[call.where, call.name] <= most:
+            found.append((call.name, call.number))
+    return found
+
+
+def after_run(calls):
+    """Those that a source makes since its guest's pvclock record was written
+    last: before its guest stops, and then."""
+    written = max(call.true_ns for call in calls
+                  if call.name.startswith("KVM_RUN"))
+    return [call for call in calls if call.true_ns > written]
 
 
 class Stream:
@@ -152,11 +167,11 @@ def first_value(calls, where):
 
 # -- While the source is there --
 
-def cross(source_host, destination_host, also=None, steady=True):
+def cross(source_host, destination_host, also=None, steady=True, **guest_is):
     """A migration: what happened, what is wrong with it, and both logs. also,
     steady: as above, of the destination."""
     try:
-        source = start(fakehost.side(source_host, policy="lax"))
+        source = start(fakehost.side(source_host, policy="lax"), **guest_is)
     except GuestError as error:
         return not_started(error) + ([], [])
     with source:
@@ -164,7 +179,8 @@ def cross(source_host, destination_host, also=None, steady=True):
         untouched = Untouched(source)
         try:
             guest, uri = incoming(fakehost.side(destination_host,
-                                                policy="lax"))
+                                                policy="lax"),
+                                  guest_is.pop("vcpus", 1), **guest_is)
         except GuestError as error:
             return not_started(error) + ([], [])
         with guest:
