@@ -300,10 +300,14 @@ static inline int64_t cases_residual(uint64_t *r)
 static inline cf_u128 cases_exactly(const struct cf_clock_fn *fn,
                                     uint64_t ticks)
 {
-    const cf_u128 product = (cf_u128)(ticks - fn->tsc_ticks) * fn->mul;
+    const bool before = (int64_t)(ticks - fn->tsc_ticks) < 0;
+    const uint64_t apart = before ? fn->tsc_ticks - ticks
+                                  : ticks - fn->tsc_ticks;
+    const cf_u128 product = (cf_u128)apart * fn->mul;
+    const cf_u128 ns = fn->shift < 0 ? product >> -fn->shift
+                                     : product << fn->shift;
 
-    return ((cf_u128)fn->system_ns << 32) +
-           (fn->shift < 0 ? product >> -fn->shift : product << fn->shift);
+    return ((cf_u128)fn->system_ns << 32) + (before ? -ns : ns);
 }
 
 #endif /* TESTS_UNIT_CLOCK_CASES_H */
