@@ -18,6 +18,7 @@ NOT_OURS = ("KVM_RUN", "KVM_RUN(signal)", "KVM_SET_MP_STATE",
             "KVM_SET_MSRS(TSC_DEADLINE)")
 MOST_OF_A_KIND = 8      # on a VM or vCPU: the loop's are endless
 ROUGH_NS = 100000
+GUESSED_NS = 50000000
 
 
 def failable(calls, most=MOST_OF_A_KIND):
@@ -211,11 +212,13 @@ def landed(guest, source, there, here, steady):
 
 def wrong_step(report, there, here, steady):
     """What QEMU says of kvmclock as a function of the TSC holds; where it says
-    nothing, or can't know, kvmclock goes on with the time."""
+    nothing, or can't know, kvmclock goes on with the time, but for a blackout:
+    when the TSC was put back is a guess."""
     known = steady and "bound-ns" in report
     step = (fakehost.clock_step if known else fakehost.time_step)(there, here)
     bound = report["bound-ns"] if known else \
-        ROUGH_NS + report.get("time-bound-ns", 0)
+        ROUGH_NS + report.get("time-bound-ns", 0) + \
+        min(report["elapsed-ns"], GUESSED_NS)
     return None if abs(step) <= bound else \
         "kvmclock stepped %d ns, and the bound is %d: %s" % (step, bound,
                                                              report)

@@ -110,15 +110,16 @@ def readings(host, pid):
 
 
 def test_readings():
-    """While the guest waits its TSC is read once more than if no TSC could
-    become unstable; once more where it was written."""
+    """While the guest waits its TSC is read twice more than if no TSC could
+    become unstable, before and after its clocks; where it was written once
+    more, and to see that."""
     with start(side("newest")) as source:
         source.wait_up()
         destination, uri = incoming(side("newest-amd"))
         with destination:
             assert go(source, uri)["status"] == "completed", source.stderr()
             arrive(destination)
-            assert readings("newest", source.pid) == 2
+            assert readings("newest", source.pid) == 3
             assert readings("newest-amd", destination.pid) == 3
 
 
