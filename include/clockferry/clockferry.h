@@ -43,7 +43,7 @@
     ((major) << 16 | (minor) << 8 | (micro))
 
 /* The version of these headers. */
-#define CF_VERSION CF_VERSION_OF(0, 1, 0)
+#define CF_VERSION CF_VERSION_OF(0, 2, 0)
 
 G_BEGIN_DECLS
 
