@@ -109,9 +109,10 @@ def side(name, **kvmclock):
     return Side(name, binary, dict(check.patched().kvmclock, **kvmclock))
 
 
-def sample(things):
-    """All of them, or fewer on wish (CLOCKFERRY_PERCENT)."""
-    return things[::max(1, len(things) // check.tries(len(things)))]
+def sample(things, count=None):
+    """All of them, or about so many, or fewer on wish (CLOCKFERRY_PERCENT)."""
+    wanted = check.tries(count or len(things))
+    return things[::max(1, len(things) // wanted)]
 
 
 # -- What happened there --

@@ -77,11 +77,11 @@ def faulty(host, fault):
                             boot_id="00000000-0000-0000-0000-000000000001")
 
 
-def load_with(stream, host, fault, also=None, steady=True):
+def load_with(stream, host, fault, also=None, turns=None):
     """The outcome of one load in which a call fails, and what is wrong with it;
     also by a function of QEMU's report, its words, and the clocks of the first
-    vCPU there and here. steady: the host's TSC doesn't become unstable, which
-    it may do behind QEMU's last word on it."""
+    vCPU there and here. turns: whose TSC becomes unstable, "source" or
+    "destination"; the latter may do so behind QEMU's last word on it."""
     name = faulty(host, fault)
     try:
         guest, loaded = stream.load(name)
@@ -91,16 +91,7 @@ def load_with(stream, host, fault, also=None, steady=True):
         if not loaded:
             return not_taken(guest)
         arrive(guest)
-        calls = fakehost.log(name, guest.pid)
-        outcome, wrong = taken(stream, guest, calls, steady)
-        return outcome, wrong or also_wrong(also, guest, stream.clocks[0],
-                                            calls)
-
-
-def also_wrong(also, guest, there, calls):
-    report = also and measure.own_report(guest)
-    return also(report, guest.stderr(), there,
-                fakehost.clocks(calls, which=0)) if report else None
+        return taken(stream, guest, fakehost.log(name, guest.pid), also, turns)
 
 
 def not_started(error):
@@ -118,7 +109,7 @@ def not_taken(guest, source_words=""):
         "not one sentence: %s" % words
 
 
-def taken(stream, guest, calls, steady):
+def taken(stream, guest, calls, also, turns):
     report = measure.own_report(guest)
     here = [fakehost.clocks(calls, vcpu, which=0)
             for vcpu in range(stream.vcpus)]
@@ -126,22 +117,27 @@ def taken(stream, guest, calls, steady):
         return "as if off", None if measure.not_carried(guest) and \
             "as if guest-clock was off" in guest.stderr() else \
             "no report: %s" % guest.stderr()
-    outcome = "%s, TSC %s" % (report["rung"], report["tsc"])
-    if not steady:
-        return outcome, wrong_step(report, stream.clocks[0], here[0], steady)
-    return outcome, wrong_clock(stream, report, here) or \
-        wrong_offsets(report, calls, here, stream.vcpus)
+    wrong = wrong_clocks(report, guest, stream.clocks[0], here[0], also, turns)
+    return "%s, TSC %s" % (report["rung"], report["tsc"]), wrong or (
+        None if turns else wrong_offsets(report, calls, here, stream.vcpus))
 
 
-def wrong_clock(stream, report, here):
-    """Is kvmclock where the report says it is?"""
-    there = stream.clocks[0]
-    step = fakehost.time_step(there, here[0]) if report["tsc"] == "not-set" \
-        else fakehost.clock_step(there, here[0])
-    bound = report.get("bound-ns", ROUGH_NS)
-    return None if abs(step) <= bound else \
-        "kvmclock stepped %d ns, and the bound is %d: %s" % (step, bound,
-                                                             report)
+def wrong_clocks(report, guest, there, here, also, turns):
+    """Is kvmclock where the report says it is? And what else is asked for."""
+    step, bound = fakehost.clock_step(there, here), \
+        report.get("bound-ns", ROUGH_NS)
+    if report["tsc"] == "not-set":
+        step = fakehost.time_step(there, here)
+    if turns == "destination" or turns and "bound-ns" not in report:
+        # It goes on with the time, but when the TSC was put back is a guess.
+        step = fakehost.time_step(there, here)
+        bound = ROUGH_NS + report.get("time-bound-ns", 0)
+        if turns == "source":
+            bound += min(report["elapsed-ns"], GUESSED_NS)
+    if abs(step) > bound:
+        return "kvmclock stepped %d ns, and the bound is %d: %s" % (
+            step, bound, report)
+    return also(report, guest.stderr(), there, here) if also else None
 
 
 def wrong_offsets(report, calls, here, vcpus):
@@ -168,9 +164,9 @@ def first_value(calls, where):
 
 # -- While the source is there --
 
-def cross(source_host, destination_host, also=None, steady=True, **guest_is):
+def cross(source_host, destination_host, also=None, turns=None, **guest_is):
     """A migration: what happened, what is wrong with it, and both logs. also,
-    steady: as above, of the destination."""
+    turns: as above."""
     try:
         source = start(fakehost.side(source_host, policy="lax"), **guest_is)
     except GuestError as error:
@@ -192,13 +188,12 @@ def cross(source_host, destination_host, also=None, steady=True, **guest_is):
             arrive(guest)
             there = fakehost.log(source_host, source.pid)
             here = fakehost.log(destination_host, guest.pid)
-            outcome, wrong = landed(guest, source, there, here, steady)
-            wrong = wrong or also_wrong(also, guest, fakehost.clocks(there),
-                                        here)
-            return outcome, wrong, there, here
+            return landed(guest, source, fakehost.clocks(there),
+                          fakehost.clocks(here, which=0), also, turns) + (
+                              there, here)
 
 
-def landed(guest, source, there, here, steady):
+def landed(guest, source, there, here, also, turns):
     """It arrived. Where the source's clocks weren't sent, both sides say so."""
     report = measure.own_report(guest)
     if not report:
@@ -206,19 +201,4 @@ def landed(guest, source, there, here, steady):
             guest.stderr() else "can't be carried" in source.stderr() and \
             measure.not_carried(source)
         return "as if off", None if told else "nobody says so"
-    return report["rung"], wrong_step(report, fakehost.clocks(there),
-                                      fakehost.clocks(here, which=0), steady)
-
-
-def wrong_step(report, there, here, steady):
-    """What QEMU says of kvmclock as a function of the TSC holds; where it says
-    nothing, or can't know, kvmclock goes on with the time, but for a blackout:
-    when the TSC was put back is a guess."""
-    known = steady and "bound-ns" in report
-    step = (fakehost.clock_step if known else fakehost.time_step)(there, here)
-    bound = report["bound-ns"] if known else \
-        ROUGH_NS + report.get("time-bound-ns", 0) + \
-        min(report["elapsed-ns"], GUESSED_NS)
-    return None if abs(step) <= bound else \
-        "kvmclock stepped %d ns, and the bound is %d: %s" % (step, bound,
-                                                             report)
+    return report["rung"], wrong_clocks(report, guest, there, here, also, turns)

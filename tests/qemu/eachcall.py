@@ -12,6 +12,7 @@ wasn't, 77 it can't be tried here."""
 import argparse
 import collections
 import contextlib
+import functools
 import json
 import os
 import re
@@ -48,7 +49,7 @@ PAIRS = [("newest", "newest-amd"), ("newest", "2-khz"),
 
 MOST = 16       # of a kind on a VM or vCPU: the loop's are endless
 HOUR_NS = 3600 * 10 ** 9
-MIN_NS = 20_000_000         # of a program that stands still
+PAUSE_NS = 20_000_000       # of a program that stands still
 # What happens to a host, by what changes on it. Its real time is set by a step.
 Trouble = collections.namedtuple("Trouble", "name step_ns keys")
 TROUBLES = [
@@ -57,7 +58,7 @@ TROUBLES = [
                                   "max_error_ns": 16 * 10 ** 9}),
     Trouble("unstable", 0, {"clocksource": "hpet", "tsc_offset": "rewinds",
                             "master_clock": "never"}),
-    Trouble("stands still", 0, {"pause_ns": MIN_NS}),
+    Trouble("stands still", 0, {"pause_ns": PAUSE_NS}),
 ]
 
 Case = collections.namedtuple("Case", "place pair what outcome wrong")
@@ -86,12 +87,18 @@ def turned(host, trouble, host_values):
                             host, **keys)
 
 
-def troubles(host, positions, host_values):
-    """(words, what to declare, trouble) for each before each call."""
+def cases(action, side, host, failing, log, proven, troubled):
+    """(fault, what to do) for each: the calls that fail, and those before which
+    something happens to the host, which is on that side."""
+    for fault in failures(failing):
+        yield fault, functools.partial(action, fault)
     for trouble in TROUBLES:
-        name = turned(host, trouble, host_values)
-        for call, number in positions:
-            yield trouble, "%s#%d>%s" % (call, number, name)
+        name = turned(host, trouble, log[0].values)
+        turns = side if trouble.name == "unstable" else None
+        for position in troubled:
+            fault = "%s#%d>%s" % (*position, name)
+            yield fault, functools.partial(action, fault, off(trouble, proven),
+                                           turns)
 
 
 # -- How near to true the TSC is --
@@ -129,39 +136,31 @@ def loads(source, host):
     stream = calls.Stream(source, 2)
     log = calls.reference(stream, host)
     positions = calls.failable(log, MOST)
-    for fault in failures(positions):
-        yield fault, lambda fault=fault: calls.load_with(stream, host, fault)
-    for trouble, fault in troubles(host, positions, log[0].values):
-        yield fault, lambda fault=fault, trouble=trouble: calls.load_with(
-            stream, host, fault, off(trouble, False),
-            trouble.name != "unstable")
+    return cases(functools.partial(calls.load_with, stream, host),
+                 "destination", host, positions, log, False, positions)
 
 
 def sources(source, host):
     """Calls of a QEMU whose guest leaves."""
+    def action(fault, *judged):
+        return calls.cross(calls.faulty(source, fault), host, *judged)[:2]
+
     log = calls.cross(source, host)[2]
     positions = calls.failable(calls.after_run(log), MOST)
-    for fault in failures(positions):
-        yield fault, lambda fault=fault: calls.cross(
-            calls.faulty(source, fault), host)[:2]
-    for trouble, fault in troubles(source, positions, log[0].values):
-        yield fault, lambda fault=fault, trouble=trouble: calls.cross(
-            calls.faulty(source, fault), host, off(trouble, True))[:2]
+    return cases(action, "source", source, positions, log, True, positions)
 
 
 def destinations(source, host):
-    """Calls of a QEMU to which a guest comes over a socket."""
+    """Calls of a QEMU to which a guest comes over a socket; those that fail are
+    of its early check."""
+    def action(fault, *judged):
+        return calls.cross(source, calls.faulty(host, fault), *judged)[:2]
+
     log = calls.cross(source, host)[3]
-    positions = calls.failable(log, MOST)
     trials = calls.failable(call for call in log
                             if call.where.startswith("vm2"))
-    for fault in failures(trials):
-        yield fault, lambda fault=fault: calls.cross(
-            source, calls.faulty(host, fault))[:2]
-    for trouble, fault in troubles(host, positions, log[0].values):
-        yield fault, lambda fault=fault, trouble=trouble: calls.cross(
-            source, calls.faulty(host, fault), off(trouble, True),
-            trouble.name != "unstable")[:2]
+    return cases(action, "destination", host, trials, log, True,
+                 calls.failable(log, MOST))
 
 
 def writes(host, source):
@@ -200,7 +199,7 @@ def saves(host, _):
     for number in range(1, count + 1):
         for error in WRITE_ERRORS:
             fault = "writev#%d=%s" % (number, error)
-            yield fault, lambda fault=fault: save(host, fault)
+            yield fault, functools.partial(save, host, fault)
 
 
 PLACES = {"load": (loads, PAIRS), "source": (sources, PAIRS[::2]),
@@ -228,13 +227,13 @@ def kind(fault):
     return "for ever" if fault.endswith("+") else fault.partition("=")[2]
 
 
-def table(cases):
+def table(found):
     lines = []
     for title, key in (("where", lambda case: "%s, %s" % case[:2]),
                        ("what", lambda case: kind(case.what)),
                        ("outcome", lambda case: case.outcome)):
-        counts = collections.Counter(map(key, cases))
-        wrongs = collections.Counter(key(case) for case in cases if case.wrong)
+        counts = collections.Counter(map(key, found))
+        wrongs = collections.Counter(key(case) for case in found if case.wrong)
         lines.append("%-40s%8s%8s" % (title, "times", "wrong"))
         lines += ["  %-38s%8d%8s" % (name, counts[name], wrongs[name] or ".")
                   for name in sorted(counts)]
@@ -245,9 +244,9 @@ def complaint(case):
     return "%s, %s, %s: %s" % (case.place, case.pair, case.what, case.wrong)
 
 
-def chosen(cases, percent):
+def chosen(all_cases, percent):
     """So many of them, evenly."""
-    for number, case in enumerate(cases):
+    for number, case in enumerate(all_cases):
         if number * percent % 100 < percent:
             yield case
 
@@ -310,18 +309,18 @@ def arguments():
 def main():
     options = arguments()
     places.need_kvm()
-    began, cases, ended = time.monotonic(), [], False
+    began, found, ended = time.monotonic(), [], False
     with open(options.json or os.devnull, "w", encoding="utf-8") as out, \
             contextlib.suppress(KeyboardInterrupt):
         for case in campaign(options.place or PLACES, options.percent, out):
-            cases.append(case)
+            found.append(case)
         ended = True
-    wrongs = [case for case in cases if case.wrong]
+    wrongs = [case for case in found if case.wrong]
     print("\n%s\n\n%d cases in %.0f s%s; %d wrong" % (
-        table(cases), len(cases), time.monotonic() - began,
+        table(found), len(found), time.monotonic() - began,
         "" if ended else ", interrupted", len(wrongs)))
     print("".join(complaint(case) + "\n" for case in wrongs), end="")
-    return 1 if wrongs or not cases else 0 if ended else 130
+    return 1 if wrongs or not found else 0 if ended else 130
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections import namedtuple
 import calls
 import eachcall
 from eachcall import TROUBLES, Case, campaign, off, table
-from harness.check import tries
+from harness import fakehost
 from harness.tap import note
 
 PERCENT = 2
@@ -27,10 +27,10 @@ def unstable(host, to, **guest_is):
     log = calls.cross(host, to, **guest_is)[2]
     positions = calls.failable(calls.after_run(log), 99)
     name = eachcall.turned(host, UNSTABLE, log[0].values)
-    for position in positions[::max(1, len(positions) // tries(SOME))]:
+    for position in fakehost.sample(positions, SOME):
         fault = "%s#%d>%s" % (*position, name)
         outcome, wrong = calls.cross(calls.faulty(host, fault), to,
-                                     **guest_is)[:2]
+                                     turns="source", **guest_is)[:2]
         note("%s: %s" % (fault, outcome))
         assert not wrong, (fault, wrong)
         assert outcome != "as if off", fault
