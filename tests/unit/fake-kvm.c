@@ -59,6 +59,12 @@ void fake_reset(void)
     }
 }
 
+void fake_one_host(void)
+{
+    fake_reset();
+    fake_hosts[1] = fake_hosts[0];
+}
+
 /* -- File descriptors -- */
 
 FakeVm *fake_vm(int vm_fd)

@@ -18,6 +18,9 @@ extern const CfKvmOps fake_ops;
 /* All hosts alike: 2.5 GHz, scaling, newest kernel, no VMs. */
 void fake_reset(void);
 
+/* Both are one host: the same boot, the same TSC. */
+void fake_one_host(void);
+
 void fake_wait(uint64_t ns);
 
 /* On which host the library runs from now on. */

@@ -4,17 +4,11 @@
 #include <string.h>
 #include "crossing.h"
 
-static void same_host(void)
-{
-    fake_reset();
-    fake_hosts[1] = fake_hosts[0];
-}
-
 static void test_copied(void)
 {
     Crossing c;
 
-    same_host();
+    fake_one_host();
     crossing_begin_khz(&c, 2, 2000000);
     c.from->vcpus[1].offset_ticks += 77;
     crossing_cross(&c);
@@ -31,7 +25,7 @@ static void test_lying_boot_id(void)
 {
     Crossing c;
 
-    same_host();
+    fake_one_host();
     fake_hosts[1].tsc_base_ticks += 10000000000ULL;
     crossing_begin(&c, 1);
     crossing_cross(&c);
@@ -63,7 +57,7 @@ static void test_unchanged(void)
 {
     Crossing c;
 
-    same_host();
+    fake_one_host();
     crossing_begin(&c, 1);
     c.to->vcpus[0].offset_ticks = c.from->vcpus[0].offset_ticks;
     fake_hosts[1].offset = CF_OFFSET_IGNORED;
@@ -144,7 +138,7 @@ static void test_new_frequency(void)
 {
     Crossing c;
 
-    same_host();
+    fake_one_host();
     crossing_begin_khz(&c, 2, 2000000);
     c.to->vcpus[0].offset_ticks = c.from->vcpus[0].offset_ticks;
     c.to->vcpus[1].offset_ticks = c.from->vcpus[1].offset_ticks;
@@ -185,7 +179,7 @@ static void test_frozen_here(void)
 {
     Crossing c;
 
-    same_host();
+    fake_one_host();
     crossing_begin(&c, 1);
     c.options.freeze = true;
     crossing_cross(&c);
@@ -218,7 +212,7 @@ static void test_stepped_clock(void)
 {
     Crossing c;
 
-    same_host();
+    fake_one_host();
     crossing_begin(&c, 1);
     crossing_capture(&c);
     fake_hosts[1].realtime_base_ns += CF_NS_PER_SEC / 20;

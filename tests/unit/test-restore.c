@@ -442,8 +442,7 @@ static void test_twice(void)
     Crossing c;
     int64_t step_ns;
 
-    fake_reset();
-    fake_hosts[1] = fake_hosts[0];
+    fake_one_host();
     crossing_begin(&c, 2);
     crossing_cross(&c);
     step_ns = crossing_step_ns(&c);
