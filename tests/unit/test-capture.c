@@ -190,6 +190,7 @@ static void fn_origin_high(CfState *s) { s->fn_origin = CF_FN_BUILT + 1; }
 static void ahead_unmeant(CfState *s) { s->fn_ahead_ns = -1; }
 static void rate_far_off(CfState *s) { s->rate.ppt = CF_TSC_DOUBT_PPT + 1; }
 static void rate_in_doubt(CfState *s) { s->rate.doubt_ppt = -1; }
+static void rate_of_unknown(CfState *s) { s->rate = (struct cf_host_rate) { 1, 0 }; }
 static void many_exchanges(CfState *s) { s->exchanges.n = CF_EXCHANGES_MAX + 1; }
 
 static void far_ahead_of_meant(CfState *s)
@@ -228,6 +229,7 @@ static void test_hostile_state(void)
     state_is_refused(far_ahead_of_meant);
     state_is_refused(rate_far_off);
     state_is_refused(rate_in_doubt);
+    state_is_refused(rate_of_unknown);
     state_is_refused(many_exchanges);
 }
 

@@ -258,7 +258,7 @@ static const char *kvmclock_fault(const KVMClockCarried *c,
            : c->utc.error_ns != UINT64_MAX && c->utc.ns > INT64_MAX
            ? "UTC is impossible"
            : !cf_host_rate_valid(&c->rate)
-           ? "no TSC's rate is so far from the one that its kernel tells"
+           ? "the rate of its TSC can't be true"
            : cf_clocks_fault(&c->anchor, c->host_khz,
                              c->flags & KVMCLOCK_STATE_FN ? &c->fn : NULL,
                              boot);
