@@ -175,7 +175,8 @@ G_BEGIN_DECLS
  * @error: why it can't be captured
  *
  * It only reads: a guest that isn't moved after all goes on undisturbed. What
- * the host doesn't know stays unknown in the state.
+ * the host doesn't know stays unknown in the state. That the host's TSC became
+ * unstable since it was probed, or becomes so meanwhile, is noticed.
  *
  * Return: true on success. Errors: CF_ERROR_INVALID, CF_ERROR_SYSTEM.
  */

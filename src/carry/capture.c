@@ -16,6 +16,28 @@ gboolean cf_vm_check(const CfVm *vm, GError **error)
     return FALSE;
 }
 
+/* Of the boot vCPU, which doesn't run. */
+static bool offset_moved(const CfVm *vm, uint64_t from_ticks)
+{
+    uint64_t now_ticks;
+
+    return vm->ops->get_tsc_offset(vm->vcpu_fds[0], &now_ticks) == 0 &&
+           now_ticks != from_ticks;
+}
+
+CfHost cf_look_again(const CfVm *vm)
+{
+    CfHost host = *vm->host;
+    uint64_t ticks;
+
+    if (host.offset == CF_OFFSET_STICKS &&
+        vm->ops->get_tsc_offset(vm->vcpu_fds[0], &ticks) == 0 &&
+        offset_moved(vm, ticks)) {
+        host.offset = CF_OFFSET_REWINDS;
+    }
+    return host;
+}
+
 /* The record that KVM keeps in guest memory, and that the guest can write. */
 static bool read_page(const CfVm *vm, CfPvclockRecord *ret_record)
 {
@@ -127,15 +149,12 @@ bool cf_state_as_meant(CfState *state, const CfReport *report)
     return true;
 }
 
-gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
+static gboolean capture_once(const CfVm *vm, CfState **ret_state,
+                             GError **error)
 {
-    g_autoptr(CfState) state = NULL;
+    g_autoptr(CfState) state = cf_state_new(vm->n_vcpus);
     CfHostTime time;
 
-    if (!cf_vm_check(vm, error)) {
-        return FALSE;
-    }
-    state = cf_state_new(vm->n_vcpus);
     if (!cf_take_anchor(vm, false, &state->anchor, error)) {
         return FALSE;
     }
@@ -150,6 +169,36 @@ gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
         state->rate = learn_rate(vm, state, &time);
     }
     state->fn_origin = capture_fn(vm, state);
+    *ret_state = g_steal_pointer(&state);
+    return TRUE;
+}
+
+/* Did it become unstable meanwhile? Then what the calls said doesn't belong
+ * together. */
+static bool became_unstable(const CfVm *vm, const CfState *state)
+{
+    return !state->unstable &&
+           state->vcpus[0].offset_origin == CF_OFFSET_ATTRIBUTE &&
+           offset_moved(vm, state->vcpus[0].offset_ticks);
+}
+
+gboolean cf_capture(const CfVm *vm, CfState **ret_state, GError **error)
+{
+    g_autoptr(CfState) state = NULL;
+    CfVm now = *vm;
+    CfHost host;
+
+    if (!cf_vm_check(vm, error)) {
+        return FALSE;
+    }
+    now.host = &host;
+    do {
+        g_clear_pointer(&state, cf_state_free);
+        host = cf_look_again(vm);
+        if (!capture_once(&now, &state, error)) {
+            return FALSE;
+        }
+    } while (became_unstable(&now, state));
     *ret_state = g_steal_pointer(&state);
     return TRUE;
 }

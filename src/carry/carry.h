@@ -40,4 +40,11 @@ static inline const struct cf_clock_fn *cf_fn_of(const CfState *state)
 /* Are the members of @vm such that it can be worked with? */
 gboolean cf_vm_check(const CfVm *vm, GError **error);
 
+/*
+ * What is known of @vm's host, by a look at its boot vCPU. A TSC may have become
+ * unstable since the host was probed: KVM then puts the guest's back with each
+ * call, so that its offset is another one each time.
+ */
+CfHost cf_look_again(const CfVm *vm);
+
 #endif /* CF_CARRY_H */

@@ -178,8 +178,10 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
 {
     g_autofree struct cf_vcpu *vcpus = NULL;
     g_autofree uint32_t *before_khz = NULL;
+    CfHost host;
+    CfVm now = *vm;
     Restore restore = {
-        .vm = vm,
+        .vm = &now,
         .state = state,
     };
 
@@ -192,6 +194,8 @@ gboolean cf_restore(const CfVm *vm, const CfState *state,
                     state->n_vcpus, vm->n_vcpus);
         return FALSE;
     }
+    host = cf_look_again(vm);
+    now.host = &host;
     vcpus = g_new0(struct cf_vcpu, vm->n_vcpus);
     before_khz = g_new0(uint32_t, vm->n_vcpus);
     restore.vcpus = vcpus;

@@ -86,7 +86,8 @@ typedef enum FakeBrink {
  * @brink: what a KVM_RUN does to them that turns back
  * @pause_ns: so long nothing happens when a host turns into this one
  * @khz_writes: calls of this kind so far, as of the next two
- * @calls: all calls so far, and which of them fails; for who counts them
+ * @calls: all calls so far, which of them fails, and at which the TSC becomes
+ *         unstable; for who counts them
  * @capability_known: for who has to know the number of the capability
  */
 typedef struct FakeHost {
@@ -135,6 +136,7 @@ typedef struct FakeHost {
     int offset_writes;
     int calls;
     int fail_call;
+    int unstable_call;
     bool capability_known;
 } FakeHost;
 

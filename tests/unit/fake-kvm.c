@@ -142,12 +142,17 @@ bool fake_read_guest(uint64_t address, void *buffer, size_t size, void *opaque)
 
 /* -- The table of calls -- */
 
-/* Every call takes time, and the chosen one fails. */
+/* Every call takes time, and the chosen one fails, or finds that the host's TSC
+ * has become unstable. */
 static bool fails(FakeHost *host)
 {
     random_state = random_state * 1664525 + 1013904223;
     true_ns += host->call_ns + (random_state >> 8) % 50;
-    return ++host->calls == host->fail_call;
+    host->calls++;
+    if (host->calls == host->unstable_call) {
+        host->offset = CF_OFFSET_REWINDS;
+    }
+    return host->calls == host->fail_call;
 }
 
 /* The vCPU of a call, or NULL if it fails. */

@@ -78,34 +78,62 @@ static void test_good_page(void)
     crossing_end(&c);
 }
 
-/* Where a TSC is put back whenever it is looked at, KVM would have it catch up at
- * the next run: the guest's TSCs are captured as they would be then. */
-static void test_unstable(void)
+/* A guest that stopped for two seconds. Its TSCs are captured as KVM would have
+ * them when it runs again, and kvmclock goes with them. What there was to call. */
+static int capture_after_stop(Crossing *c, int unstable_call)
 {
-    uint64_t stop_ticks, ran_ticks[2];
-    Crossing c;
+    const uint64_t stop_ticks = 2 * 1000ULL * fake_hosts[0].khz;
+    uint64_t ran_ticks[2], ticks = 0;
+    int64_t ns = 0;
     uint32_t i;
 
-    old_source();
-    fake_hosts[0].offset = CF_OFFSET_REWINDS;
-    stop_ticks = 2 * 1000ULL * fake_hosts[0].khz;
-    crossing_begin(&c, 2);
-    fake_run(c.from);
+    crossing_begin(c, 2);
+    fake_run(c->from);
     for (i = 0; i < 2; i++) {
-        ran_ticks[i] = c.from->vcpus[i].last_ticks;
+        ran_ticks[i] = c->from->vcpus[i].last_ticks;
     }
     fake_wait(2 * CF_NS_PER_SEC);
-    crossing_capture(&c);
-    g_assert_true(c.state->unstable);
-    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_PAGE);
-    for (i = 0; i < 2; i++) {
-        const uint64_t ticks = c.state->anchor.instant.host_ticks +
-                               c.state->vcpus[i].offset_ticks;
-
+    fake_hosts[0].calls = 0;
+    fake_hosts[0].unstable_call = unstable_call;
+    crossing_capture(c);
+    for (i = 2; i-- > 0;) {
+        ticks = c->state->anchor.instant.host_ticks +
+                c->state->vcpus[i].offset_ticks;
         assert_within((int64_t)(ticks - ran_ticks[i] - stop_ticks),
                       stop_ticks / 1000);
     }
+    g_assert_true(cf_clock_fn_eval(&c->state->fn, ticks, &ns));
+    assert_within(ns - (int64_t)c->state->anchor.clock_ns, 1000000);
+    return fake_hosts[0].calls;
+}
+
+/* Where a TSC is put back whenever it is looked at, it catches up. */
+static void test_unstable(void)
+{
+    Crossing c;
+
+    old_source();
+    fake_hosts[0].offset = CF_OFFSET_REWINDS;
+    capture_after_stop(&c, 0);
+    g_assert_true(c.state->unstable);
+    g_assert_cmpint(c.state->fn_origin, ==, CF_FN_PAGE);
     crossing_end(&c);
+}
+
+/* It may become so at any call, when its host was probed long ago. */
+static void test_becomes_unstable(void)
+{
+    int k = 0, calls, seen = 0;
+
+    do {
+        Crossing c;
+
+        old_source();
+        calls = capture_after_stop(&c, ++k);
+        seen += c.state->unstable;
+        crossing_end(&c);
+    } while (k < calls);
+    g_assert_cmpint(seen, >=, k - 2);
 }
 
 /* Capture reads only. */
@@ -334,6 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/capture/hostile-page", test_hostile_page);
     g_test_add_func("/capture/good-page", test_good_page);
     g_test_add_func("/capture/unstable", test_unstable);
+    g_test_add_func("/capture/becomes-unstable", test_becomes_unstable);
     g_test_add_func("/capture/reads-only", test_reads_only);
     g_test_add_func("/capture/any-failure", test_any_failure);
     g_test_add_func("/capture/incomplete-vm", test_incomplete_vm);

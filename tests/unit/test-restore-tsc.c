@@ -71,15 +71,18 @@ static void test_unchanged(void)
 
 /* What is read back from an unstable TSC says nothing: it is left as written,
  * and kvmclock goes by that. */
-static void test_unverified(void)
+static void cross_unverified(bool probed_so)
 {
     uint64_t bound_ns;
     Crossing c;
 
     fake_reset();
-    fake_hosts[1].offset = CF_OFFSET_REWINDS;
+    if (probed_so) {
+        fake_hosts[1].offset = CF_OFFSET_REWINDS;
+    }
     fake_hosts[1].master_clock = FAKE_MASTER_CLOCK_NEVER;
     crossing_begin(&c, 2);
+    fake_hosts[1].offset = CF_OFFSET_REWINDS;
     crossing_cross(&c);
     g_assert_cmpint(c.report.tsc, ==, CF_TSC_UNVERIFIED);
     g_assert_false(c.report.skew_known);
@@ -89,6 +92,17 @@ static void test_unverified(void)
     assert_within(crossing_step_ns(&c), 500);
     g_assert_false(cf_report_bound(&c.destination, &c.report, &bound_ns));
     crossing_end(&c);
+}
+
+static void test_unverified(void)
+{
+    cross_unverified(true);
+}
+
+/* It became so since the host was probed. */
+static void test_became_unverified(void)
+{
+    cross_unverified(false);
 }
 
 /* A host that keeps offsets, the probe said, and then it doesn't: undone. */
@@ -495,6 +509,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tsc/ignored", test_ignored);
     g_test_add_func("/tsc/unchanged", test_unchanged);
     g_test_add_func("/tsc/unverified", test_unverified);
+    g_test_add_func("/tsc/became-unverified", test_became_unverified);
     g_test_add_func("/tsc/not-kept", test_not_kept);
     g_test_add_func("/tsc/one-second-window", test_one_second_window);
     g_test_add_func("/tsc/new-frequency", test_new_frequency);
