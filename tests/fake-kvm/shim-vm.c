@@ -98,6 +98,9 @@ static const char *msr_name(uint32_t msr)
     }
 }
 
+/* So many are asked for one by one, as it were. */
+#define FEW_MSRS 2
+
 /* One MSR among many has a name of its own: programs don't expect failure. */
 static ShimCall msr_call(const ShimHandle *handle, const char *name,
                          uint32_t msr, bool alone)
@@ -168,7 +171,7 @@ int shim_get_msrs(ShimHandle *handle, struct kvm_msrs *list)
         struct kvm_msr_entry *entry = &list->entries[i];
         int rc;
 
-        if (!get_msr(handle, entry, list->nmsrs == 1, &rc)) {
+        if (!get_msr(handle, entry, list->nmsrs <= FEW_MSRS, &rc)) {
             rc = kernel_msr(handle, KVM_GET_MSRS, entry);
         }
         if (rc != 1) {
@@ -187,7 +190,7 @@ int shim_set_msrs(ShimHandle *handle, const struct kvm_msrs *list)
         int rc;
 
         /* The kernel gets those that the model hasn't. */
-        if (!set_msr(handle, &entry, list->nmsrs == 1, &rc)) {
+        if (!set_msr(handle, &entry, list->nmsrs <= FEW_MSRS, &rc)) {
             rc = kernel_msr(handle, KVM_SET_MSRS, &entry);
         }
         if (rc != 1) {

@@ -24,18 +24,20 @@
 typedef struct BootClock {
     bool from_kernel;
     struct cf_clock_fn fn;
-    bool has_page;
-    hwaddr page;
+    hwaddr page;                /* 0: it has none */
     struct cf_tsc tsc;
 } BootClock;
 
+/* Also does what kvm_get_tsc() does for the others. */
 static void kvmclock_capture_boot(CPUState *cpu, BootClock *boot)
 {
+    CPUX86State *env = cpu_env(cpu);
+
+    env->tsc_valid = kvmclock_get_tsc_and_page(cpu->kvm_fd, &env->tsc,
+                                               &boot->page);
     kvmclock_look_again(cpu->kvm_fd, &boot->tsc);
     boot->from_kernel = kvmclock_this_host()->has_clock_guest &&
                         kvmclock_get_fn(cpu->kvm_fd, &boot->fn) == 0;
-    boot->has_page = !boot->from_kernel &&
-                     kvmclock_get_page(cpu->kvm_fd, &boot->page);
 }
 
 /* In the vCPU's own thread: from another one each ioctl costs far more. */
@@ -45,9 +47,10 @@ static void kvmclock_capture_vcpu(CPUState *cpu, run_on_cpu_data data)
     BootClock *boot = data.host_ptr;
     struct cf_tsc tsc;
 
-    kvm_get_tsc(cpu);
     if (cpu == first_cpu) {
         kvmclock_capture_boot(cpu, boot);
+    } else {
+        kvm_get_tsc(cpu);
     }
     tsc = boot->tsc;
     if (cpu != first_cpu && host->offset != CF_OFFSET_IGNORED) {
@@ -114,7 +117,8 @@ static void kvmclock_catch_up(BootClock *boot, const KVMPvclockRecord *record,
 static void kvmclock_capture_fn(BootClock *boot, KVMClockCarried *carried)
 {
     KVMPvclockRecord record;
-    bool page = boot->has_page && kvmclock_read_page(boot->page, &record);
+    bool page = !boot->from_kernel && boot->page &&
+                kvmclock_read_page(boot->page, &record);
     const char *from = "none";
 
     if (page && carried->flags & KVMCLOCK_STATE_UNSTABLE) {
@@ -167,11 +171,10 @@ static void kvmclock_capture_once(KVMClockCarried *carried, bool paused,
     carried->host_khz = host->tsc_khz;
     carried->utc.error_ns = UINT64_MAX;
     if (!kvmclock_capture_vcpus(boot, errp) ||
-        !kvmclock_get_anchor(&carried->anchor, errp)) {
+        !kvmclock_get_anchor(&carried->anchor, &time, errp)) {
         return;
     }
     carried->at_ns = get_clock();
-    time = kvmclock_time();
     carried->max_error_ns = time.max_error_ns;
     kvmclock_boot_id(&carried->boot_id);
     carried->machine = kvmclock_machine();

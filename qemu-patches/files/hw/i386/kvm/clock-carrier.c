@@ -311,10 +311,10 @@ static void kvmclock_carrier_reset_hold(Object *obj, ResetType type)
 /* From here on until a guest is captured its TSC's rate is measured. */
 static void kvmclock_note_time(void)
 {
-    const KVMClockTime time = kvmclock_time();
     struct cf_anchor now;
+    KVMClockTime time;
 
-    if (kvmclock_get_anchor(&now, NULL)) {
+    if (kvmclock_get_anchor(&now, &time, NULL)) {
         kvmclock_learn_rate(&now, &time);
     }
 }

@@ -106,6 +106,7 @@ void kvmclock_tell_restored(const KVMClockReport *report);
 void kvmclock_tell_not_carried(Error **kept, Error *why, const char *so);
 void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
                          const struct cf_anchor *now,
+                         const KVMClockTime *time,
                          const KVMClockConfig *config);
 
 bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,

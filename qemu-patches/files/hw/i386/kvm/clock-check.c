@@ -43,6 +43,7 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
                          const KVMClockConfig *config, Error **errp)
 {
     const CPUX86State *env = cpu_env(first_cpu);
+    KVMClockTime time;
 
     memset(offer, 0, sizeof(*offer));
     if (!stopped) {
@@ -59,10 +60,10 @@ bool kvmclock_make_offer(KVMClockOffer *offer, const struct cf_tsc_freq *freq,
     if (stopped) {
         /* Where it ran last, which isn't here if it only passes through. */
         offer->from = *stopped;
-    } else if (!kvmclock_get_anchor(&offer->from.anchor, errp)) {
+    } else if (!kvmclock_get_anchor(&offer->from.anchor, &time, errp)) {
         return false;
     } else {
-        offer->from.max_error_ns = kvmclock_time().max_error_ns;
+        offer->from.max_error_ns = time.max_error_ns;
         kvmclock_boot_id(&offer->from.boot_id);
         offer->from.machine = kvmclock_machine();
         offer->freq.host_khz = kvmclock_this_host()->tsc_khz;
@@ -113,7 +114,7 @@ static const char *kvmclock_blind(void)
     return !kvmclock_boot_id(&boot_id)
            ? " (or let QEMU read /proc/sys/kernel/random/boot_id, which would "
              "tell whether this is the guest's own host)"
-           : !kvmclock_get_anchor(&now, NULL)
+           : !kvmclock_get_anchor(&now, NULL, NULL)
            ? " (KVM_GET_CLOCK fails, so it can't be told whether this is the "
              "guest's own host)" : "";
 }
@@ -184,9 +185,10 @@ static struct cf_move kvmclock_offered_move(const KVMClockOffer *offer,
 {
     struct cf_move move = { .time.bound_ns = UINT64_MAX };
     struct cf_anchor now;
+    KVMClockTime time;
 
-    if (kvmclock_get_anchor(&now, NULL)) {
-        kvmclock_begin_move(&move, &offer->from, &now, config);
+    if (kvmclock_get_anchor(&now, &time, NULL)) {
+        kvmclock_begin_move(&move, &offer->from, &now, &time, config);
     }
     return move;
 }

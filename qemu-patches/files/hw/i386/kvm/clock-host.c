@@ -46,23 +46,32 @@ bool kvmclock_boot_id(QemuUUID *id)
     return !qemu_uuid_is_null(id);
 }
 
-/*
- * Which machine this is, whatever kernel it runs; 0 if only root may know.  A
- * digest, for what it is made of is nobody else's business.  Read once, before
- * QEMU gives up root's rights.
- */
-uint64_t kvmclock_machine(void)
+/* What the firmware calls it; NULL if that is nothing, or only root may know. */
+static char *kvmclock_read_dmi(const char *path)
 {
-    static uint64_t machine;
-    g_autofree char *name = NULL, *text = NULL, *digest = NULL;
+    char *name = NULL;
+
+    if (g_file_get_contents(path, &name, NULL, NULL) && !*g_strstrip(name)) {
+        g_clear_pointer(&name, g_free);
+    }
+    return name;
+}
+
+/*
+ * Which machine this is, whatever kernel it runs; 0 if nobody may know.  A
+ * digest, for what it is made of is nobody else's business.
+ */
+static uint64_t kvmclock_read_machine(void)
+{
+    g_autofree char *name = kvmclock_read_dmi(KVMCLOCK_DMI "uuid");
+    g_autofree char *text = NULL, *digest = NULL;
     uint32_t eax, ebx, ecx, edx, kind;
 
-    if (machine ||
-        ((!g_file_get_contents(KVMCLOCK_DMI "uuid", &name, NULL, NULL) ||
-          !*g_strstrip(name)) &&
-         (!g_file_get_contents(KVMCLOCK_DMI "serial", &name, NULL, NULL) ||
-          !*g_strstrip(name)))) {
-        return machine;
+    if (!name) {
+        name = kvmclock_read_dmi(KVMCLOCK_DMI "serial");
+    }
+    if (!name) {
+        return 0;
     }
     host_cpuid(1, 0, &kind, &ebx, &ecx, &edx);
     host_cpuid(0, 0, &eax, &ebx, &ecx, &edx);
@@ -70,7 +79,22 @@ uint64_t kvmclock_machine(void)
                            kind);
     digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     digest[16] = 0;
-    machine = g_ascii_strtoull(digest, NULL, 16);
+    return g_ascii_strtoull(digest, NULL, 16);
+}
+
+/*
+ * Read once, known or not: before QEMU gives up root's rights, and not while
+ * the guest waits.
+ */
+uint64_t kvmclock_machine(void)
+{
+    static uint64_t machine;
+    static bool read;
+
+    if (!read) {
+        read = true;
+        machine = kvmclock_read_machine();
+    }
     return machine;
 }
 
@@ -124,9 +148,12 @@ int kvmclock_read_anchor(struct cf_anchor *anchor)
                                    kvmclock_this_host()->tsc_khz, anchor);
 }
 
-bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp)
+/* @ret_time: what is known of real time then; may be NULL */
+bool kvmclock_get_anchor(struct cf_anchor *anchor, KVMClockTime *ret_time,
+                         Error **errp)
 {
-    int32_t before_s, tai_s = kvmclock_time().tai_offset_s;
+    KVMClockTime time = kvmclock_time();
+    int32_t before_s;
     int tries = 0;
 
     do {
@@ -136,11 +163,14 @@ bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp)
             error_setg_errno(errp, -ret, "kvmclock: KVM_GET_CLOCK failed");
             return false;
         }
-        before_s = tai_s;
-        tai_s = kvmclock_time().tai_offset_s;
-    } while (tai_s != before_s && ++tries < CF_LEAP_TRIES);
+        before_s = time.tai_offset_s;
+        time = kvmclock_time();
+    } while (time.tai_offset_s != before_s && ++tries < CF_LEAP_TRIES);
 
-    anchor->instant.tai_offset_s = tai_s;
+    anchor->instant.tai_offset_s = time.tai_offset_s;
+    if (ret_time) {
+        *ret_time = time;
+    }
     trace_kvmclock_anchor(anchor->flags, anchor->clock_ns,
                           anchor->instant.realtime_ns,
                           anchor->instant.host_ticks);
@@ -184,7 +214,8 @@ static int kvmclock_activate_fd(int vm_fd)
     return ret;
 }
 
-bool kvmclock_activate(struct cf_anchor *anchor, Error **errp)
+bool kvmclock_activate(struct cf_anchor *anchor, KVMClockTime *ret_time,
+                       Error **errp)
 {
     int ret = kvmclock_activate_fd(kvm_state->vmfd);
 
@@ -192,7 +223,7 @@ bool kvmclock_activate(struct cf_anchor *anchor, Error **errp)
         error_setg_errno(errp, -ret, "kvmclock: can't start the master clock");
         return false;
     }
-    return kvmclock_get_anchor(anchor, errp);
+    return kvmclock_get_anchor(anchor, ret_time, errp);
 }
 
 static int kvmclock_record_ioctl(int vcpu_fd, unsigned long call,
@@ -225,16 +256,18 @@ int kvmclock_set_fn(int vcpu_fd, const struct cf_clock_fn *fn)
     return ret;
 }
 
+typedef struct TwoMsrs {
+    struct kvm_msrs info;
+    struct kvm_msr_entry entry[2];
+} TwoMsrs;
+
 static int kvm_fd_msr(int vcpu_fd, unsigned long call, uint32_t index,
                       uint64_t *value)
 {
-    struct {
-        struct kvm_msrs info;
-        struct kvm_msr_entry entry;
-    } msr = { .info.nmsrs = 1, .entry.index = index, .entry.data = *value };
+    TwoMsrs msr = { { .nmsrs = 1 }, { { .index = index, .data = *value } } };
     int ret = kvm_fd_ioctl(vcpu_fd, call, &msr);
 
-    *value = msr.entry.data;
+    *value = msr.entry[0].data;
     return ret == 1 ? 0 : ret < 0 ? ret : -EINVAL;
 }
 
@@ -244,16 +277,20 @@ static int kvm_fd_get_msr(int vcpu_fd, uint32_t index, uint64_t *value)
     return kvm_fd_msr(vcpu_fd, KVM_GET_MSRS, index, value);
 }
 
-/* Where a vCPU's pvclock record is in guest memory, if it has one. */
-bool kvmclock_get_page(int vcpu_fd, hwaddr *page)
+/*
+ * A vCPU's TSC, and where its pvclock record is in guest memory; 0 if it has
+ * none.  One call, for each of them costs some us.
+ */
+bool kvmclock_get_tsc_and_page(int vcpu_fd, uint64_t *tsc, hwaddr *page)
 {
-    uint64_t msr;
+    TwoMsrs msr = {
+        { .nmsrs = 2 }, { { .index = TSC_MSR }, { .index = SYSTEM_TIME_MSR } },
+    };
+    int ret = kvm_fd_ioctl(vcpu_fd, KVM_GET_MSRS, &msr);
 
-    if (kvm_fd_get_msr(vcpu_fd, SYSTEM_TIME_MSR, &msr) < 0 || !(msr & 1)) {
-        return false;
-    }
-    *page = msr & ~1ULL;
-    return true;
+    *tsc = msr.entry[0].data;
+    *page = ret == 2 && msr.entry[1].data & 1 ? msr.entry[1].data & ~1ULL : 0;
+    return ret > 0;
 }
 
 static int kvmclock_write_tsc(int vcpu_fd, uint64_t ticks)

@@ -22,15 +22,25 @@ typedef struct KVMClockHost {
     struct cf_tsc_freq guest;   /* what a guest's TSC would really do */
 } KVMClockHost;
 
+/* Real time, as this host's kernel knows it (clock-time.c). */
+typedef struct KVMClockTime {
+    int state;                  /* adjtimex: TIME_INS and others */
+    int32_t tai_offset_s;       /* 0: unknown */
+    uint64_t max_error_ns;      /* UINT64_MAX: unknown, it isn't synchronised */
+    int64_t adjustment_ppt;     /* by so much it is faster than its source */
+} KVMClockTime;
+
 int kvmclock_read_anchor(struct cf_anchor *anchor);
-bool kvmclock_get_anchor(struct cf_anchor *anchor, Error **errp);
+bool kvmclock_get_anchor(struct cf_anchor *anchor, KVMClockTime *ret_time,
+                         Error **errp);
 int kvmclock_set(uint64_t clock_ns, uint64_t realtime_ns);
-bool kvmclock_activate(struct cf_anchor *anchor, Error **errp);
+bool kvmclock_activate(struct cf_anchor *anchor, KVMClockTime *ret_time,
+                       Error **errp);
 
 int kvmclock_get_fn(int vcpu_fd, struct cf_clock_fn *fn);
 int kvmclock_set_fn(int vcpu_fd, const struct cf_clock_fn *fn);
 
-bool kvmclock_get_page(int vcpu_fd, hwaddr *page);
+bool kvmclock_get_tsc_and_page(int vcpu_fd, uint64_t *tsc, hwaddr *page);
 bool kvmclock_get_tsc(int vcpu_fd, const KVMClockHost *host,
                       struct cf_tsc *tsc);
 void kvmclock_begin_tsc_offsets(int vcpu_fd, const struct cf_tsc *tsc);
@@ -44,14 +54,6 @@ bool kvmclock_offset_is(int vcpu_fd, uint64_t offset_ticks);
 void kvmclock_look_again(int vcpu_fd, struct cf_tsc *tsc);
 bool kvmclock_boot_id(QemuUUID *id);
 uint64_t kvmclock_machine(void);
-
-/* Real time, as this host's kernel knows it (clock-time.c). */
-typedef struct KVMClockTime {
-    int state;                  /* adjtimex: TIME_INS and others */
-    int32_t tai_offset_s;       /* 0: unknown */
-    uint64_t max_error_ns;      /* UINT64_MAX: unknown, it isn't synchronised */
-    int64_t adjustment_ppt;     /* by so much it is faster than its source */
-} KVMClockTime;
 
 uint64_t kvmclock_realtime_ns(void);
 KVMClockTime kvmclock_time(void);

@@ -33,6 +33,7 @@ static bool kvmclock_source_runs(const KVMClockCarried *src)
  */
 void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
                          const struct cf_anchor *now,
+                         const KVMClockTime *time,
                          const KVMClockConfig *config)
 {
     const KVMClockHost *host = kvmclock_this_host();
@@ -49,7 +50,7 @@ void kvmclock_begin_move(struct cf_move *move, const KVMClockCarried *src,
         .dst_unstable = host->offset == CF_OFFSET_REWINDS,
         .clocks_bound_ns = cf_bounds_ns(
             cf_anchor_error_ns(&src->anchor, src->max_error_ns),
-            cf_anchor_error_ns(now, kvmclock_time().max_error_ns)),
+            cf_anchor_error_ns(now, time->max_error_ns)),
     };
     cf_move_hosts(move,
                   !pretend && kvmclock_boot_id(&boot_id) &&
@@ -74,7 +75,7 @@ bool kvmclock_within_limit(const KVMClockCarried *carried,
         .same_host = true,
     };
 
-    if (!kvmclock_get_anchor(&now, NULL)) {
+    if (!kvmclock_get_anchor(&now, NULL, NULL)) {
         return false;
     }
     move.now = now.instant;
@@ -144,7 +145,7 @@ static bool kvmclock_measure_blackout(KVMClockRestoring *r, Error **errp)
     struct cf_move *move = &r->report->move;
     const struct cf_channel channel = kvmclock_channel(r->src);
 
-    kvmclock_begin_move(move, r->src, &r->dst, r->config);
+    kvmclock_begin_move(move, r->src, &r->dst, &r->time, r->config);
     move->same_host = move->same_host || r->here;
     if (r->src->later_than_ns) {
         move->seen_ns = r->report->now_ns - r->src->later_than_ns;
@@ -276,8 +277,8 @@ static bool kvmclock_restore_all(KVMClockRestoring *r, Error **errp)
         return false;
     }
     /* A clock that only has to go on isn't set, not even to activate it. */
-    if (!(r->here ? kvmclock_get_anchor(&r->dst, errp)
-                  : kvmclock_activate(&r->dst, errp))) {
+    if (!(r->here ? kvmclock_get_anchor(&r->dst, &r->time, errp)
+                  : kvmclock_activate(&r->dst, &r->time, errp))) {
         return false;
     }
     r->report->now_ns = get_clock();

@@ -17,6 +17,7 @@ typedef struct KVMClockRestoring {
     const KVMClockConfig *config;
     KVMClockReport *report;
     struct cf_anchor dst;       /* this host's */
+    KVMClockTime time;          /* real time's error then */
     struct cf_vcpu boot;        /* the boot vCPU's TSC */
     struct cf_ladder ladder;    /* how kvmclock is set */
 } KVMClockRestoring;

@@ -105,10 +105,9 @@ static bool kvmclock_read_host_time(KVMHostTime *host)
 {
     KVMClockTime time;
 
-    if (!kvmclock_get_anchor(&host->anchor, NULL)) {
+    if (!kvmclock_get_anchor(&host->anchor, &time, NULL)) {
         return false;
     }
-    time = kvmclock_time();
     host->max_error_ns = time.max_error_ns;
     host->rate = kvmclock_learn_rate(&host->anchor, &time);
     host->leap_indicator = kvmclock_leap_indicator(time.state);
