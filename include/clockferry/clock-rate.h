@@ -41,8 +41,10 @@ struct cf_host_rate {
     int64_t doubt_ppt;
 };
 
-/* cf_host_rate_valid - can this be? It may come from anywhere. Who knows
- * nothing of a rate doesn't tell one. */
+/*
+ * cf_host_rate_valid - can this be? It may come from anywhere. Who knows
+ * nothing of a rate doesn't tell one.
+ */
 static inline bool cf_host_rate_valid(const struct cf_host_rate *rate)
 {
     return rate->doubt_ppt >= 0 && rate->doubt_ppt <= 2 * CF_TSC_DOUBT_PPT &&

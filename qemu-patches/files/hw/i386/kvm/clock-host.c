@@ -46,7 +46,7 @@ bool kvmclock_boot_id(QemuUUID *id)
     return !qemu_uuid_is_null(id);
 }
 
-/* What the firmware calls it; NULL if that is nothing, or only root may know. */
+/* What the firmware calls it; NULL: nothing, or only root may know. */
 static char *kvmclock_read_dmi(const char *path)
 {
     char *name = NULL;
