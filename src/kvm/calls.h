@@ -9,12 +9,21 @@
 /* Reports that a call of this name failed with -errno; returns false. */
 gboolean cf_fail_call(GError **error, const char *call, int rc);
 
-/* system.c: those members of the real table that aren't KVM's. */
+/* cpu.c of the architecture: a member of the real table; a text that says what
+ * kind of CPU it is, to be freed with g_free(); the members that the CPU tells
+ * of an id. */
 uint64_t cf_system_read_tsc(void);
+char *cf_cpu_kind(void);
+void cf_cpu_get_id(CfHostId *id);
+
+/* system.c: those members of the real table that aren't KVM's. */
 int cf_system_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns);
 int cf_system_get_time(CfHostTime *ret_time);
 int cf_system_get_tolerance(uint32_t *ret_ppm);
 void cf_system_get_id(CfHostId *ret_id);
+
+/* The first line of a file of the kernel's; empty if it can't be had. */
+void cf_system_read_line(const char *path, char *line, size_t size);
 
 /* KVM_GET_CLOCK_GUEST, repeated while the kernel is busy. Returns 0 or -errno;
  * -EBADMSG if the kernel gave no valid function. */

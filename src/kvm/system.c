@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the host tells without KVM: TSC, real time, identity. */
-#include <cpuid.h>
 #include <string.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 #include "calls.h"
-
-uint64_t cf_system_read_tsc(void)
-{
-    uint64_t ticks;
-
-    /* RDTSC alone may run ahead of what stands before it, or behind. */
-    _mm_lfence();
-    ticks = __rdtsc();
-    _mm_lfence();
-    return ticks;
-}
 
 int cf_system_read_pair(uint64_t *ret_host_ticks, uint64_t *ret_realtime_ns)
 {
@@ -80,8 +67,7 @@ int cf_system_get_time(CfHostTime *ret_time)
     return 0;
 }
 
-/* The first line of a file of the kernel's; empty if it can't be had. */
-static void read_line(const char *path, char *line, size_t size)
+void cf_system_read_line(const char *path, char *line, size_t size)
 {
     g_autofree char *text = NULL;
 
@@ -100,8 +86,8 @@ int cf_system_get_tolerance(uint32_t *ret_ppm)
     char text[16];
     guint64 ppm;
 
-    read_line("/sys/module/kvm/parameters/tsc_tolerance_ppm", text,
-              sizeof(text));
+    cf_system_read_line("/sys/module/kvm/parameters/tsc_tolerance_ppm", text,
+                        sizeof(text));
     if (!g_ascii_string_to_unsigned(text, 10, 0, UINT32_MAX, &ppm, NULL)) {
         return -ENOENT;
     }
@@ -109,41 +95,18 @@ int cf_system_get_tolerance(uint32_t *ret_ppm)
     return 0;
 }
 
-/* Registers of the CPUID instruction. */
-enum { ECX = 2, EDX = 3 };
-
-/* A bit of a leaf; false for a processor that lacks the leaf. */
-static bool cpu_has(unsigned int leaf, int reg, unsigned int bit)
-{
-    unsigned int regs[4];
-
-    return __get_cpuid(leaf, &regs[0], &regs[1], &regs[2], &regs[3]) &&
-           regs[reg] & 1u << bit;
-}
-
 #define DMI "/sys/class/dmi/id/"
-
-/* Registers of a leaf that identify a CPU's kind. */
-static char *cpu_kind(void)
-{
-    unsigned int vendor[4] = { 0 }, kind[4] = { 0 };
-
-    (void)__get_cpuid(0, &vendor[0], &vendor[1], &vendor[2], &vendor[3]);
-    (void)__get_cpuid(1, &kind[0], &kind[1], &kind[2], &kind[3]);
-    return g_strdup_printf("%08x %08x %08x %08x", vendor[1], vendor[2],
-                           vendor[3], kind[0]);
-}
 
 /* A digest, because what it is made of is nobody else's business. */
 static uint64_t machine_digest(void)
 {
-    g_autofree char *kind = cpu_kind();
+    g_autofree char *kind = cf_cpu_kind();
     g_autofree char *text = NULL, *digest = NULL;
     char name[128];
 
-    read_line(DMI "product_uuid", name, sizeof(name));
+    cf_system_read_line(DMI "product_uuid", name, sizeof(name));
     if (!name[0]) {
-        read_line(DMI "product_serial", name, sizeof(name));
+        cf_system_read_line(DMI "product_serial", name, sizeof(name));
     }
     if (!name[0]) {
         return 0;
@@ -158,19 +121,13 @@ void cf_system_get_id(CfHostId *ret_id)
 {
     struct utsname names;
 
-    *ret_id = (CfHostId) {
-        /* SVM's ratios have 32 fraction bits, VMX's 48. */
-        .frac_bits = cpu_has(0x80000001, ECX, 2) ? CF_FRAC_BITS_AMD
-                                                 : CF_FRAC_BITS_INTEL,
-        .invariant_tsc = cf_answer(cpu_has(0x80000007, EDX, 8)),
-        .is_guest = cf_answer(cpu_has(1, ECX, 31)),
-        .machine = machine_digest(),
-    };
-    read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
-              sizeof(ret_id->boot_id));
-    read_line("/sys/devices/system/clocksource/clocksource0/"
-              "current_clocksource",
-              ret_id->clocksource, sizeof(ret_id->clocksource));
+    *ret_id = (CfHostId) { .machine = machine_digest() };
+    cf_cpu_get_id(ret_id);
+    cf_system_read_line("/proc/sys/kernel/random/boot_id", ret_id->boot_id,
+                        sizeof(ret_id->boot_id));
+    cf_system_read_line("/sys/devices/system/clocksource/clocksource0/"
+                        "current_clocksource",
+                        ret_id->clocksource, sizeof(ret_id->clocksource));
     if (uname(&names) == 0) {
         g_strlcpy(ret_id->name, names.nodename, sizeof(ret_id->name));
         g_strlcpy(ret_id->kernel, names.release, sizeof(ret_id->kernel));

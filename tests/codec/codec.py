@@ -8,7 +8,7 @@ from harness import places
 from harness.dialogue import Dialogue
 from harness.tap import Missing
 
-LIBRARY = ("text", "kvm", "carry", "check")
+LIBRARY = ("text", "kvm", "kvm/x86_64", "carry", "check")
 
 
 class Codec(Dialogue):

@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include "calls.h"
-#include "kvm-uapi.h"
+#include "kvm/calls.h"
+#include "kvm/kvm-uapi.h"
 
 /* All of struct kvm_run that concerns us is in the first page. */
 #define RUN_SIZE 4096
