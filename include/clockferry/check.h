@@ -28,6 +28,9 @@
  * @tai_offset_s: TAI - UTC on its host, 0 when unknown
  * @leap: what its host's kernel knows about a leap second
  * @machine: digest of which machine its host is, 0 when unknown
+ * @architecture: its host's architecture, and its own
+ * @counter_hz: frequency of its host's counter, and so of its own, on arm64; 0
+ *              when unknown
  * @reserved: 0; room for later versions
  */
 typedef struct CfGuest {
@@ -44,12 +47,15 @@ typedef struct CfGuest {
     int32_t tai_offset_s;
     CfLeap leap;
     uint64_t machine;
-    uint64_t reserved[3];
+    CfArchitecture architecture;
+    uint32_t counter_hz;
+    uint64_t reserved[2];
 } CfGuest;
 
 /**
  * CfFindingKind - what there is to say about a move
- * @CF_FINDING_RATE: frequency of the guest's TSC, there and here
+ * @CF_FINDING_RATE: frequency of the guest's TSC, there and here; on arm64, of
+ *                   its counter; or that it would be another architecture
  * @CF_FINDING_RATE_UNKNOWN: one of these frequencies is unknown
  * @CF_FINDING_OFFSET: the guest's TSC goes on where it was
  * @CF_FINDING_OFFSET_IGNORED: it jumps, because the host ignores offsets
@@ -62,7 +68,7 @@ typedef struct CfGuest {
  *
  * Every check has one finding of each of these groups: rate, offset, rung and
  * time. It has the others only if they apply, and of these only the first one
- * decides anything:
+ * decides anything. Between architectures only the rate's has a verdict.
  * @CF_FINDING_OFFSET_MEASURED: offsets can't be read exactly there, as far as
  *                              is known
  * @CF_FINDING_SAME_HOST: source and destination are the same host
@@ -115,7 +121,8 @@ typedef struct CfFinding {
  *                  from zero
  * @drift_ns: what that adds up to in a day, rounded away from zero; at most
  *            what 63 bits can hold
- * @rung: the expected rung; one worse than CF_RUNG_CLOSED_LOOP isn't exact
+ * @rung: the expected rung; one worse than CF_RUNG_CLOSED_LOOP isn't exact.
+ *        CF_RUNG_EXACT on arm64, where there is no kvmclock to restore
  * @time_known: @time_bound_ns is known
  * @time_bound_ns: how far both clocks may step, together, because the hosts'
  *                 clocks differ
@@ -202,7 +209,7 @@ CF_API gboolean cf_guest_from_json(const char *json, size_t size,
  * KVM takes whole kHz, doesn't scale a TSC within its tolerance, and computes
  * the ratio from kHz. An unknown tolerance counts as 250 ppm.
  *
- * Return: false if these facts don't say it.
+ * Return: false if these facts don't say it, as of a host without a TSC.
  */
 CF_API bool cf_tsc_freq_on(const CfHost *host,
                            const struct cf_tsc_freq *wanted,

@@ -53,6 +53,21 @@ typedef enum CfClockGuestStyle {
 } CfClockGuestStyle;
 
 /**
+ * CfCounterOffset - how KVM gives a guest's counter an offset (arm64)
+ * @CF_COUNTER_OFFSET_UNKNOWN: nobody tried
+ * @CF_COUNTER_OFFSET_NONE: not at all
+ * @CF_COUNTER_OFFSET_IOCTL: by KVM_ARM_SET_COUNTER_OFFSET, to the tick
+ * @CF_COUNTER_OFFSET_REGISTER: by setting the counter itself,
+ *                              KVM_REG_ARM_TIMER_CNT, to within a call's time
+ */
+typedef enum CfCounterOffset {
+    CF_COUNTER_OFFSET_UNKNOWN,
+    CF_COUNTER_OFFSET_NONE,
+    CF_COUNTER_OFFSET_IOCTL,
+    CF_COUNTER_OFFSET_REGISTER,
+} CfCounterOffset;
+
+/**
  * CfHost - the facts about one host
  * @host_khz: frequency of the host TSC as KVM knows it; 0 when unknown
  * @scaling: what became of a frequency that was set
@@ -64,7 +79,7 @@ typedef enum CfClockGuestStyle {
  *                 host's own frequency is this close to the wanted one
  * @has_offset: there is an attribute KVM_VCPU_TSC_OFFSET
  * @offset_known: @offset is known
- * @offset: what became of an offset that was written
+ * @offset: what became of an offset that was written; on arm64, of the counter
  * @master_clock: once the clock has been set, KVM_GET_CLOCK reads clock, real
  *                time and host TSC at one instant
  * @set_realtime: KVM_SET_CLOCK takes CF_KVM_CLOCK_REALTIME
@@ -80,6 +95,11 @@ typedef enum CfClockGuestStyle {
  *           probed; proves later that it is the same host
  * @id: boot id, name, clocksource and the like
  * @duration_ns: how long the probe took
+ * @architecture: its architecture. On arm64 only @offset, the time, @id and
+ *                what follows are known
+ * @counter_hz: frequency of its counter, CNTFRQ_EL0; 0 when unknown, and on
+ *              x86-64
+ * @counter_offset: how a guest's counter is given an offset
  * @reserved: 0; room for later versions
  *
  * If all bytes are 0, everything is unknown.
@@ -107,7 +127,10 @@ typedef struct CfHost {
     struct cf_instant instant;
     CfHostId id;
     uint64_t duration_ns;
-    uint64_t reserved[6];
+    CfArchitecture architecture;
+    uint32_t counter_hz;
+    CfCounterOffset counter_offset;
+    uint64_t reserved[4];
 } CfHost;
 
 G_BEGIN_DECLS

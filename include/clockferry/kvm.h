@@ -35,6 +35,17 @@ typedef enum CfAnswer {
 } CfAnswer;
 
 /**
+ * CfArchitecture - a host's architecture, and with it its guests'
+ * @CF_ARCHITECTURE_X86_64: x86-64; also of a host of which nobody said it
+ * @CF_ARCHITECTURE_ARM64: arm64, whose guests have no TSC and no kvmclock, but
+ *                         a counter
+ */
+typedef enum CfArchitecture {
+    CF_ARCHITECTURE_X86_64,
+    CF_ARCHITECTURE_ARM64,
+} CfArchitecture;
+
+/**
  * CfKvmClock - struct kvm_clock_data, for KVM_GET_CLOCK and KVM_SET_CLOCK
  * @clock_ns: kvmclock
  * @flags: CF_KVM_CLOCK_...: which of the next two are valid

@@ -2,6 +2,7 @@
 /* The findings of a check in sentences, and what to do about them. */
 #include <clockferry/check.h>
 #include "carry/carry.h"
+#include "counter.h"
 #include "kvm/calls.h"
 #include "text/units.h"
 
@@ -217,7 +218,12 @@ static char *tai_text(const CfCheck *check)
 char *cf_check_text(const CfCheck *check, unsigned int i)
 {
     const CfFindingKind kind = check->findings[i].kind;
+    char *text = cf_check_by_counter(check)
+                 ? cf_counter_text(check, &check->findings[i]) : NULL;
 
+    if (text) {
+        return text;
+    }
     switch (kind) {
     case CF_FINDING_RATE:
         return rate_text(check, check->findings[i].verdict);
@@ -275,7 +281,12 @@ static char *rung_cure(const CfCheck *check)
 char *cf_check_cure(const CfCheck *check, unsigned int i)
 {
     const CfFinding *finding = &check->findings[i];
+    char *cure = cf_check_by_counter(check)
+                 ? cf_counter_cure(check, finding, PROBE_BOTH) : NULL;
 
+    if (cure || cf_check_foreign(check)) {
+        return cure;
+    }
     switch (finding->kind) {
     case CF_FINDING_RATE:
         return rate_cure(check, finding->verdict);

@@ -2,9 +2,11 @@
 /* May a guest go to a host? Pure: from facts to an answer. */
 #include <string.h>
 #include <clockferry/check.h>
+#include <clockferry/clock-counter.h>
 #include "carry/carry.h"
 #include "kvm/calls.h"
 #include "text/names.h"
+#include "counter.h"
 
 bool cf_tsc_freq_on(const CfHost *host, const struct cf_tsc_freq *wanted,
                     struct cf_tsc_freq *ret_freq)
@@ -13,7 +15,8 @@ bool cf_tsc_freq_on(const CfHost *host, const struct cf_tsc_freq *wanted,
     struct cf_tsc_freq scaled = { host->host_khz, host->frac_bits, 0 };
     uint32_t khz;
 
-    if (!host->host_khz || !cf_tsc_freq_khz(wanted, &khz)) {
+    if (cf_host_has_counter(host) || !host->host_khz ||
+        !cf_tsc_freq_khz(wanted, &khz)) {
         return false;
     }
     if (cf_freq_is_near(&plain, wanted) || host->scaling == CF_SCALING_NONE ||
@@ -55,6 +58,8 @@ void cf_guest_from_host(const CfHost *host, uint32_t guest_khz,
     memcpy(ret_guest->host, host->id.name, sizeof(ret_guest->host));
     memcpy(ret_guest->boot_id, host->id.boot_id, sizeof(ret_guest->boot_id));
     ret_guest->machine = host->id.machine;
+    ret_guest->architecture = host->architecture;
+    ret_guest->counter_hz = host->counter_hz;
     ret_guest->instant_known = host->instant_known;
     ret_guest->instant = host->instant;
     if (host->time_known) {
@@ -108,16 +113,28 @@ static void find(CfCheck *check, CfFindingKind kind, enum cf_verdict verdict)
     check->verdict = MAX(check->verdict, verdict);
 }
 
+/* Of what ticks there: a TSC or a counter. */
+static uint32_t ticks_khz(CfArchitecture architecture, uint32_t host_khz,
+                          uint32_t counter_hz)
+{
+    return architecture == CF_ARCHITECTURE_X86_64 ? host_khz
+                                                  : cf_counter_khz(counter_hz);
+}
+
 /* Whichever was looked at first; but a kernel that is gone takes no guest. */
 static struct cf_move compare_hosts(const CfGuest *guest, const CfHost *host)
 {
-    const bool known = guest->instant_known && host->instant_known;
+    const bool known = guest->instant_known && host->instant_known &&
+                       guest->architecture == host->architecture;
     const bool same_boot = known && cf_same_boot(guest->boot_id,
                                                  host->id.boot_id);
+    const uint32_t there_khz = ticks_khz(host->architecture, host->host_khz,
+                                         host->counter_hz);
     struct cf_move move = {
         .then = guest->instant,
         .now = host->instant,
-        .host_khz = guest->host_khz,
+        .host_khz = ticks_khz(guest->architecture, guest->host_khz,
+                              guest->counter_hz),
         .dst_unstable = host->offset == CF_OFFSET_REWINDS,
         .clocks_bound_ns = cf_bounds_ns(guest->max_error_ns,
                                         cf_time_error_ns(&host->time)),
@@ -125,21 +142,37 @@ static struct cf_move compare_hosts(const CfGuest *guest, const CfHost *host)
 
     cf_move_hosts(&move, same_boot,
                   known && cf_same_machine(guest->machine, host->id.machine),
-                  host->host_khz);
+                  there_khz);
     move.same_host = move.same_host ||
-                     cf_same_host(same_boot, &guest->instant, guest->host_khz,
-                                  &host->instant, host->host_khz);
+                     cf_same_host(same_boot, &guest->instant, move.host_khz,
+                                  &host->instant, there_khz);
     return move;
+}
+
+/* Writes how much faster what ticks would be there; false: it isn't known. */
+static bool compare_ticks(CfCheck *check, const struct cf_move *move)
+{
+    const struct cf_tsc_freq wanted = cf_move_freq(move, check->guest->freq);
+    const CfHost *host = check->destination;
+
+    if (cf_check_foreign(check)) {
+        return false;
+    }
+    if (cf_check_by_counter(check)) {
+        return cf_counter_rate_error_ppt(host->counter_hz,
+                                         check->guest->counter_hz,
+                                         &check->rate_error_ppt);
+    }
+    return cf_tsc_freq_on(host, &wanted, &check->freq) &&
+           cf_tsc_rate_error_ppt(&check->freq, &wanted,
+                                 &check->rate_error_ppt);
 }
 
 static void compare_rates(CfCheck *check, const struct cf_move *move)
 {
-    const struct cf_tsc_freq wanted = cf_move_freq(move, check->guest->freq);
     cf_u128 drift_ns;
 
-    if (!cf_tsc_freq_on(check->destination, &wanted, &check->freq) ||
-        !cf_tsc_rate_error_ppt(&check->freq, &wanted,
-                               &check->rate_error_ppt)) {
+    if (!compare_ticks(check, move)) {
         return;
     }
     check->rate_known = true;
@@ -170,6 +203,7 @@ static struct cf_policy_facts facts_of(const CfCheck *check,
 {
     const CfGuest *guest = check->guest;
     const CfHost *host = check->destination;
+    const struct cf_tsc_freq counter = cf_tsc_unscaled(move->host_khz, 0);
     struct cf_policy_facts facts = {
         .policy = guest->policy,
         .promised = guest->promised,
@@ -179,28 +213,49 @@ static struct cf_policy_facts facts_of(const CfCheck *check,
         .rate_error_ppt = check->rate_error_ppt,
         /* what nobody tried is taken for what would be worst */
         .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
-        .measured = host->has_offset != CF_ANSWER_YES,
+        .measured = cf_offset_is_measured(host),
         .time_bound_ns = UINT64_MAX,
         .best_rung = check->rung,
         .required_rung = guest->require,
     };
 
     if (host->offset_known) {
-        facts.time_bound_ns = cf_time_bound_ns(&facts, &guest->freq,
-                                               move->time.bound_ns);
+        facts.time_bound_ns = cf_time_bound_ns(
+            &facts, cf_check_by_counter(check) ? &counter : &guest->freq,
+            move->time.bound_ns);
     }
     return facts;
 }
 
+static enum cf_verdict judge_rate(const CfCheck *check,
+                                  const struct cf_policy_facts *facts)
+{
+    return cf_check_by_counter(check)
+           ? cf_counter_rate(facts->policy, check->guest->counter_hz,
+                             check->destination->counter_hz)
+           : cf_policy_rate(facts);
+}
+
+/* Of which policy and figures say nothing. */
+static void judge_foreign(CfCheck *check)
+{
+    find(check, CF_FINDING_RATE, CF_VERDICT_REFUSE);
+    find(check, CF_FINDING_OFFSET, CF_VERDICT_GO);
+    find(check, CF_FINDING_RUNG, CF_VERDICT_GO);
+    find(check, CF_FINDING_TIME, CF_VERDICT_GO);
+}
+
 static void judge(CfCheck *check, const struct cf_policy_facts *facts)
 {
+    const bool rung_known = check->destination->rung_known ||
+                            cf_check_by_counter(check);
+
     check->time_known = facts->time_bound_ns != UINT64_MAX;
     check->time_bound_ns = check->time_known ? facts->time_bound_ns : 0;
     find(check, check->rate_known ? CF_FINDING_RATE : CF_FINDING_RATE_UNKNOWN,
-         cf_policy_rate(facts));
+         judge_rate(check, facts));
     judge_offset(check, facts);
-    find(check, check->destination->rung_known ? CF_FINDING_RUNG
-                                               : CF_FINDING_RUNG_UNKNOWN,
+    find(check, rung_known ? CF_FINDING_RUNG : CF_FINDING_RUNG_UNKNOWN,
          cf_policy_rung(facts));
     find(check, check->time_known ? CF_FINDING_TIME : CF_FINDING_TIME_UNKNOWN,
          cf_policy_time(facts));
@@ -262,6 +317,16 @@ static void note(CfCheck *check)
     }
 }
 
+static enum cf_rung expected_rung(const CfCheck *check)
+{
+    const CfHost *host = check->destination;
+
+    return cf_check_by_counter(check) || !host->rung_known
+           ? cf_host_rung(host)
+           : cf_expected_rung(host->best_rung, &check->freq,
+                              &check->guest->freq);
+}
+
 void cf_check(const CfGuest *guest, const CfHost *destination,
               CfCheck *ret_check)
 {
@@ -276,14 +341,17 @@ void cf_check(const CfGuest *guest, const CfHost *destination,
     struct cf_policy_facts facts;
 
     compare_rates(&check, &move);
-    check.rung = destination->rung_known
-                 ? cf_expected_rung(destination->best_rung, &check.freq,
-                                    &guest->freq)
-                 : CF_RUNG_PLAIN;
+    check.rung = expected_rung(&check);
     facts = facts_of(&check, &move);
-    judge(&check, &facts);
-    bound_kvmclock(&check, &move, &facts);
-    note(&check);
+    if (cf_check_foreign(&check)) {
+        judge_foreign(&check);
+    } else {
+        judge(&check, &facts);
+        note(&check);
+    }
+    if (!cf_check_by_counter(&check)) {
+        bound_kvmclock(&check, &move, &facts);
+    }
     *ret_check = check;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The answer of clockferry check, for people and for programs. */
+#include "check/counter.h"
 #include "text/units.h"
 #include "check-print.h"
 
@@ -72,6 +73,7 @@ static void add_rate(Screen *screen, const CfCheck *check)
     }
 }
 
+/* Between architectures there are none. */
 static void add_figures(Screen *screen, const CfCheck *check)
 {
     g_autofree char *step = cf_time_text(check->time_bound_ns);
@@ -79,7 +81,12 @@ static void add_figures(Screen *screen, const CfCheck *check)
     screen_fact(screen, "Verdict", "%s",
                 is_undecided(check) ? "refused, for lack of facts"
                                     : verdict_texts[check->verdict]);
-    add_rung(screen, check);
+    if (cf_check_foreign(check)) {
+        return;
+    }
+    if (!cf_check_by_counter(check)) {
+        add_rung(screen, check);
+    }
     add_rate(screen, check);
     screen_known(screen, "Clocks step", check->time_known, "up to %s", step);
 }
@@ -91,6 +98,20 @@ static void add_guest(Screen *screen, const Move *move)
                ? "its QEMU" : "its XML; there is no QEMU to ask",
                move->carried ? "" : "\nIts clocks aren't carried: see "
                                     "clockferry enable");
+}
+
+static void add_finding(Screen *screen, const CfCheck *check, unsigned int i)
+{
+    const CfFinding *finding = &check->findings[i];
+    g_autofree char *text = cf_check_text(check, i);
+    g_autofree char *cure = cf_check_cure(check, i);
+
+    /* Another architecture is all that there is to say. */
+    if (!cf_check_foreign(check) || finding->verdict != CF_VERDICT_GO) {
+        screen_finding(screen, is_note(finding)
+                       ? LEVEL_NOTE : check_level(finding->verdict),
+                       text, cure);
+    }
 }
 
 char *check_to_text(const Move *move, const char *output)
@@ -107,12 +128,7 @@ char *check_to_text(const Move *move, const char *output)
     }
     screen_add(&screen, "\n");
     for (i = 0; i < check->n_findings; i++) {
-        g_autofree char *text = cf_check_text(check, i);
-        g_autofree char *cure = cf_check_cure(check, i);
-
-        screen_finding(&screen, is_note(&check->findings[i])
-                       ? LEVEL_NOTE : check_level(check->findings[i].verdict),
-                       text, cure);
+        add_finding(&screen, check, i);
     }
     screen_add(&screen, "\n");
     add_figures(&screen, check);

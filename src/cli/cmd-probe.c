@@ -2,6 +2,7 @@
 /* clockferry probe: what this host can do for guests' clocks. */
 #include <string.h>
 #include <clockferry/host.h>
+#include "kvm/calls.h"
 #include "cli.h"
 #include "files.h"
 #include "hosts.h"
@@ -30,9 +31,9 @@ static int verdict(const CfHost *host)
     const struct cf_policy_facts facts = {
         .rate_known = true,
         .offset = host->offset_known ? host->offset : CF_OFFSET_IGNORED,
-        .measured = host->has_offset != CF_ANSWER_YES,
+        .measured = cf_offset_is_measured(host),
         .time_bound_ns = cf_time_error_ns(&host->time),
-        .best_rung = host->rung_known ? host->best_rung : CF_RUNG_PLAIN,
+        .best_rung = cf_host_rung(host),
         .required_rung = CF_RUNG_PLAIN,
     };
     enum cf_reason reason;

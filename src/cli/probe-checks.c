@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which of a host's facts are good, which aren't, and what to do about it. */
 #include <errno.h>
+#include "kvm/calls.h"
 #include "probe.h"
 
 /* TAI - UTC; it only grows. */
@@ -165,14 +166,48 @@ static void check_time(const CfHost *host, List *list)
         "make /proc/sys/kernel/random/boot_id readable");
 }
 
+static void check_counter(const CfHost *host, List *list)
+{
+    static const char good[] = "a guest's counter can be given an offset";
+
+    add(list, "clocksource",
+        g_str_has_prefix(host->id.clocksource, "arch_sys_counter"),
+        "the host's clocksource is its counter", LEVEL_WARN,
+        "the host's clocksource isn't its counter, by which alone its guests "
+        "tell the time", "see the kernel log, and the parameter clocksource=");
+    if (host->id.is_guest == CF_ANSWER_YES) {
+        add(list, "bare_metal", false, "", LEVEL_WARN,
+            "this host is a guest itself: if it is migrated, its counter may "
+            "jump, and its guests' counters with it",
+            "keep this host where it is while guests run on it");
+    }
+    if (!host->offset_known) {
+        add(list, "offset", false, good, LEVEL_FAIL,
+            "nobody has tried whether a guest's counter can be given an offset",
+            "run clockferry probe on this host itself");
+        return;
+    }
+    add(list, "offset", host->offset == CF_OFFSET_STICKS, good, LEVEL_FAIL,
+        "a guest's counter can't be given an offset, so that of every guest "
+        "that comes here jumps", "use this host only for guests that stay here");
+    add(list, "counter_offset", !cf_offset_is_measured(host),
+        "the offset of a guest's counter can be set exactly", LEVEL_WARN,
+        "the offset of a guest's counter can't be set itself, so counters are "
+        "set only to within microseconds", "use Linux 6.4 or newer");
+}
+
 size_t probe_checks(const CfHost *host, Check *ret_checks)
 {
     List list = { ret_checks, 0 };
 
-    check_host_tsc(host, &list);
-    check_offset(host, &list);
-    check_scaling(host, &list);
-    check_kvmclock(host, &list);
+    if (cf_host_has_counter(host)) {
+        check_counter(host, &list);
+    } else {
+        check_host_tsc(host, &list);
+        check_offset(host, &list);
+        check_scaling(host, &list);
+        check_kvmclock(host, &list);
+    }
     check_time(host, &list);
     return list.n;
 }

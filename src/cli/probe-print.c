@@ -2,6 +2,7 @@
 /* A host's facts as text for people, Prometheus, KubeVirt and NFD. */
 #include <inttypes.h>
 #include <clockferry/state.h>
+#include "kvm/calls.h"
 #include "text/names.h"
 #include "text/units.h"
 #include "probe.h"
@@ -64,10 +65,35 @@ static void add_time(Screen *screen, const CfHost *host)
     }
 }
 
+static const char *const counter_offsets[] = {
+    [CF_COUNTER_OFFSET_UNKNOWN] = "",
+    [CF_COUNTER_OFFSET_NONE] = ", can't be set",
+    [CF_COUNTER_OFFSET_IOCTL] = ", by KVM_ARM_SET_COUNTER_OFFSET",
+    [CF_COUNTER_OFFSET_REGISTER] = ", by setting the counter itself",
+};
+
+/* All that there is to tell of a host without TSC and kvmclock. */
+static void add_counter(Screen *screen, const CfHost *host)
+{
+    screen_fact(screen, "Architecture", "%s",
+                cf_name_of(&cf_architecture_names, host->architecture));
+    screen_known(screen, "Counter", host->counter_hz, "%u Hz",
+                 host->counter_hz);
+    screen_known(screen, "Counter offset", host->offset_known, "%s%s",
+                 cf_offset_name(host->offset),
+                 counter_offsets[host->counter_offset]);
+    screen_fact(screen, "Clocksource", "%s", or_unknown(host->id.clocksource));
+    add_time(screen, host);
+}
+
 static void add_facts(Screen *screen, const CfHost *host)
 {
     screen_fact(screen, "Host", "%s, Linux %s", or_unknown(host->id.name),
                 or_unknown(host->id.kernel));
+    if (cf_host_has_counter(host)) {
+        add_counter(screen, host);
+        return;
+    }
     add_tsc(screen, host);
     screen_fact(screen, "Clocksource", "%s", or_unknown(host->id.clocksource));
     screen_fact(screen, "Master clock", "%s", on_or_off(host->master_clock));
@@ -95,7 +121,35 @@ char *probe_to_text(const CfHost *host, const char *output)
     return screen_end(&screen);
 }
 
-static void add_info(GString *out, const CfHost *host)
+static void add_labels(GString *out, const char *const (*labels)[2], size_t n)
+{
+    size_t i;
+
+    g_string_append(out, "clockferry_host_info");
+    for (i = 0; i < n; i++) {
+        g_string_append_c(out, i ? ',' : '{');
+        prometheus_label(out, labels[i][0], labels[i][1]);
+    }
+    g_string_append(out, "} 1\n");
+}
+
+static void add_counter_info(GString *out, const CfHost *host)
+{
+    const char *const labels[][2] = {
+        { "kernel", host->id.kernel },
+        { "clocksource", host->id.clocksource },
+        { "architecture", cf_name_of(&cf_architecture_names,
+                                     host->architecture) },
+        { "offset", host->offset_known ? cf_offset_name(host->offset)
+                                       : "unknown" },
+        { "counter_offset", cf_name_of(&cf_counter_offset_names,
+                                       host->counter_offset) },
+    };
+
+    add_labels(out, labels, G_N_ELEMENTS(labels));
+}
+
+static void add_tsc_info(GString *out, const CfHost *host)
 {
     const char *const labels[][2] = {
         { "kernel", host->id.kernel },
@@ -108,15 +162,8 @@ static void add_info(GString *out, const CfHost *host)
         { "best_rung", host->rung_known ? cf_rung_name(host->best_rung)
                                         : "unknown" },
     };
-    size_t i;
 
-    prometheus_metric(out, "host_info", "What this host is; always 1.");
-    g_string_append(out, "clockferry_host_info");
-    for (i = 0; i < G_N_ELEMENTS(labels); i++) {
-        g_string_append_c(out, i ? ',' : '{');
-        prometheus_label(out, labels[i][0], labels[i][1]);
-    }
-    g_string_append(out, "} 1\n");
+    add_labels(out, labels, G_N_ELEMENTS(labels));
 }
 
 static void add_time_metrics(GString *out, const CfHost *host)
@@ -170,11 +217,20 @@ char *probe_to_prometheus(const CfHost *host)
     }
     add_probe(out, true, host->instant_known
                          ? (double)host->instant.realtime_ns / 1e9 : 0);
-    add_info(out, host);
+    prometheus_metric(out, "host_info", "What this host is; always 1.");
+    if (cf_host_has_counter(host)) {
+        add_counter_info(out, host);
+    } else {
+        add_tsc_info(out, host);
+    }
     if (host->host_khz) {
         prometheus_value(out, "tsc_hertz",
                          "Frequency of the host's TSC as KVM knows it.",
                          host->host_khz * 1e3);
+    }
+    if (host->counter_hz) {
+        prometheus_value(out, "counter_hertz",
+                         "Frequency of the host's counter.", host->counter_hz);
     }
     if (host->tolerance_known) {
         prometheus_value(out, "tsc_tolerance_ratio",
@@ -233,21 +289,40 @@ static bool can_take_guests(const CfHost *host)
     return true;
 }
 
-char *probe_to_nfd(const CfHost *host)
+static void add_counter_features(GString *out, const CfHost *host)
 {
-    g_autofree char *khz = host ? g_strdup_printf("%u", host->host_khz) : NULL;
-    GString *out = g_string_new(NULL);
+    g_autofree char *hz = g_strdup_printf("%u", host->counter_hz);
 
-    if (!host) {
-        add_feature(out, "takes-guests", true, "false");
-        return g_string_free(out, FALSE);
-    }
+    add_feature(out, "counter-hz", host->counter_hz, hz);
+    add_feature(out, "counter-offset", host->offset_known,
+                cf_offset_name(host->offset));
+}
+
+static void add_tsc_features(GString *out, const CfHost *host)
+{
+    g_autofree char *khz = g_strdup_printf("%u", host->host_khz);
+
     add_feature(out, "tsc-khz", host->host_khz, khz);
     add_feature(out, "tsc-scaling", true, cf_scaling_name(host->scaling));
     add_feature(out, "tsc-offset", host->offset_known,
                 cf_offset_name(host->offset));
     add_feature(out, "best-rung", host->rung_known,
                 cf_rung_name(host->best_rung));
+}
+
+char *probe_to_nfd(const CfHost *host)
+{
+    GString *out = g_string_new(NULL);
+
+    if (!host) {
+        add_feature(out, "takes-guests", true, "false");
+        return g_string_free(out, FALSE);
+    }
+    if (cf_host_has_counter(host)) {
+        add_counter_features(out, host);
+    } else {
+        add_tsc_features(out, host);
+    }
     add_feature(out, "time-synchronised", host->time_known,
                 host->time.synchronised ? "true" : "false");
     add_feature(out, "takes-guests", true,

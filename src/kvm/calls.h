@@ -78,6 +78,28 @@ static inline CfAnswer cf_answer(bool yes)
     return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
 }
 
+/* Is the clock of its guests a counter, and not a TSC? */
+static inline bool cf_host_has_counter(const CfHost *host)
+{
+    return host->architecture != CF_ARCHITECTURE_X86_64;
+}
+
+/* Can't an offset be set to the tick, as far as is known? */
+static inline bool cf_offset_is_measured(const CfHost *host)
+{
+    return cf_host_has_counter(host)
+           ? host->counter_offset != CF_COUNTER_OFFSET_IOCTL
+           : host->has_offset != CF_ANSWER_YES;
+}
+
+/* The best rung, the worst being assumed; without kvmclock there is nothing
+ * that could be inexact. */
+static inline enum cf_rung cf_host_rung(const CfHost *host)
+{
+    return cf_host_has_counter(host) ? CF_RUNG_EXACT
+           : host->rung_known ? host->best_rung : CF_RUNG_PLAIN;
+}
+
 /* kvm.tsc_tolerance_ppm. */
 static inline uint32_t cf_tolerance_ppm(const CfHost *host)
 {

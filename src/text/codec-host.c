@@ -24,6 +24,7 @@ static const CfMember time_members[] = {
 static const CfMember host_members[] = {
     { "host", CF_MEMBER_TEXT, AT(id.name) },
     { "kernel", CF_MEMBER_TEXT, AT(id.kernel) },
+    CF_ARCHITECTURE(CfHost),
     { "boot_id", CF_MEMBER_TEXT, AT(id.boot_id) },
     { "machine", CF_MEMBER_U64, AT(id.machine), .optional = true },
     { "is_guest", CF_MEMBER_ANSWER, AT(id.is_guest) },
@@ -31,6 +32,9 @@ static const CfMember host_members[] = {
     { "invariant_tsc", CF_MEMBER_ANSWER, AT(id.invariant_tsc) },
     { "host_khz", CF_MEMBER_INT, AT(host_khz),
       .optional = true, .min = 1, .max = UINT32_MAX },
+    CF_COUNTER_HZ(CfHost),
+    { "counter_offset", CF_MEMBER_WORD, AT(counter_offset),
+      .names = &cf_counter_offset_names },
     { "scaling", CF_MEMBER_WORD, AT(scaling), .names = &cf_scaling_names },
     { "frac_bits", CF_MEMBER_INT, AT(frac_bits),
       .optional = true, .min = 1, .max = CF_FRAC_BITS_MAX },

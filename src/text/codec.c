@@ -24,10 +24,12 @@ const CfMember cf_freq_members[] = {
 
 const CfMember cf_guest_host_members[] = {
     { "host", CF_MEMBER_TEXT, AT(host) },
+    CF_ARCHITECTURE(CfGuest),
     { "boot_id", CF_MEMBER_TEXT, AT(boot_id) },
     { "machine", CF_MEMBER_U64, AT(machine), .optional = true },
     { "host_khz", CF_MEMBER_INT, AT(host_khz),
       .optional = true, .min = 1, .max = UINT32_MAX },
+    CF_COUNTER_HZ(CfGuest),
     { "instant", CF_MEMBER_OBJECT, AT(instant),
       CF_KNOWN(CfGuest, instant_known), .members = cf_instant_members },
     { "max_error_ns", CF_MEMBER_U64, AT(max_error_ns),

@@ -43,6 +43,15 @@ typedef struct CfMember {
     .at = offsetof(type, member), .size = sizeof(((type *)0)->member)
 #define CF_KNOWN(type, member) .known = offsetof(type, member)
 
+/* What nothing is said of is x86-64, as it was before there was this member. */
+#define CF_ARCHITECTURE(type) \
+    { "architecture", CF_MEMBER_WORD, CF_AT(type, architecture), \
+      .optional = true, .names = &cf_architecture_names }
+/* Of an arm64 host; the register has 32 bits. */
+#define CF_COUNTER_HZ(type) \
+    { "counter_hz", CF_MEMBER_INT, CF_AT(type, counter_hz), \
+      .optional = true, .min = 1, .max = UINT32_MAX }
+
 /* Beyond this a TAI offset is nonsense; cf_elapsed_ns() has the same limit. */
 #define CF_TAI(type, member) \
     { "tai_offset_s", CF_MEMBER_INT, CF_AT(type, member), \

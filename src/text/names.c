@@ -55,6 +55,17 @@ const CfNames cf_scaling_names = {
     [CF_SCALING_FAILS] = "fails",
 };
 
+const CfNames cf_architecture_names = {
+    [CF_ARCHITECTURE_X86_64] = "x86-64",
+    [CF_ARCHITECTURE_ARM64] = "arm64",
+};
+
+const CfNames cf_counter_offset_names = {
+    [CF_COUNTER_OFFSET_NONE] = "none",
+    [CF_COUNTER_OFFSET_IOCTL] = "ioctl",
+    [CF_COUNTER_OFFSET_REGISTER] = "register",
+};
+
 const CfNames cf_clock_guest_names = {
     [CF_CLOCK_GUEST_ABSENT] = "absent",
     [CF_CLOCK_GUEST_PRESENT] = "present",

@@ -13,6 +13,8 @@ extern const CfNames cf_finding_names;
 extern const CfNames cf_rung_names;
 extern const CfNames cf_offset_names;
 extern const CfNames cf_scaling_names;
+extern const CfNames cf_architecture_names;
+extern const CfNames cf_counter_offset_names;
 extern const CfNames cf_clock_guest_names;
 extern const CfNames cf_clock_guest_style_names;
 extern const CfNames cf_leap_names;

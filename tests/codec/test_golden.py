@@ -9,7 +9,7 @@ from harness import places
 
 GOLDEN = places.top("tests/codec/golden")
 VERSION = 1
-WRITTEN = ("full", "minimal", "exchanges", "machine")  # all members known
+WRITTEN = ("full", "minimal", "exchanges", "machine", "counter")  # all members known
 
 
 def files():

@@ -2,6 +2,7 @@
 /* clockferry measure: how the clocks of two hosts lie to each other. */
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "kvm/calls.h"
 #include "measure.h"
 
 #define MAX_SECONDS 3600
@@ -32,6 +33,12 @@ static int measure(CliOptions *options, char **host)
     g_autoptr(GError) error = NULL;
 
     if (!cf_host_probe(cf_kvm_ops(), device, &m->here, &error)) {
+        return cli_fail(error);
+    }
+    if (cf_host_has_counter(&m->here)) {
+        g_set_error_literal(&error, CF_ERROR, CF_ERROR_INVALID,
+                            "this host has no TSC to measure by: clockferry "
+                            "measure is for x86-64");
         return cli_fail(error);
     }
     if (options->answer) {

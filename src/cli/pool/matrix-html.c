@@ -111,8 +111,10 @@ char *matrix_to_html(const Pool *pool)
     add_picture(out, pool);
     add_groups(out, pool);
     add_spoilers(out, pool);
-    add(out, "<h2>Best common TSC frequency</h2>\n<p>%s</p>\n",
-        frequency ? frequency : "unknown");
+    if (pool_has_tsc(pool)) {
+        add(out, "<h2>Best common TSC frequency</h2>\n<p>%s</p>\n",
+            frequency ? frequency : "unknown");
+    }
     g_string_append(out, "</body>\n</html>\n");
     return g_string_free(out, FALSE);
 }

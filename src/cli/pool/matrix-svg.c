@@ -5,6 +5,8 @@
  */
 #include <string.h>
 #include "cli/svg.h"
+#include "kvm/calls.h"
+#include "text/names.h"
 #include "matrix.h"
 
 /* More kinds than this are drawn in blocks, each as its worst verdict. */
@@ -132,12 +134,47 @@ static char *khz_text(const Pool *pool, const Kind *kind)
            : g_strdup_printf("%u to %u kHz", least, most);
 }
 
+/* Hosts that refuse each other's guests may well be of one kind. */
+static bool counters_differ(const Pool *pool, const Kind *kind)
+{
+    const CfHost *first = &pool->hosts[kind_host(kind)].facts;
+    guint i;
+
+    for (i = 1; i < kind->members->len; i++) {
+        const CfHost *host =
+            &pool->hosts[g_array_index(kind->members, guint, i)].facts;
+
+        if (host->architecture != first->architecture ||
+            host->counter_hz != first->counter_hz) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static char *counter_text(const Pool *pool, const Kind *kind)
+{
+    const CfHost *host = &pool->hosts[kind_host(kind)].facts;
+    const char *name = cf_name_of(&cf_architecture_names, host->architecture);
+
+    return counters_differ(pool, kind)
+           ? g_strdup("counters or architectures differ")
+           : !host->counter_hz
+           ? g_strdup_printf("%s, frequency unknown%s", name, offset_text(host))
+           : g_strdup_printf("%s, %u Hz%s", name, host->counter_hz,
+                             offset_text(host));
+}
+
 /* What a kind's hosts are, under their name. */
 static char *facts_text(const Pool *pool, const Kind *kind)
 {
     const CfHost *host = &pool->hosts[kind_host(kind)].facts;
-    g_autofree char *khz = khz_text(pool, kind);
+    g_autofree char *khz = NULL;
 
+    if (cf_host_has_counter(host) || counters_differ(pool, kind)) {
+        return counter_text(pool, kind);
+    }
+    khz = khz_text(pool, kind);
     return g_strdup_printf("%s, %s%s", khz,
                            host->scaling == CF_SCALING_WORKS ? "scales"
                            : "can't scale", offset_text(host));

@@ -283,8 +283,10 @@ char *matrix_to_text(const Pool *pool, const char *output)
         add_groups(&screen, pool);
         add_spoilers(&screen, pool);
     }
-    common = g_strdup_printf("Best common TSC frequency: %s",
-                             frequency ? frequency : "unknown");
-    screen_wrap(&screen, common, 0);
+    if (pool_has_tsc(pool)) {
+        common = g_strdup_printf("Best common TSC frequency: %s",
+                                 frequency ? frequency : "unknown");
+        screen_wrap(&screen, common, 0);
+    }
     return screen_end(&screen);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Groups of interchangeable hosts, who spoils them, a common frequency. */
 #include <stdlib.h>
+#include "kvm/calls.h"
 #include "pool.h"
 
 /* More frequencies than that are one host's alone, and no good for a pool. */
@@ -218,6 +219,18 @@ static int64_t rate_error_ppt(const CfHost *host, uint32_t khz)
 
     return cf_tsc_freq_on(host, &wanted, &freq) &&
            cf_tsc_rate_error_ppt(&freq, &wanted, &ppt) ? ppt : INT64_MAX;
+}
+
+bool pool_has_tsc(const Pool *pool)
+{
+    guint i;
+
+    for (i = 0; i < pool->n; i++) {
+        if (!cf_host_has_counter(&pool->hosts[i].facts)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool pool_runs_exactly(const CfHost *host, uint32_t khz)

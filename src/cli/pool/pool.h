@@ -111,6 +111,9 @@ typedef struct CommonFrequency {
 CommonFrequency pool_common_frequency(const Pool *pool,
                                       CommonFrequency *ret_next);
 
+/* Is there a host with a TSC, whose guests could have such a frequency? */
+bool pool_has_tsc(const Pool *pool);
+
 /* Does a guest that is to have this frequency get it on this host? */
 bool pool_runs_exactly(const CfHost *host, uint32_t khz);
 
