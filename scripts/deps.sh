@@ -16,6 +16,7 @@ packages_for() {
         ;;
     clang) echo clang ;;
     analyzers) echo gcc clang-tidy cppcheck git shellcheck valgrind ;;
+    arm64) echo gcc-aarch64-linux-gnu qemu-user ;;
     coverage | gcov) echo gcc gcovr ;;
     asan) echo clang libclang-rt-dev llvm ;;
     fuzz) echo clang libclang-rt-dev libgmp-dev llvm ;;
@@ -98,8 +99,19 @@ suite_lines() {
     echo "$1 @KEY@ @SECURITY@ $2-security main"
 }
 
+# More lines of it for an architecture. $1: which, $2: its folder.
+foreign_apt() {
+    : >"$2/status"
+    cat <<EOF
+APT::Architecture "$1";
+APT::Architectures { "$1"; };
+Dir::State::status "$2/status";
+EOF
+}
+
 # A configuration of apt in the cache, which names other suites than the machine's own and leaves that alone.
-# $1: its name; stdin: lines of sources.list in which @SITE@ and @SECURITY@ stand for the archive.
+# $1: its name; stdin: lines of sources.list in which @SITE@ and @SECURITY@ stand for the archive. $2: another
+# architecture, of which nothing counts as installed then.
 private_apt() {
     apt_dir=$cache/apt/$1
     site=$(archive_site Debian) security=$(archive_site Debian-Security)
@@ -115,6 +127,7 @@ Dir::Cache "$apt_dir/cache";
 APT::Sandbox::User "";
 APT::Update::Post-Invoke-Success "";
 EOF
+    [ -z "${2:-}" ] || foreign_apt "$2" "$apt_dir" >>"$apt_dir/apt.conf"
     # A suite that is not there (yet) is no reason to stop: what is wanted may be in another one.
     APT_CONFIG=$apt_dir/apt.conf logged "apt-get update ($1)" "$cache/log/apt-$1" apt-get update || :
 }

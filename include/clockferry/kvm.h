@@ -15,6 +15,7 @@
 /* Capability numbers, as in linux/kvm.h. */
 #define CF_KVM_CAP_ADJUST_CLOCK 39
 #define CF_KVM_CAP_TSC_CONTROL 60
+#define CF_KVM_CAP_COUNTER_OFFSET 227
 
 #define CF_MSR_TSC 0x10u
 #define CF_MSR_TSC_DEADLINE 0x6e0u
@@ -151,12 +152,23 @@ typedef struct CfHostId {
  * @get_clock_guest: KVM_GET_CLOCK_GUEST of a vCPU; -EINVAL where the kernel
  *                   lacks it
  * @set_clock_guest: KVM_SET_CLOCK_GUEST of a vCPU, with the same error
- * @read_tsc: the host's TSC, ordered with earlier and later instructions
- * @read_pair: a host TSC and the CLOCK_REALTIME that goes with it, to within
+ * @read_tsc: the host's TSC, on arm64 its counter, ordered with earlier and
+ *            later instructions
+ * @read_pair: what that reads, and the CLOCK_REALTIME that goes with it, to within
  *             some tens of nanoseconds
  * @get_host_time: read-only adjtimex
  * @get_tolerance: module parameter kvm.tsc_tolerance_ppm
  * @get_host_id: which host this is; never fails, but members may be unknown
+ * @architecture: whose calls these are. Those of other architectures are NULL:
+ *                from @has_clock_guest to @set_clock_guest and @get_tolerance
+ *                on arm64, and what follows on x86-64
+ * @get_counter_hz: frequency of the host's counter, CNTFRQ_EL0; -ENOENT if
+ *                  firmware didn't write it
+ * @get_counter: KVM_GET_ONE_REG of KVM_REG_ARM_TIMER_CNT
+ * @set_counter: KVM_SET_ONE_REG of it; ignored once @set_counter_offset was
+ *               called for the VM
+ * @set_counter_offset: KVM_ARM_SET_COUNTER_OFFSET of a VM: host's counter -
+ *                      guest's
  */
 typedef struct CfKvmOps {
     int (*open)(const char *path, int *ret_kvm_fd);
@@ -182,6 +194,11 @@ typedef struct CfKvmOps {
     int (*get_host_time)(CfHostTime *ret_time);
     int (*get_tolerance)(uint32_t *ret_ppm);
     void (*get_host_id)(CfHostId *ret_id);
+    CfArchitecture architecture;
+    int (*get_counter_hz)(uint32_t *ret_hz);
+    int (*get_counter)(int vcpu_fd, uint64_t *ret_ticks);
+    int (*set_counter)(int vcpu_fd, uint64_t ticks);
+    int (*set_counter_offset)(int vm_fd, uint64_t offset_ticks);
 } CfKvmOps;
 
 G_BEGIN_DECLS

@@ -6,6 +6,9 @@
  * from a thread that may use them. It is still up to the VMM to stop and start
  * the guest, to send the state, to apply the policy (clock-policy.h), and to
  * call KVM_KVMCLOCK_CTRL, and cf_settle_vcpu() if vCPUs may sleep on arrival.
+ *
+ * Only on x86-64: on arm64 capture and restore fail (CF_ERROR_INVALID), for
+ * nothing carries a guest's counter.
  */
 #ifndef CLOCKFERRY_VM_H
 #define CLOCKFERRY_VM_H

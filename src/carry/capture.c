@@ -7,6 +7,12 @@
 
 gboolean cf_vm_check(const CfVm *vm, GError **error)
 {
+    if (vm->host && cf_host_has_counter(vm->host)) {
+        g_set_error_literal(error, CF_ERROR, CF_ERROR_INVALID,
+                            "only the clocks of x86-64's guests can be "
+                            "carried, and this host has another architecture");
+        return FALSE;
+    }
     if (vm->ops && vm->host && vm->host->host_khz && vm->vcpu_fds &&
         vm->n_vcpus >= 1 && vm->n_vcpus <= CF_STATE_MAX_VCPUS) {
         return TRUE;

@@ -65,6 +65,7 @@ int cf_write_tsc_offset(const CfKvmOps *ops, int vcpu_fd,
 /* What a host tells without KVM: name and boot, real time and an instant. */
 static inline void cf_identify_host(const CfKvmOps *ops, CfHost *host)
 {
+    host->architecture = ops->architecture;
     ops->get_host_id(&host->id);
     host->time_known = ops->get_host_time(&host->time) == 0;
     host->instant_known = ops->read_pair(&host->instant.host_ticks,
@@ -77,6 +78,9 @@ static inline CfAnswer cf_answer(bool yes)
 {
     return yes ? CF_ANSWER_YES : CF_ANSWER_NO;
 }
+
+/* arm64's cpu.c: a member of its table. */
+int cf_system_get_counter_hz(uint32_t *ret_hz);
 
 /* Is the clock of its guests a counter, and not a TSC? */
 static inline bool cf_host_has_counter(const CfHost *host)

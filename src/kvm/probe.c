@@ -218,24 +218,34 @@ static void probe_kvm(const Scratch *scratch, CfHost *probe)
     probe->rung_known = true;
 }
 
+static gboolean probe_tsc(const Scratch *scratch, CfHost *probe,
+                          GError **error)
+{
+    const CfKvmOps *ops = scratch->ops;
+    const int rc = ops->get_tsc_khz(scratch->vcpu_fd, &probe->host_khz);
+
+    if (rc < 0 || !probe->host_khz) {
+        return cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
+    }
+    cf_identify_host(ops, probe);
+    probe->tolerance_known = ops->get_tolerance(&probe->tolerance_ppm) == 0;
+    probe_kvm(scratch, probe);
+    return TRUE;
+}
+
 gboolean cf_host_probe(const CfKvmOps *ops, const char *device,
                        CfHost *ret_host, GError **error)
 {
     const gint64 start_us = g_get_monotonic_time();
     g_auto(Scratch) scratch = SCRATCH_INIT(ops);
     CfHost probe = { 0 };
-    int rc;
 
-    if (!cf_scratch_open(&scratch, device, error)) {
+    if (!cf_scratch_open(&scratch, device, error) ||
+        !(ops->architecture == CF_ARCHITECTURE_ARM64
+          ? cf_probe_counter(&scratch, &probe, error)
+          : probe_tsc(&scratch, &probe, error))) {
         return FALSE;
     }
-    rc = ops->get_tsc_khz(scratch.vcpu_fd, &probe.host_khz);
-    if (rc < 0 || !probe.host_khz) {
-        return cf_fail_call(error, "KVM_GET_TSC_KHZ", rc < 0 ? rc : -EIO);
-    }
-    cf_identify_host(ops, &probe);
-    probe.tolerance_known = ops->get_tolerance(&probe.tolerance_ppm) == 0;
-    probe_kvm(&scratch, &probe);
     probe.duration_ns = (uint64_t)(g_get_monotonic_time() - start_us) * 1000;
     *ret_host = probe;
     return TRUE;

@@ -21,12 +21,20 @@ void cf_scratch_close(Scratch *scratch)
     }
 }
 
-static gboolean fail_open(const char *device, int rc, GError **error)
+static const char *load_cure(const CfKvmOps *ops)
+{
+    return ops->architecture == CF_ARCHITECTURE_ARM64
+           ? "the kernel has to be started in EL2: see its log about KVM"
+           : "load the kernel module kvm_amd or kvm_intel";
+}
+
+static gboolean fail_open(const CfKvmOps *ops, const char *device, int rc,
+                          GError **error)
 {
     const char *cure = rc == -ENOENT && strcmp(device, "/dev/kvm") != 0
                        ? "is its path right?"
                        : rc == -ENOENT || rc == -ENODEV || rc == -ENXIO
-                       ? "load the kernel module kvm_amd or kvm_intel"
+                       ? load_cure(ops)
                        : rc == -EACCES
                        ? "add this user to the group that owns it"
                        : rc == -EPERM || rc == -ENOSYS
@@ -67,9 +75,28 @@ static bool allowed(const char *call, int rc, GError **error)
     return !is_forbidden(rc) || fail_create(call, rc, error);
 }
 
-/* The calls that facts depend on, such that they change nothing. What else
- * they fail with is for the probe to judge. */
-static gboolean check_allowed(const Scratch *scratch, GError **error)
+/* The calls that facts depend on, such that they change nothing of which the
+ * probe thinks. What else they fail with is for that to judge. */
+static gboolean check_counter_allowed(const Scratch *scratch, GError **error)
+{
+    const CfKvmOps *ops = scratch->ops;
+    const int vm = scratch->vm_fd, vcpu = scratch->vcpu_fd;
+    uint32_t by_ioctl = 0;
+    uint64_t ticks = 0;
+
+    return allowed("KVM_CHECK_EXTENSION",
+                   ops->check_extension(vm, CF_KVM_CAP_COUNTER_OFFSET,
+                                        &by_ioctl), error) &&
+           allowed("KVM_GET_ONE_REG", ops->get_counter(vcpu, &ticks),
+                   error) &&
+           (by_ioctl
+            ? allowed("KVM_ARM_SET_COUNTER_OFFSET",
+                      ops->set_counter_offset(vm, 0), error)
+            : allowed("KVM_SET_ONE_REG", ops->set_counter(vcpu, ticks),
+                      error));
+}
+
+static gboolean check_tsc_allowed(const Scratch *scratch, GError **error)
 {
     const CfKvmOps *ops = scratch->ops;
     const CfKvmClock wrong = { .flags = NO_FLAG };
@@ -100,7 +127,7 @@ gboolean cf_scratch_open(Scratch *scratch, const char *device, GError **error)
     int rc = ops->open(device, &scratch->kvm_fd);
 
     if (rc < 0) {
-        return fail_open(device, rc, error);
+        return fail_open(ops, device, rc, error);
     }
     rc = ops->create_vm(scratch->kvm_fd, &scratch->vm_fd);
     if (rc < 0) {
@@ -110,5 +137,7 @@ gboolean cf_scratch_open(Scratch *scratch, const char *device, GError **error)
     if (rc < 0) {
         return fail_create("KVM_CREATE_VCPU", rc, error);
     }
-    return check_allowed(scratch, error);
+    return ops->architecture == CF_ARCHITECTURE_ARM64
+           ? check_counter_allowed(scratch, error)
+           : check_tsc_allowed(scratch, error);
 }

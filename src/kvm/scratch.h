@@ -3,7 +3,7 @@
 #ifndef CF_SCRATCH_H
 #define CF_SCRATCH_H
 
-#include <clockferry/kvm.h>
+#include <clockferry/host.h>
 
 /* Scratch - the VM; descriptors that aren't open are -1 */
 typedef struct Scratch {
@@ -23,5 +23,9 @@ gboolean cf_scratch_open(Scratch *scratch, const char *device, GError **error);
 void cf_scratch_close(Scratch *scratch);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Scratch, cf_scratch_close)
+
+/* probe-counter.c: all facts about an arm64 host. Errors: CF_ERROR_SYSTEM. */
+gboolean cf_probe_counter(const Scratch *scratch, CfHost *probe,
+                          GError **error);
 
 #endif /* CF_SCRATCH_H */
