@@ -17,6 +17,7 @@ packages_for() {
     clang) echo clang ;;
     analyzers) echo gcc clang-tidy cppcheck git shellcheck valgrind ;;
     arm64) echo gcc-aarch64-linux-gnu qemu-user ;;
+    arm64-hosts) echo qemu-system-arm ;;
     coverage | gcov) echo gcc gcovr ;;
     asan) echo clang libclang-rt-dev llvm ;;
     fuzz) echo clang libclang-rt-dev libgmp-dev llvm ;;
