@@ -25,6 +25,7 @@ static void test_intel(void)
         COUNTER("frequency='2893299000' scaling='yes'")));
 
     g_assert_cmpuint(host.host_khz, ==, 2893299);
+    g_assert_cmpint(host.architecture, ==, CF_ARCHITECTURE_X86_64);
     g_assert_cmpint(host.scaling, ==, CF_SCALING_WORKS);
     g_assert_cmpuint(host.frac_bits, ==, CF_FRAC_BITS_INTEL);
     g_assert_cmpint(host.id.invariant_tsc, ==, CF_ANSWER_YES);
@@ -45,6 +46,18 @@ static void test_amd(void)
     g_assert_cmpuint(host.host_khz, ==, 3700000);
     g_assert_cmpint(host.scaling, ==, CF_SCALING_NONE);
     g_assert_cmpuint(host.frac_bits, ==, CF_FRAC_BITS_AMD);
+}
+
+/* Of an arm64 host there is no counter to be read. */
+static void test_arm64(void)
+{
+    const CfHost host = read_xml(CAPABILITIES(
+        "<arch>aarch64</arch><model>cortex-a72</model><vendor>ARM</vendor>"));
+
+    g_assert_cmpint(host.architecture, ==, CF_ARCHITECTURE_ARM64);
+    g_assert_cmpuint(host.counter_hz, ==, 0);
+    g_assert_cmpuint(host.host_khz, ==, 0);
+    g_assert_cmpuint(host.frac_bits, ==, 0);
 }
 
 /* What isn't said, or makes no sense, is unknown. */
@@ -106,6 +119,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/capabilities/intel", test_intel);
     g_test_add_func("/capabilities/amd", test_amd);
+    g_test_add_func("/capabilities/arm64", test_arm64);
     g_test_add_func("/capabilities/unknown", test_unknown);
     g_test_add_func("/capabilities/hostile", test_hostile);
     return g_test_run();

@@ -193,6 +193,8 @@ static void test_table(void)
             g_assert_cmpint(found->verdict, ==, check.verdict);
             g_assert_nonnull(strstr(text, cases[i].word));
             g_assert_false(check.kvmclock_known);
+            /* not one of what is unknown */
+            g_assert_nonnull(find(&check, CF_FINDING_RUNG, &at));
             assert_texts(&check);
         }
     }

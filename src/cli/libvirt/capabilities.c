@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What libvirt's capabilities say about a host's TSC:
+ * What libvirt's capabilities say about a host's TSC, and whether it has one:
  *
  *   <host><cpu>
+ *     <arch>x86_64</arch>
  *     <vendor>Intel</vendor>
  *     <counter name='tsc' frequency='2500000000' scaling='yes'/>
  */
@@ -33,6 +34,14 @@ static void set_scaling(CfHost *host, const char *word)
     }
 }
 
+/* Of its counter they say nothing. */
+static void set_architecture(CfHost *host, const char *name)
+{
+    if (!g_strcmp0(name, "aarch64")) {
+        host->architecture = CF_ARCHITECTURE_ARM64;
+    }
+}
+
 /* Which of both ways to scale a processor has, its maker settings. */
 static void set_vendor(CfHost *host, const char *vendor)
 {
@@ -50,8 +59,10 @@ gboolean libvirt_read_capabilities(const char *xml, CfHost *host,
     const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
     const xmlNode *cpu = cf_xml_child(cf_xml_child(root, NULL, "host"), NULL,
                                       "cpu");
+    const xmlNode *arch = cf_xml_child(cpu, NULL, "arch");
     const xmlNode *vendor = cf_xml_child(cpu, NULL, "vendor");
     const xmlNode *counter = cf_xml_named(cpu, "counter", "tsc");
+    g_autofree char *architecture = arch ? cf_xml_text(arch) : NULL;
     g_autofree char *maker = vendor ? cf_xml_text(vendor) : NULL;
     g_autofree char *frequency = cf_xml_attribute(counter, "frequency");
     g_autofree char *scaling = cf_xml_attribute(counter, "scaling");
@@ -60,6 +71,7 @@ gboolean libvirt_read_capabilities(const char *xml, CfHost *host,
         g_prefix_error(error, "can't read the host's capabilities: ");
         return FALSE;
     }
+    set_architecture(host, architecture);
     set_vendor(host, maker);
     set_frequency(host, frequency);
     set_scaling(host, scaling);
