@@ -328,6 +328,18 @@ static inline bool cf_ladder_try(struct cf_ladder *ladder,
 }
 
 /*
+ * A clock that is set as a value begins at a whole tick of the guest's TSC,
+ * wherever in a tick that was: by so much it may be off if ticks are long. One
+ * of up to a nanosecond is among the roundings of cf_bound_ns().
+ */
+static inline uint64_t cf_ladder_tick_ns(const struct cf_target *target)
+{
+    uint32_t khz;
+
+    return cf_tsc_freq_khz(&target->boot.freq, &khz) ? 999999 / khz : 0;
+}
+
+/*
  * How far the clock that was read is from the intended one. A record at its
  * own instant: from there on the slopes may part.
  */
@@ -351,7 +363,8 @@ static inline bool cf_ladder_read_back(struct cf_ladder *ladder, bool record)
     ladder->residual_known = true;
     ladder->residual_ns = (int64_t)ns - wanted_ns;
     ladder->error_ns = error_ns + target->slack_ns +
-                       (record ? 0 : anchor->slack_ns);
+                       (record ? 0 : anchor->slack_ns +
+                                     cf_ladder_tick_ns(target));
     return true;
 }
 

@@ -490,6 +490,61 @@ static void test_any_failure(void)
     g_assert_cmpint(k, >, 10);
 }
 
+static int64_t clock_at(const FakeVm *vm, uint64_t guest_ticks)
+{
+    const CfPvclockRecord record = fake_record(&vm->vcpus[0]);
+    const struct cf_clock_fn fn = {
+        .tsc_ticks = record.tsc_timestamp,
+        .system_ns = record.system_time,
+        .mul = record.tsc_to_system_mul,
+        .shift = record.tsc_shift,
+    };
+    int64_t ns = 0;
+
+    g_assert_true(cf_clock_fn_eval(&fn, guest_ticks, &ns));
+    return ns;
+}
+
+/* kvmclock at one and the same guest TSC. */
+static int64_t function_step_ns(const Crossing *c)
+{
+    const uint64_t ticks = fake_guest_ticks(&c->to->vcpus[0]);
+
+    return clock_at(c->to, ticks) - clock_at(c->from, ticks);
+}
+
+/* Where a tick of the guest's TSC takes 5 ns, KVM's line begins somewhere in one:
+ * the bound knows. */
+static void test_long_ticks(void)
+{
+    int64_t most_ns = 0;
+    uint32_t i;
+
+    for (i = 0; i < 300; i++) {
+        uint64_t bound_ns;
+        int64_t step_ns;
+        Crossing c;
+
+        fake_reset();
+        fake_hosts[0].khz = 200000;
+        fake_hosts[1].khz = 160000;
+        fake_hosts[1].tsc_base_ticks += 12345 * i;
+        fake_hosts[0].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+        fake_hosts[1].clock_guest = FAKE_CLOCK_GUEST_ABSENT;
+        crossing_begin(&c, 1);
+        fake_run(c.from);
+        fake_wait(1000000 + 977 * i);
+        crossing_cross(&c);
+        step_ns = function_step_ns(&c);
+        bound_ns = bound_of(&c);
+        assert_within(step_ns, (int64_t)bound_ns);
+        g_assert_cmpuint(bound_ns, <=, 2 + 4 + 2);
+        most_ns = MAX(most_ns, ABS(step_ns));
+        crossing_end(&c);
+    }
+    g_assert_cmpint(most_ns, >, 2);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -498,6 +553,7 @@ int main(int argc, char **argv)
     g_test_add_func("/restore/busy", test_busy);
     g_test_add_func("/restore/busy-for-ever", test_busy_for_ever);
     g_test_add_func("/restore/reanchored", test_reanchored);
+    g_test_add_func("/restore/long-ticks", test_long_ticks);
     g_test_add_func("/restore/reanchored-200-ppm", test_reanchored_200_ppm);
     g_test_add_func("/restore/closed-loop", test_closed_loop);
     g_test_add_func("/restore/settle", test_settle);
