@@ -24,6 +24,7 @@ packages_for() {
     repository) echo apt-utils gnupg xz-utils ;;
     chroot) echo debootstrap debian-archive-keyring util-linux ;;
     kernel) echo gcc libc6-dev make bc flex bison libelf-dev ccache patch xz-utils debian-archive-keyring ;;
+    bochs) echo bochs bochs-term bochsbios genisoimage isolinux syslinux-common vgabios ;;
     esac
 }
 

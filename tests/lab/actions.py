@@ -110,6 +110,8 @@ def snapshot(lab):
     before, now = view(source), clocks(lab)
     done = carry(source, source, "file:" + path)
     saved = time.monotonic()
+    lab.hosts[1].join(source.host.now_ns())
+    now[lab.hosts[1]] = lab.hosts[1].realtime_error()
     lab.hosts[1].agent.write_all(path, lab.hosts[0].agent.read_all(path))
     time.sleep(max(0, saved + SNAPSHOT_S - time.monotonic()))
     destination = lab.start(lab.hosts[1], lab.scenario.destination,

@@ -60,7 +60,7 @@ class Lab:
             options["words"] = wanted.words
         guest = GUESTS[wanted.guest](
             host, wanted.side, rom=wanted.guest, vcpus=wanted.vcpus,
-            kvmclock=kvmclock, extra=["-cpu", "host", *extra], **options)
+            kvmclock=kvmclock, extra=["-cpu", wanted.cpu, *extra], **options)
         self.guests.append(guest)
         return guest
 

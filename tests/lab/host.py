@@ -37,11 +37,11 @@ TAI_S = 37
 # believes that to be at most (-1: it isn't synchronised), `fast_ppm` how much
 # faster than `khz` its TSC really is, `cpu` more CPU flags, `arguments` more
 # words for the kernel's command line. `disks`: it has some, so it can be booted
-# anew, by kexec or reset.
+# anew, by kexec or reset. `emulator`: "qemu", an AMD host, or "bochs", an Intel.
 Spec = namedtuple("Spec", "kernel khz start tai clock_ns claim_us fast_ppm cpu "
-                          "arguments hpet disks",
+                          "arguments hpet disks emulator",
                   defaults=("v6", 2500000, 0, TAI_S, 0, -1, 0, "", "", False,
-                            False))
+                            False, "qemu"))
 
 # A host's disks: for a guest's memory, for a stream, and what it boots.
 RAM_DISK, STREAM_DISK, *BOOT_DISKS = ("/dev/vd" + letter for letter in "abcd")
@@ -66,7 +66,7 @@ class HostError(Exception):
     """A host doesn't do what every host does."""
 
 
-def _die_with_parent():
+def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -83,14 +83,17 @@ class Host:
         self.start, self.told_khz = spec.start, spec.khz
         self._paths, self._folder = paths, folder
         self.console = os.path.join(folder, "host-%s.log" % name)
-        self._address = "10.0.0.%d" % (1 if link.server else 2)
-        ours, theirs = socket.socketpair()
         self._emulator_log = os.path.join(folder, "emulator-%s.log" % name)
+        self._address = "10.0.0.%d" % (1 if link.server else 2)
+        self._begin(paths, link)
+
+    def _begin(self, paths, link):
+        ours, theirs = socket.socketpair()
         with open(self._emulator_log, "wb") as log:
             self._proc = subprocess.Popen(
                 self._command(paths, link, theirs.fileno()),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                pass_fds=[theirs.fileno()], preexec_fn=_die_with_parent)
+                pass_fds=[theirs.fileno()], preexec_fn=die_with_parent)
         theirs.close()
         self._sock = ours
         self.agent = Agent(ours, self._why_gone)
@@ -304,6 +307,10 @@ class Host:
             else:
                 right_since = right_since or time.monotonic()
         self.agent.ask("claim", self.spec.claim_us)     # a step unsays it
+
+    def join(self, true_ns):
+        """Wait until it is so late here."""
+        time.sleep(max(0, true_ns - time.monotonic_ns()) / 10 ** 9)
 
     def scaling(self, pid):
         """{vCPU: TscMap} of a QEMU, by KVM's debugfs."""

@@ -19,19 +19,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(1, os.path.dirname(HERE))
 
 import judge
+import intel
 import paths
+import scenarios
 import spread
 from actions import ACTIONS
+from bochs import BochsHost
 from crossing import Lab
 from harness import picture
 from harness.guest import exit_on_signal, stop_all
 from harness.tap import Missing
 from host import Host, Link
 from initramfs import cache
-from scenarios import CHECK, SCENARIOS
 from tracks import track_of
 from wire import Wire
 
+EMULATORS = {"qemu": Host, "bochs": BochsHost}
+STILL_NS = 10 ** 12
 LIMIT_S = 600       # for one scenario, with booting, beside any load
 SLOW_LIMIT_S = 1200
 
@@ -55,7 +59,7 @@ class Pair:
     @staticmethod
     def _machine(spec):
         """What can't be changed without booting."""
-        return spec._replace(tai=0, clock_ns=0, claim_us=-1)
+        return spec and spec._replace(tai=0, clock_ns=0, claim_us=-1)
 
     @classmethod
     def key(cls, scenario):
@@ -63,14 +67,18 @@ class Pair:
                 bool(scenario.wire), scenario.guest == "linux-vmclock")
 
     def get(self, scenario):
-        specs = [scenario.a, scenario.b]
+        specs = [spec for spec in (scenario.a, scenario.b) if spec]
         if self.key(scenario) != self._key or \
                 any(host.changed for host in self.hosts):
             self.close()
             self._boot(specs, *self.key(scenario)[2:])
             self._key = self.key(scenario)
+        # Among hosts whose time stands still it may always be the same.
+        now = time.monotonic_ns() if "qemu" in {spec.emulator for spec in specs} \
+            else STILL_NS
         for host, spec in zip(self.hosts, specs):
             host.spec = spec
+            host.join(now)
             host.set_clock()
         return self.hosts
 
@@ -80,10 +88,11 @@ class Pair:
         if wired:
             there += "-there"
             self.wire = Wire(there, here)
-        found = paths.find({spec.kernel for spec in specs}, vmclock)
+        found = paths.find({spec.kernel for spec in specs},
+                           {spec.emulator for spec in specs}, vmclock)
         for name, spec, path in zip("AB", specs, (here, there)):
-            self.hosts.append(Host(name, spec, found, self.folder,
-                                   Link(path, name == "A")))
+            self.hosts.append(EMULATORS[spec.emulator](
+                name, spec, found, self.folder, Link(path, name == "A")))
         for host in self.hosts:
             host.wait_up()
 
@@ -148,31 +157,33 @@ def run(scenario, pair, sampling=False):
     return line, wrong, track
 
 
-def in_order(scenarios):
+def in_order(wanted):
     """Those on the same machines together, so that few are booted."""
     order = []
-    for scenario in scenarios:
+    for scenario in wanted:
         if Pair.key(scenario) not in order:
             order.append(Pair.key(scenario))
-    return sorted(scenarios, key=lambda s: order.index(Pair.key(s)))
+    return sorted(wanted, key=lambda s: order.index(Pair.key(s)))
 
 
-def choose(names, everything):
-    known = {scenario.name: scenario for scenario in SCENARIOS}
+def choose(names, everything, of=scenarios):
+    """`of` is a module with SCENARIOS and CHECK, if there are no names."""
+    known = {scenario.name: scenario
+             for scenario in scenarios.SCENARIOS + intel.SCENARIOS}
     unknown = [name for name in names if not fnmatch.filter(known, name)]
     if unknown:
         sys.exit("lab: there is no scenario %s; --list shows them"
                  % ", ".join(unknown))
     if everything:
-        names = ["*"]
-    chosen = [one for name in names or CHECK
+        names = [scenario.name for scenario in of.SCENARIOS]
+    chosen = [one for name in names or of.CHECK
               for one in fnmatch.filter(known, name)]
     return in_order([known[name] for name in dict.fromkeys(chosen)])
 
 
 def draw(path):
     """The picture: stock beside patched, to a file and as text."""
-    known = {scenario.name: scenario for scenario in SCENARIOS}
+    known = {scenario.name: scenario for scenario in scenarios.SCENARIOS}
     panels, pair = [], Pair()
     try:
         for title, name in (("stock QEMU", "faster-stock"),
@@ -200,6 +211,8 @@ def main():
         prog="run lab", description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="SCENARIO",
                         help="default: those that ./run check runs")
+    parser.add_argument("--intel", action="store_true",
+                        help="those with Intel's processors")
     parser.add_argument("--all", action="store_true", help="every scenario")
     parser.add_argument("--list", action="store_true", help="name them")
     parser.add_argument("--json", metavar="FILE",
@@ -210,26 +223,27 @@ def main():
                         help="only draw the guest's clock in the blackout, "
                              "stock beside patched")
     options = parser.parse_args()
+    of = intel if options.intel else scenarios
     if options.list:
-        for scenario in SCENARIOS:
-            print("%-24s%s" % (scenario.name, scenario.about))
+        for scenario in of.SCENARIOS:
+            print("%-29s%s" % (scenario.name, scenario.about))
         return 0
     exit_on_signal()
     try:
         if options.picture:
             return draw(options.picture)
-        return run_all(choose(options.names, options.all), options.json,
+        return run_all(choose(options.names, options.all, of), options.json,
                        options.repeat)
     except Missing as missing:
         sys.exit(str(missing))
 
 
-def run_all(scenarios, json_file, repeat):
+def run_all(wanted, json_file, repeat):
     bad, pair, lines = 0, Pair(), {}
     out = open(json_file, "w", encoding="utf-8") if json_file else None
     print(judge.HEAD)
     try:
-        for scenario in [one for one in scenarios for _ in range(repeat)]:
+        for scenario in [one for one in wanted for _ in range(repeat)]:
             line, wrong, _ = run(scenario, pair)
             lines.setdefault(scenario.name, []).append(line)
             show(scenario, line, wrong)
@@ -244,9 +258,9 @@ def run_all(scenarios, json_file, repeat):
             out.close()
     if repeat > 1:
         print("\n".join(["", spread.HEAD] + [
-            row for scenario in scenarios
+            row for scenario in wanted
             for row in spread.rows(scenario, lines[scenario.name])]))
-    print("%d runs, %d wrong" % (len(scenarios) * repeat, bad))
+    print("%d runs, %d wrong" % (len(wanted) * repeat, bad))
     return 1 if bad else 0
 
 

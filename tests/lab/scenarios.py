@@ -31,12 +31,12 @@ Bounds = namedtuple("Bounds", "step_ns plus_bound tsc_ns scaled rungs elapsed "
 
 # `end` is how it must end: "arrives", "refused" (before RAM), "stays" (on the
 # source, after a failure), or "any" (stock: shown, not judged). `wire` is the
-# Line between the hosts, if it isn't a good one.
+# Line between the hosts, if it isn't a good one. `cpu` is the guest's.
 Scenario = namedtuple(
     "Scenario", "name about a b action vcpus hops side source destination "
-                "end bounds skew leap guest words slow wire",
+                "end bounds skew leap guest words slow wire cpu",
     defaults=("cross", 1, 1, "patched", {}, {}, "arrives", Bounds(), 0, "",
-              "guest", "", False, None))
+              "guest", "", False, None, "host"))
 
 A = Spec(start=10 ** 12)
 B = Spec(start=7 * 10 ** 12)
