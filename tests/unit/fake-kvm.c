@@ -103,7 +103,7 @@ static FakeVcpu *vcpu_of(int fd)
 
 /* -- The guest -- */
 
-int64_t fake_guest_clock(const FakeVm *vm, uint32_t vcpu)
+int64_t fake_clock_at(const FakeVm *vm, uint32_t vcpu, uint64_t guest_ticks)
 {
     const CfPvclockRecord record = fake_record(&vm->vcpus[vcpu]);
     const struct cf_clock_fn fn = {
@@ -114,9 +114,13 @@ int64_t fake_guest_clock(const FakeVm *vm, uint32_t vcpu)
     };
     int64_t ns = 0;
 
-    g_assert_true(cf_clock_fn_eval(&fn, fake_guest_ticks(&vm->vcpus[vcpu]),
-                                   &ns));
+    g_assert_true(cf_clock_fn_eval(&fn, guest_ticks, &ns));
     return ns;
+}
+
+int64_t fake_guest_clock(const FakeVm *vm, uint32_t vcpu)
+{
+    return fake_clock_at(vm, vcpu, fake_guest_ticks(&vm->vcpus[vcpu]));
 }
 
 void fake_run(FakeVm *vm)

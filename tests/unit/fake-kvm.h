@@ -34,7 +34,8 @@ int fake_vm_fd(const FakeVm *vm);
 /* How many VMs are open. */
 int fake_open_vms(void);
 
-/* kvmclock as the guest of a vCPU computes it now. */
+/* kvmclock as the guest of a vCPU computes it at a TSC, and now. */
+int64_t fake_clock_at(const FakeVm *vm, uint32_t vcpu, uint64_t guest_ticks);
 int64_t fake_guest_clock(const FakeVm *vm, uint32_t vcpu);
 
 /* All vCPUs run for a moment. */

@@ -490,27 +490,12 @@ static void test_any_failure(void)
     g_assert_cmpint(k, >, 10);
 }
 
-static int64_t clock_at(const FakeVm *vm, uint64_t guest_ticks)
-{
-    const CfPvclockRecord record = fake_record(&vm->vcpus[0]);
-    const struct cf_clock_fn fn = {
-        .tsc_ticks = record.tsc_timestamp,
-        .system_ns = record.system_time,
-        .mul = record.tsc_to_system_mul,
-        .shift = record.tsc_shift,
-    };
-    int64_t ns = 0;
-
-    g_assert_true(cf_clock_fn_eval(&fn, guest_ticks, &ns));
-    return ns;
-}
-
 /* kvmclock at one and the same guest TSC. */
 static int64_t function_step_ns(const Crossing *c)
 {
     const uint64_t ticks = fake_guest_ticks(&c->to->vcpus[0]);
 
-    return clock_at(c->to, ticks) - clock_at(c->from, ticks);
+    return fake_clock_at(c->to, 0, ticks) - fake_clock_at(c->from, 0, ticks);
 }
 
 /* Where a tick of the guest's TSC takes 5 ns, KVM's line begins somewhere in one:
